@@ -1,0 +1,6 @@
+//! sockkit: socket diagnostics and scripting.
+
+pub mod addr;
+pub mod error;
+pub mod event;
+pub mod span;
