@@ -3,4 +3,6 @@
 pub mod addr;
 pub mod error;
 pub mod event;
+pub mod net;
 pub mod span;
+pub mod sys;

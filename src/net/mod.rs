@@ -1,0 +1,3 @@
+//! Floor 2: a connection, however made.
+
+pub mod socket;
