@@ -30,6 +30,8 @@ mod guess;
 mod inet;
 mod parse;
 mod show;
+#[cfg(test)]
+mod tests;
 mod unix;
 
 /// The port an address has when it names none, unless `-p/--port` says otherwise.
