@@ -1,7 +1,10 @@
-//! Every form of the grammar, and every mistake with its place.
+//! Every form of the grammar, every mistake with its place, and the properties that hold for all text.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -476,4 +479,168 @@ fn check(misread: &Misread, reading: &Reading) {
         }
     }
     let _ = misread.to_string();
+}
+
+fn readings() -> impl Strategy<Value = Reading> {
+    let family = prop_oneof![3 => Just(None), 1 => Just(Some(IpFamily::V4)), 1 => Just(Some(IpFamily::V6))];
+    let port = prop_oneof![Just(DEFAULT_PORT), any::<u16>()];
+    (port, family, prop::bool::weighted(0.2)).prop_map(|(port, family, udp)| Reading { port, family, udp })
+}
+
+/// Text made of what addresses are made of, so that much of it nearly is one.
+fn scraps() -> impl Strategy<Value = Vec<u8>> {
+    let scrap = prop::sample::select(vec![
+        "tcp",
+        "udp",
+        "tcp4",
+        "udp6",
+        "://",
+        ":",
+        ":",
+        "::",
+        "//",
+        "/",
+        "[",
+        "]",
+        "[::1]",
+        "::1",
+        "fe80::1",
+        "%",
+        "%eth0",
+        "1.2.3.4",
+        "1.2",
+        ".",
+        "80",
+        "0",
+        "65536",
+        "http",
+        "host",
+        "localhost",
+        "a.b",
+        "unix:",
+        "unix-dgram:",
+        "@",
+        "\\",
+        "\\x00",
+        "\\x40",
+        "\\x2f",
+        "\\xff",
+        "\\\\",
+        "vsock:",
+        "any",
+        "2",
+        "fd:",
+        "fd",
+        "systemd:",
+        "echo:",
+        "time",
+        "tcp-listen",
+        "unx",
+        "tpc",
+        "-",
+        "+",
+        ",",
+        "?",
+        "#",
+        "*",
+        " ",
+        "\t",
+        "\0",
+        "\u{202e}",
+        "é",
+        "x",
+        "ffff",
+        "ipc",
+        "$HOME",
+        "~/",
+        "./",
+        "..",
+    ]);
+    let scrap = prop_oneof![20 => scrap.prop_map(|s| s.as_bytes().to_vec()), 1 => vec(any::<u8>(), 1..3)];
+    vec(scrap, 0..7).prop_map(|scraps| scraps.concat())
+}
+
+fn words() -> impl Strategy<Value = Vec<OsString>> {
+    let word = prop_oneof![
+        8 => scraps(),
+        1 => any::<String>().prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..120),
+        1 => ("(unix:|@|unix-seqpacket:)", vec(any::<u8>(), 100..112)).prop_map(|(a, b)| [a.as_bytes(), &b].concat()),
+    ];
+    let count = prop_oneof![6 => Just(1usize), 3 => Just(2), 1 => Just(0), 1 => Just(3)];
+    count.prop_flat_map(move |count| vec(word.clone().prop_map(OsString::from_vec), count))
+}
+
+/// Every value that parsing can produce.
+fn endpoints() -> impl Strategy<Value = Endpoint> {
+    let kind = prop::sample::select(vec![UnixKind::Stream, UnixKind::Dgram, UnixKind::Seqpacket]);
+    let transport = prop::sample::select(vec![Transport::Tcp, Transport::Udp]);
+    let family = prop::sample::select(vec![None, Some(IpFamily::V4), Some(IpFamily::V6)]);
+    let service = "[a-zA-Z][a-zA-Z0-9_+.-]{0,12}";
+    let port = prop_oneof![any::<u16>().prop_map(Port::Number), service.prop_map(Port::Service)];
+    let claimed =
+        prop::sample::select(vec!["fd", "tcp", "UDP6", "unix", "vsock", "Echo", "time", "systemd", "tcp-listen"]);
+    let name = prop_oneof![
+        "[a-zé_][a-z0-9é-]{0,20}(\\.[a-z][a-z0-9]{0,9}){0,3}\\.?".prop_map(Host::Name),
+        claimed.prop_map(|word| Host::Name(word.to_owned())),
+        Just(Host::Any),
+    ];
+    let addr = prop_oneof![
+        any::<[u8; 16]>(),
+        any::<[u8; 4]>().prop_map(|[a, b, c, d]| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, a, b, c, d]),
+        any::<u16>().prop_map(|last| u128::from(last).to_be_bytes()),
+    ];
+    let literal = prop_oneof![
+        any::<[u8; 4]>().prop_map(|addr| Host::V4(addr.into())),
+        (addr, prop::option::of("[a-z0-9_.-]{1,15}"))
+            .prop_map(|(addr, scope)| Host::V6 { addr: Ipv6Addr::from(addr), scope }),
+    ];
+    let host = prop_oneof![(name, family), literal.prop_map(|host| (host, None))];
+    let path = vec(1..=255u8, 1..=UNIX_NAME_MAX)
+        .prop_filter("not for paths", |path| !path.starts_with(b"@") && !path.starts_with(b"//"));
+    let unix_name = prop_oneof![
+        path.prop_map(|path| UnixName::Path(OsString::from_vec(path).into())),
+        vec(any::<u8>(), 1..=UNIX_NAME_MAX).prop_map(UnixName::Abstract),
+        // Dense in what escaping is about.
+        vec(prop::sample::select(b"\\x0a@/\n\0\xff\xc3\xa9".to_vec()), 1..20).prop_map(UnixName::Abstract),
+    ];
+    let vsock = || prop_oneof![any::<u32>(), Just(VSOCK_ANY), 0..3u32];
+    prop_oneof![
+        (transport, host, port).prop_map(|(transport, (host, family), port)| Endpoint::Inet(Inet {
+            transport,
+            family,
+            host,
+            port
+        })),
+        (kind, unix_name).prop_map(|(kind, name)| unix(kind, name)),
+        (vsock(), vsock()).prop_map(|(cid, port)| Endpoint::Vsock { cid, port }),
+        (0..=i32::MAX).prop_map(Endpoint::Fd),
+        prop::option::of("[a-z][a-z. ]{0,9}[a-z]").prop_map(Endpoint::Systemd),
+        prop::sample::select(vec![Builtin::Echo, Builtin::Time]).prop_map(Endpoint::Builtin),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_reads_back(endpoint in endpoints()) {
+        let printed = endpoint.to_string();
+        prop_assert!(!printed.contains(invisible), "{printed:?}");
+        prop_assert_eq!(printed.parse(), Ok(endpoint), "{}", printed);
+    }
+
+    #[test]
+    fn whatever_is_typed_reads_back_or_is_marked(words in words(), reading in readings()) {
+        match Endpoint::parse(&words, &reading) {
+            Ok(endpoint) => {
+                let printed = endpoint.to_string();
+                prop_assert!(!printed.contains(invisible), "{printed:?}");
+                // With the flags repeated or without.
+                prop_assert_eq!(parse(&[&printed], &reading), Ok(endpoint.clone()), "{}", printed);
+                prop_assert_eq!(printed.parse(), Ok(endpoint), "{}", printed);
+            }
+            Err(misread) => check(&misread, &reading),
+        }
+    }
 }
