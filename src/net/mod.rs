@@ -1,3 +1,5 @@
 //! Floor 2: a connection, however made.
 
+pub mod conn;
+pub mod resolve;
 pub mod socket;

@@ -1,1 +1,7 @@
 //! Linux.
+
+mod bytes;
+mod packet;
+
+pub use bytes::{close_all_on_exec, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
+pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
