@@ -5,3 +5,8 @@
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+
+#[cfg(target_os = "linux")]
+pub use linux::{proc, sockopt};
+#[cfg(not(target_os = "linux"))]
+pub use other::{proc, sockopt};

@@ -1,1 +1,4 @@
 //! Linux.
+
+pub mod proc;
+pub mod sockopt;
