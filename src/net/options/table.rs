@@ -85,7 +85,7 @@ pub static TABLE: &[Opt] = &[
         stage: Stage::BeforeBind,
         set: |on, value| on.socket.set_only_v6(value.switch()?),
         get: |on, _| on.socket.only_v6().map(Value::Switch),
-        samples: &["yes"],
+        samples: &["yes", "no"],
         ..VALUE
     },
     Opt {
@@ -449,14 +449,19 @@ pub static TABLE: &[Opt] = &[
         takes: Takes::Free,
         repeats: true,
         stage: Stage::BeforeBind,
-        inherited: |shape| shape.is_inet(),
+        // TCP hands on most, but not SO_PRIORITY for one.
+        inherited: |_| false,
         fits: |value, shape| match value {
             Value::Free(free) if !free.scope.covers(shape) => {
                 Err(format!("it is an option of {}", free.scope.describe()))
             }
             _ => Ok(()),
         },
-        set: |on, value| value.free()?.set(on.socket),
+        set: |on, value| match value.free()?.set(on.socket) {
+            // It may be of the kind that only a listener has (IPV6_V6ONLY), which is no reason to end the session.
+            Err(_) if on.role == Role::Accepted => Ok(()),
+            result => result,
+        },
         get: |on, asked| match asked {
             Some(asked) => asked.free()?.get(on.socket).map(Value::Free),
             None => unsupported(),

@@ -1,4 +1,4 @@
-//! What `/proc` and `/sys` tell about this host.
+//! What `/proc` tells about this host.
 
 use std::fs;
 
@@ -14,14 +14,13 @@ pub fn sysctl(name: &str) -> Option<String> {
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The names of the network interfaces of this host, in order of name.
+/// The names of the network interfaces that this process sees, in order of name.
 #[must_use]
 pub fn interfaces() -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir("/sys/class/net")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
+    // Not /sys/class/net: after unshare(2) that still shows the network namespace in which it was mounted.
+    let table = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let mut names: Vec<String> =
+        table.lines().filter_map(|line| Some(line.rsplit_once(':')?.0.trim().to_owned())).collect();
     names.sort();
     names
 }
