@@ -4,5 +4,8 @@ pub mod addr;
 pub mod error;
 pub mod event;
 pub mod net;
+pub mod out;
 pub mod span;
 pub mod sys;
+pub mod text;
+pub mod work;

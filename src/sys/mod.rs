@@ -1,7 +1,18 @@
 //! Floor 1: the kernel. One face on every system, and the only place with `unsafe` and `cfg(target_os)`.
 #![allow(unsafe_code, reason = "this is the one floor that talks to the kernel where no library has the call")]
 
+mod descriptor;
+mod interfaces;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+
+pub use descriptor::duplicate;
+pub use interfaces::local_addresses;
+#[cfg(target_os = "linux")]
+pub use linux::errqueue::{IcmpReport, icmp_error, recverr};
+#[cfg(target_os = "linux")]
+pub use linux::procfs::{
+    InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket, inet_sockets, owners, sysctl, unix_sockets,
+};

@@ -1,1 +1,4 @@
 //! Linux.
+
+pub(crate) mod errqueue;
+pub(crate) mod procfs;

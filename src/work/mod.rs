@@ -1,0 +1,3 @@
+//! Floor 3: what is done with connections.
+
+pub mod diag;
