@@ -211,6 +211,16 @@ pub enum Fact {
     },
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
+    /// How many descriptors this process may have open (RLIMIT_NOFILE, getrlimit(2)).
+    Descriptors {
+        /// The soft limit.
+        limit: u64,
+    },
+    /// A listener of this host has connections that it has not accepted.
+    AcceptQueue {
+        /// How many.
+        waiting: u32,
+    },
 }
 
 /// A process of this host.
@@ -239,6 +249,8 @@ pub enum NameAnswer {
     Silence,
     /// The host answered that no name server runs there.
     NoServer,
+    /// The question could not be sent: no route to the server, or no permission.
+    Unreachable,
 }
 
 /// What stands at the path of a UNIX socket.
@@ -403,6 +415,18 @@ impl fmt::Display for Error {
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;
         }
+        // What a time limit means depends on what was waited for.
+        if let Cause::TimedOut { limit, after } = &self.cause {
+            let after = humantime::format_duration(*after);
+            return match self.phase {
+                _ if *limit == "--deadline" => write!(f, ": the whole run may take {after} ({limit})"),
+                Phase::Resolving | Phase::Connecting => write!(f, ": no answer within {after} ({limit})"),
+                Phase::Accepting => write!(f, ": nobody came within {after} ({limit})"),
+                Phase::Receiving => write!(f, ": nothing came for {after} ({limit})"),
+                Phase::Sending => write!(f, ": the peer took nothing for {after} ({limit})"),
+                _ => write!(f, ": {}", self.cause),
+            };
+        }
         write!(f, ": {}", self.cause)
     }
 }
@@ -416,7 +440,14 @@ impl fmt::Display for Cause {
             Self::TimedOut { limit, after } => {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
             }
-            Self::Attempts(attempts) => write!(f, "all {} addresses failed", attempts.len()),
+            Self::Attempts(attempts) => {
+                let first = attempts.first().map(|attempt| attempt.cause.to_string()).unwrap_or_default();
+                if attempts.iter().all(|attempt| attempt.cause.to_string() == first) {
+                    write!(f, "{first} (all {} addresses)", attempts.len())
+                } else {
+                    write!(f, "all {} addresses failed", attempts.len())
+                }
+            }
         }
     }
 }

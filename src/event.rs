@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::addr::Endpoint;
+use crate::error::Error;
 
 /// The schema's version: the `v` of every event. Grows when a field changes its meaning or goes.
 pub const VERSION: u32 = 1;
@@ -30,6 +31,16 @@ pub enum Detail {
 pub trait Sink: Send + Sync {
     /// Takes one event. It must not block for long and cannot fail: a sink that breaks says so itself.
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>);
+
+    /// Takes a failure, as an [`Event::Error`] of one line. Whoever talks to people adds why, and what to try:
+    /// work calls this and not `emit`, so that it need not know how.
+    fn fail(&self, conn: Option<ConnId>, error: &Error) {
+        let message = error.to_string();
+        self.emit(
+            conn,
+            &Event::Error { message: &message, reason: error.exit.name(), cause: None, r#try: &[], details: &[] },
+        );
+    }
 
     /// What this sink wants to be told; constant over its life.
     fn detail(&self) -> Detail {
@@ -210,9 +221,12 @@ pub enum Event<'a> {
         /// Why, as far as it could be found out.
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<&'a str>,
-        /// A command to run next.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        r#try: Option<&'a str>,
+        /// What to run next, best first.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        r#try: &'a [String],
+        /// What belongs under the message: what each address answered, or the place in what was typed.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        details: &'a [String],
     },
     /// A connection is over.
     Closed {

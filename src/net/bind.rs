@@ -14,7 +14,7 @@ use crate::addr::{Endpoint, Host, Inet, IpFamily, UnixName};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
 use crate::net::conn::{Conn, endpoint_of};
-use crate::net::options::{self, Options, Role, Stage};
+use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::sys::{self, Stop};
@@ -177,7 +177,7 @@ impl Bind<'_> {
             socket.set_nonblocking(true).map_err(os)?;
         }
         let local = endpoint_of(&socket.local_addr().map_err(os)?, shape);
-        let backlog = options::backlog(&socket, shape);
+        let backlog = self.options.backlog(&socket, shape);
         let families = families(&socket, shape);
         self.sink.emit(None, &Event::Listening { local: &local, families, backlog });
         Ok(Bound::Listener(Listener { socket, shape, local, own, file }))

@@ -5,7 +5,7 @@
 //! once, from the signal handler.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -134,6 +134,12 @@ pub fn poll(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<bool> 
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.wake.as_fd()
+    }
+}
+
+impl AsRawFd for Stop {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.wake.as_raw_fd()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floor 3: what is done with connections.
 
 pub mod close_on;
+pub mod diag;
 pub mod door;
 pub mod handler;
 pub mod link;

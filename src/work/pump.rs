@@ -79,6 +79,8 @@ pub struct Rules {
 pub enum End {
     /// As the rules say.
     Finished,
+    /// Nobody reads our stdout any more. No error: `| head -1` is a fine way to end.
+    OutputClosed,
     /// The program is to stop.
     Stopped(Reason),
     /// Something failed.
@@ -108,6 +110,8 @@ pub struct Pump<'a> {
     pub output: Option<Output<'a>>,
     /// What ends it.
     pub rules: &'a Rules,
+    /// Sent before anything else.
+    pub greeting: Option<&'a [u8]>,
     /// A message that ends it.
     pub close_on: Option<&'a CloseOn>,
     /// A file that gets the bytes of both directions as they pass (`--output`).
@@ -122,7 +126,7 @@ impl Pump<'_> {
     /// Runs the session to its end.
     #[must_use]
     pub fn run(self) -> Outcome {
-        let Pump { conn, id, input, output, rules, close_on, copy, sink, stop } = self;
+        let Pump { conn, id, input, output, rules, greeting, close_on, copy, sink, stop } = self;
         let detail = sink.detail();
         let payload_passes_here = detail == Detail::Payload || copy.is_some() || close_on.is_some();
         let now = Instant::now();
@@ -147,8 +151,8 @@ impl Pump<'_> {
         let mut session = Session {
             up: Up {
                 state: if input.is_some() { State::Open } else { State::Closed },
-                buffer: Vec::new(),
-                pending: 0..0,
+                buffer: greeting.unwrap_or_default().to_vec(),
+                pending: 0..greeting.map_or(0, <[u8]>::len),
                 sendfile,
                 last_was_cr: false,
             },
@@ -271,10 +275,10 @@ impl Session<'_> {
                 self.send();
             }
             if ready.output && self.flush()? == Flow::OutputClosed {
-                return Ok(End::Finished);
+                return Ok(End::OutputClosed);
             }
             if ready.readable && self.receive()? == Flow::OutputClosed {
-                return Ok(End::Finished);
+                return Ok(End::OutputClosed);
             }
         }
     }
@@ -424,7 +428,8 @@ impl Session<'_> {
         conn_flags.set(PollFlags::IN, self.down.state == State::Open && !blocked);
         // A regular file is always ready, so it is the socket that sets the pace.
         let sendfile = wants_input && self.up.sendfile;
-        conn_flags.set(PollFlags::OUT, sendfile || !self.up.pending.is_empty());
+        let sends = !self.up.pending.is_empty() && self.conn.has_peer();
+        conn_flags.set(PollFlags::OUT, sendfile || sends);
         let mut places = [None; 3];
         // Without a flag to wait for, a hung-up descriptor would be ready for ever.
         if let Some(input) = self.input.as_ref().filter(|_| wants_input && !sendfile) {
@@ -455,7 +460,7 @@ impl Session<'_> {
         Ok(Ready {
             input: !seen(places[0]).is_empty() || (sendfile && conn.intersects(PollFlags::OUT | broken)),
             readable: conn_flags.contains(PollFlags::IN) && conn.intersects(PollFlags::IN | broken),
-            writable: !self.up.pending.is_empty() && conn.intersects(PollFlags::OUT | broken),
+            writable: sends && conn.intersects(PollFlags::OUT | broken),
             output: blocked && !output.is_empty(),
             output_broken: !blocked && output.intersects(broken),
         })
@@ -477,7 +482,7 @@ impl Session<'_> {
             }
             return Ok(());
         }
-        if self.up.buffer.is_empty() {
+        if self.up.buffer.len() < BUFFER {
             self.up.buffer.resize(BUFFER, 0);
         }
         // Whatever one read returns is one message; more than the family takes is an error, not two messages.

@@ -8,17 +8,16 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Exit, Phase, Result, words};
-use crate::event::{Event, Sink};
+use crate::error::{Error, Exit, Phase, Result};
+use crate::event::Event;
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of};
-use crate::net::socket::Family;
 use crate::sys::{self, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
@@ -82,7 +81,7 @@ impl Serve {
     }
 
     async fn connections(&mut self, listener: Listener) -> Result<Exit> {
-        let stopped = watch(&self.stop)?;
+        let stopped = Stopping::new(&self.stop)?;
         let mut sessions = Sessions::new();
         let mut tally = Tally::default();
         let outcome = self.accept_all(&listener, &stopped, &mut sessions, &mut tally).await;
@@ -96,7 +95,7 @@ impl Serve {
     async fn accept_all(
         &mut self,
         listener: &Listener,
-        stopped: &AsyncFd<Stop>,
+        stopped: &Stopping,
         sessions: &mut Sessions<()>,
         tally: &mut Tally,
     ) -> Result<()> {
@@ -110,7 +109,7 @@ impl Serve {
             let patience = self.accept_timeout.filter(|_| sessions.is_empty());
             tokio::select! {
                 biased;
-                _ = stopped.readable() => return Ok(()),
+                () = stopped.wait() => return Ok(()),
                 Some(done) = sessions.join_next(), if !sessions.is_empty() => {
                     tally.count(done.ok().map(|((), result)| result));
                     exhausted = false;
@@ -122,8 +121,8 @@ impl Serve {
                             begun += 1;
                             last_came = Instant::now();
                             let link = Link::connection(conn, id, self.idle, self.door.sink.clone())?;
-                            let (handler, stop) = (self.handler.clone(), self.stop.clone());
-                            sessions.spawn(async move { ((), session(&handler, link, &stop).await) });
+                            let (handler, stopped) = (self.handler.clone(), stopped.clone());
+                            sessions.spawn(async move { ((), session(&handler, link, &stopped).await) });
                         }
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
@@ -143,19 +142,19 @@ impl Serve {
         let mut tally = Tally::default();
         if let Some((id, conn)) = self.door.admit(conn) {
             let link = Link::connection(conn, id, self.idle, self.door.sink.clone())?;
-            tally.count(Some(session(&self.handler, link, &self.stop).await));
+            tally.count(Some(session(&self.handler, link, &Stopping::new(&self.stop)?).await));
         }
         self.verdict(tally)
     }
 
     /// Lets the sessions that are under way end: all the time they need when the count was reached, the grace
     /// period once the program is to stop.
-    async fn drain<K: 'static>(&self, stopped: &AsyncFd<Stop>, sessions: &mut Sessions<K>, tally: &mut Tally) {
+    async fn drain<K: 'static>(&self, stopped: &Stopping, sessions: &mut Sessions<K>, tally: &mut Tally) {
         let mut until = None;
         while !sessions.is_empty() {
             tokio::select! {
                 biased;
-                _ = stopped.readable(), if until.is_none() => until = Instant::now().checked_add(GRACE),
+                () = stopped.wait(), if until.is_none() => until = Instant::now().checked_add(GRACE),
                 Some(done) = sessions.join_next() => tally.count(done.ok().map(|(_, result)| result)),
                 () = at(until) => return sessions.shutdown().await,
             }
@@ -172,11 +171,11 @@ impl Serve {
     }
 
     async fn datagrams(&mut self, datagrams: Datagrams) -> Result<Exit> {
-        let Datagrams { socket, shape, own, file } = datagrams;
+        let Datagrams { socket, shape, own: _, file } = datagrams;
         let local = socket.local_addr().map_err(|source| Error::os(Phase::Binding, None, source))?;
         let local = endpoint_of(&local, shape);
         let os = |source| Error::os(Phase::Receiving, Some(&local), source);
-        let stopped = watch(&self.stop)?;
+        let stopped = Stopping::new(&self.stop)?;
         let socket = Arc::new(AsyncFd::with_interest(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
         let mut sessions = Sessions::new();
         let mut tally = Tally::default();
@@ -194,7 +193,7 @@ impl Serve {
             let patience = self.accept_timeout.filter(|_| begun == 0);
             let packet = tokio::select! {
                 biased;
-                _ = stopped.readable() => break,
+                () = stopped.wait() => break,
                 Some(done) = sessions.join_next(), if !sessions.is_empty() => {
                     if let Ok((key, _)) = &done {
                         inboxes.remove(key);
@@ -203,7 +202,7 @@ impl Serve {
                     full = false;
                     continue;
                 }
-                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, own, shape.family, &mut buffer)) => packet,
+                packet = socket.async_io(Interest::READABLE, |socket| sys::recv_packet(socket, &mut buffer)) => packet,
                 () = at(patience.and_then(|patience| came.checked_add(patience))) => {
                     return Err(self.door.nobody_came(&local, patience.unwrap_or_default()));
                 }
@@ -214,14 +213,20 @@ impl Serve {
                 Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
                 Err(source) => return Err(os(source)),
             };
-            let message = buffer[..packet.bytes.min(buffer.len())].to_vec();
-            let message = match inboxes.get(&packet.from).map(|inbox| inbox.try_send(message)) {
-                // Busy: dropped, as a full socket buffer would.
-                Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => continue,
-                // Its session is just ending; this begins the next one.
-                Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
-                None => buffer[..packet.bytes.min(buffer.len())].to_vec(),
-            };
+            if packet.bytes > buffer.len() {
+                let message = format!("a message of {} bytes is too large and was dropped", packet.bytes);
+                self.door.sink.emit(None, &Event::Warning { message: &message });
+                continue;
+            }
+            let mut message = buffer[..packet.bytes].to_vec();
+            if let Some(inbox) = inboxes.get(&packet.from) {
+                match inbox.try_send(message) {
+                    // Busy: dropped, as a full socket buffer would.
+                    Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
+                    // Its session is just ending; this begins the next one.
+                    Err(mpsc::error::TrySendError::Closed(unread)) => message = unread,
+                }
+            }
             if counted_out {
                 continue;
             }
@@ -246,8 +251,8 @@ impl Serve {
                 quiet,
             };
             let link = Link::datagrams(wire, id, local.clone(), peer, shape, self.door.sink.clone());
-            let (handler, stop) = (self.handler.clone(), self.stop.clone());
-            sessions.spawn(async move { (packet.from, session(&handler, link, &stop).await) });
+            let (handler, stopped) = (self.handler.clone(), stopped.clone());
+            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped).await) });
         }
         // Without senders, each session sees its peer's end.
         inboxes.clear();
@@ -258,7 +263,7 @@ impl Serve {
 }
 
 /// Runs one session and says how it ended.
-async fn session(handler: &Handler, link: Link, stop: &Stop) -> Result<()> {
+async fn session(handler: &Handler, link: Link, stop: &Stopping) -> Result<()> {
     let begun = Instant::now();
     let result = handler.run(&link, stop).await;
     let (sent, received) = link.totals();
@@ -292,8 +297,21 @@ impl Tally {
     }
 }
 
-fn watch(stop: &Stop) -> Result<AsyncFd<Stop>> {
-    AsyncFd::with_interest(stop.clone(), Interest::READABLE).map_err(|source| Error::os(Phase::Waiting, None, source))
+/// The stop as the runtime waits for it: registered once, shared by all sessions.
+#[derive(Clone)]
+pub struct Stopping(Arc<AsyncFd<Stop>>);
+
+impl Stopping {
+    fn new(stop: &Stop) -> Result<Self> {
+        let fd = AsyncFd::with_interest(stop.clone(), Interest::READABLE);
+        fd.map(|fd| Self(Arc::new(fd))).map_err(|source| Error::os(Phase::Waiting, None, source))
+    }
+
+    /// Waits until the program is to stop; from then on, returns at once.
+    pub async fn wait(&self) {
+        // Readiness is never cleared. A runtime that cannot tell any more is going down itself.
+        let _ = self.0.readable().await;
+    }
 }
 
 /// Ends at that moment, or never.
@@ -302,14 +320,4 @@ pub(super) async fn at(moment: Option<Instant>) {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
     }
-}
-
-fn receive(socket: &Socket, own: bool, family: Family, buffer: &mut Vec<u8>) -> std::io::Result<sys::Packet> {
-    let _ = (own, family);
-    let packet = sys::recv_packet(socket, buffer)?;
-    if packet.bytes > buffer.len() {
-        let text = format!("a message of {} bytes is larger than {} can take", packet.bytes, buffer.len());
-        return Err(std::io::Error::other(words(&std::io::Error::other(text))));
-    }
-    Ok(packet)
 }

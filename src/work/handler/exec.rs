@@ -18,8 +18,9 @@ use tokio::process::{Child, ChildStdin};
 use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
-use crate::sys::{self, Stop};
+use crate::sys;
 use crate::work::link::{Got, Link};
+use crate::work::serve::Stopping;
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
@@ -51,7 +52,7 @@ impl Program {
         self.argv[0].to_string_lossy().into_owned()
     }
 
-    pub(super) async fn run(&self, link: &Link, stop: &Stop) -> Result<()> {
+    pub(super) async fn run(&self, link: &Link, stop: &Stopping) -> Result<()> {
         let mut child = self.spawn(link).map_err(|source| {
             let text = format!("{}: {}", self.name(), crate::error::words(&source));
             Error::text(Exit::Child, Phase::Running, Some(link.peer()), text)
@@ -81,12 +82,11 @@ impl Program {
         tokio::process::Command::from(command).spawn()
     }
 
-    async fn attend(&self, child: &mut Child, group: &Group, link: &Link, stop: &Stop) -> Result<()> {
+    async fn attend(&self, child: &mut Child, group: &Group, link: &Link, stop: &Stopping) -> Result<()> {
         let os = |source| Error::os(Phase::Running, Some(link.peer()), source);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|stdout| stdout.into_owned_fd()).transpose().map_err(os)?;
         let stdout = stdout.map(|fd| AsyncFd::with_interest(fd, Interest::READABLE)).transpose().map_err(os)?;
-        let stopped = AsyncFd::with_interest(stop.clone(), Interest::READABLE).map_err(os)?;
         if let Some(greeting) = &self.greeting {
             link.send(greeting).await?;
         }
@@ -117,7 +117,7 @@ impl Program {
                     }
                     link.finish();
                 }
-                _ = stopped.readable() => {
+                () = stop.wait() => {
                     group.end(child).await;
                     return Ok(());
                 }

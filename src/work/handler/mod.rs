@@ -12,8 +12,8 @@ pub use reply::Reply;
 pub use save::Save;
 
 use crate::error::Result;
-use crate::sys::Stop;
 use crate::work::link::{Got, Link};
+use crate::work::serve::Stopping;
 
 /// The handlers of sessions that go on side by side. The one for standard input and output has its own loop.
 pub enum Handler {
@@ -38,7 +38,7 @@ impl Handler {
     ///
     /// # Errors
     /// Whatever ends it before its time.
-    pub async fn run(&self, link: &Link, stop: &Stop) -> Result<()> {
+    pub async fn run(&self, link: &Link, stop: &Stopping) -> Result<()> {
         match self {
             Self::Echo => echo::run(link).await,
             Self::Time => time::run(link).await,
