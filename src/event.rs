@@ -1,7 +1,7 @@
 //! What happens, as plain facts, and the trait of whoever wants to be told.
 //!
 //! Work reports events and never prints; the `out` modules say them to a person or as JSON Lines. The
-//! schema of the JSON form is documented in docs/events.md and pinned by tests/it/events.rs.
+//! schema of the JSON form is documented in docs/events.md and pinned by the tests of `out::json`.
 
 use std::time::Duration;
 
