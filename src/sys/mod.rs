@@ -7,12 +7,14 @@ mod interfaces;
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+mod tables;
 
 pub use descriptor::duplicate;
 pub use interfaces::local_addresses;
 #[cfg(target_os = "linux")]
-pub use linux::errqueue::{IcmpReport, icmp_error, recverr};
+pub use linux::errqueue::{icmp_error, recverr};
 #[cfg(target_os = "linux")]
-pub use linux::procfs::{
-    InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket, inet_sockets, owners, sysctl, unix_sockets,
-};
+pub use linux::procfs::{inet_sockets, owners, sysctl, unix_sockets};
+#[cfg(not(target_os = "linux"))]
+pub use other::{icmp_error, inet_sockets, owners, recverr, sysctl, unix_sockets};
+pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
