@@ -380,6 +380,12 @@ impl Error {
         }
     }
 
+    /// The same, about this address.
+    #[must_use]
+    pub fn at(self, endpoint: &Endpoint) -> Self {
+        Self { endpoint: Some(endpoint.clone()), ..self }
+    }
+
     /// The error number, where the system gave one.
     #[must_use]
     pub fn errno(&self) -> Option<i32> {

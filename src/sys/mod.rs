@@ -3,18 +3,22 @@
 
 mod descriptor;
 mod interfaces;
+mod posix;
+mod stop;
+mod tables;
+
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::*;
+
 #[cfg(not(target_os = "linux"))]
 mod other;
-mod tables;
+#[cfg(not(target_os = "linux"))]
+pub use other::*;
 
 pub use descriptor::duplicate;
 pub use interfaces::local_addresses;
-#[cfg(target_os = "linux")]
-pub use linux::errqueue::{icmp_error, recverr};
-#[cfg(target_os = "linux")]
-pub use linux::procfs::{inet_sockets, owners, sysctl, unix_sockets};
-#[cfg(not(target_os = "linux"))]
-pub use other::{icmp_error, inet_sockets, owners, recverr, sysctl, unix_sockets};
+pub use posix::*;
+pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};

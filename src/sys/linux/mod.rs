@@ -1,4 +1,13 @@
 //! Linux.
 
-pub(crate) mod errqueue;
-pub(crate) mod procfs;
+mod bytes;
+mod errqueue;
+mod packet;
+pub mod proc;
+mod procfs;
+pub mod sockopt;
+
+pub use bytes::{close_all_on_exec, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
+pub use errqueue::{icmp_error, recverr};
+pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
+pub use procfs::{inet_sockets, owners, unix_sockets};

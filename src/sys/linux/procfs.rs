@@ -146,13 +146,6 @@ fn program(pid: u32) -> String {
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }
 
-/// A kernel setting by the name that sysctl(8) gives it: `net.ipv4.ip_unprivileged_port_start`.
-#[must_use]
-pub fn sysctl(name: &str) -> Option<String> {
-    let value = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
-    Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,11 +187,5 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(inet_sockets(Table::Tcp, listener.local_addr().unwrap().port(), Instant::now()), []);
         assert!(owners(&[1], Instant::now()).is_empty());
-    }
-
-    #[test]
-    fn settings_are_read_by_their_names() {
-        assert!(sysctl("net.ipv4.ip_local_port_range").unwrap().contains(' '));
-        assert_eq!(sysctl("net.ipv4.no_such_setting"), None);
     }
 }

@@ -129,7 +129,7 @@ fn local_addresses() -> Vec<Fact> {
 }
 
 fn sysctl(name: &'static str) -> Vec<Fact> {
-    sys::sysctl(name).map(|value| Fact::Sysctl { name, value }).into_iter().collect()
+    sys::proc::sysctl(name).map(|value| Fact::Sysctl { name, value }).into_iter().collect()
 }
 
 fn descriptors() -> Vec<Fact> {
