@@ -3,10 +3,12 @@
 pub mod acl;
 pub mod addr;
 pub mod cli;
+pub mod cmd;
 pub mod error;
 pub mod event;
 pub mod net;
 pub mod out;
+pub mod repl;
 pub mod span;
 pub mod sys;
 pub mod text;

@@ -182,10 +182,11 @@ impl Handlers {
             return Ok(Some(Handler::Close));
         }
         if let Some(text) = &self.exec {
-            return Ok(Some(Handler::Exec(Program { greeting, ..Program::exec(split(text)?) })));
+            return Ok(Some(Handler::Exec(Program { argv: split(text)?, greeting })));
         }
         if let Some(line) = &self.sh {
-            return Ok(Some(Handler::Exec(Program { greeting, ..Program::shell(line) })));
+            let argv = vec!["/bin/sh".into(), "-c".into(), line.clone()];
+            return Ok(Some(Handler::Exec(Program { argv, greeting })));
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {

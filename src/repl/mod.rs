@@ -1,24 +1,25 @@
 //! A person at a line editor: a line typed is sent, what comes is shown above the line being typed.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::termios::{OptionalActions, Termios};
 use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 
-use crate::error::{Error, Exit, Phase, words};
-use crate::event::{ConnId, Detail, Event, Payload, Side, Sink};
+use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::{ConnId, Event, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
-use crate::sys::{Stop, poll};
+use crate::sys::{Reason, Stop, poll};
 use crate::text::Visible;
 use crate::work::handler::stdio::exit;
 use crate::work::pump::End;
 
-/// How long the terminal's line editor may take to notice that the program is to stop.
-const LOOK: Duration = Duration::from_millis(20);
+/// SIGINT: what Ctrl-C means outside of a line editor.
+const INTERRUPT: u8 = 2;
 
 /// What the thread that receives and the one that types share.
 struct Shared {
@@ -46,53 +47,57 @@ pub fn run(conn: &mut Conn, id: ConnId, eol: &[u8], sink: &Arc<dyn Sink>, stop: 
     end
 }
 
-fn talk(conn: &Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<End, Error> {
-    let failed = |error: ReadlineError| Error::text(Exit::Failed, Phase::ReadingStdin, None, error.to_string());
+fn talk(conn: &mut Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<End> {
     if conn.is_server() {
         return Err(Error::usage("a line editor talks to one peer: it is not for a datagram server"));
     }
+    let conn = &*conn;
     let terminal = rustix::termios::tcgetattr(io::stdin()).ok();
-    let mut editor = DefaultEditor::new().map_err(failed)?;
-    let mut printer = editor.create_external_printer().map_err(failed)?;
+    let mut editor = DefaultEditor::new().map_err(|error| editor_failed(&error))?;
+    let mut printer = editor.create_external_printer().map_err(|error| editor_failed(&error))?;
     let over = Stop::new().map_err(|source| Error::os(Phase::Opening, None, source))?;
     std::thread::scope(|scope| {
         let receiver = scope.spawn(|| receive(conn, shared, &over, |text| drop(printer.print(text))));
         // The line editor waits in read(2) and cannot be asked to return, so this thread ends the process.
         scope.spawn(|| {
             let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(&over, PollFlags::IN)];
-            if poll(&mut fds, None).is_ok()
-                && let Some(reason) = stop.requested()
-            {
-                if let Some(terminal) = &terminal {
-                    let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, terminal);
-                }
-                let code = exit(reason);
-                shared.sink.emit(None, &Event::End { reason: code.name(), code: code.code() });
-                std::process::exit(code.code().into());
+            let _ = poll(&mut fds, None);
+            if let Some(reason) = stop.requested() {
+                leave(reason, terminal.as_ref(), shared);
             }
         });
         let typed = type_lines(&mut editor, conn, eol, shared, stop);
-        let end = match typed {
-            Ok(Typed::Left) => Ok(None),
-            Ok(Typed::Ended) => {
-                let _ = conn.shutdown_write();
-                shared.sink.emit(Some(shared.id), &Event::Eof { side: Side::Local });
-                while !receiver.is_finished() && conn.has_end() {
-                    if stop.wait(Instant::now() + LOOK).unwrap_or(true) {
-                        break;
-                    }
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        };
-        over.request();
-        let received = receiver.join().unwrap_or(Ok(()));
-        if let Some(reason) = stop.requested() {
-            return Ok(End::Stopped(reason));
+        if matches!(typed, Ok(Typed::Ended)) {
+            // Our side has ended; what the peer still sends is shown, until it ends too.
+            let _ = conn.shutdown_write();
+            shared.sink.emit(Some(shared.id), &Event::Eof { side: Side::Local });
+        } else {
+            over.request();
         }
-        end.and_then(|end| received.map(|()| end.unwrap_or(End::Finished)))
+        if !conn.has_end() {
+            over.request();
+        }
+        let received = receiver.join().unwrap_or(Ok(()));
+        over.request();
+        match typed? {
+            Typed::Ended => received.map(|()| End::Finished),
+            Typed::Left => Ok(End::Stopped(Reason::Signal(INTERRUPT))),
+        }
     })
+}
+
+fn editor_failed(error: &ReadlineError) -> Error {
+    Error::text(Exit::Failed, Phase::ReadingStdin, None, error.to_string())
+}
+
+/// Ends the process with the terminal as it was found.
+fn leave(reason: Reason, terminal: Option<&Termios>, shared: &Shared) -> ! {
+    if let Some(terminal) = terminal {
+        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, terminal);
+    }
+    let exit = exit(reason);
+    shared.sink.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
+    std::process::exit(exit.code().into())
 }
 
 enum Typed {
@@ -102,7 +107,7 @@ enum Typed {
     Left,
 }
 
-fn type_lines(editor: &mut DefaultEditor, conn: &Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<Typed, Error> {
+fn type_lines(editor: &mut DefaultEditor, conn: &Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<Typed> {
     let prompt = format!("{}> ", conn.peer());
     let mut interrupted = false;
     loop {
@@ -112,13 +117,63 @@ fn type_lines(editor: &mut DefaultEditor, conn: &Conn, eol: &[u8], shared: &Shar
                 let _ = editor.add_history_entry(&line);
                 send_all(conn, &[line.as_bytes(), eol].concat(), shared, stop)?;
             }
-            Err(ReadlineError::Interrupted) if interrupted => {
-                stop_by_interrupt(stop);
-                return Ok(Typed::Left);
-            }
+            Err(ReadlineError::Interrupted) if interrupted => return Ok(Typed::Left),
             Err(ReadlineError::Interrupted) => interrupted = true,
             Err(ReadlineError::Eof) => return Ok(Typed::Ended),
-            Err(error) => return Err(Error::text(Exit::Failed, Phase::ReadingStdin, None, error.to_string())),
+            Err(error) => return Err(editor_failed(&error)),
+        }
+    }
+}
+
+fn send_all(conn: &Conn, mut bytes: &[u8], shared: &Shared, stop: &Stop) -> Result<()> {
+    let os = |phase| move |source| Error::os(phase, Some(conn.peer()), source);
+    while !bytes.is_empty() {
+        match conn.send(bytes) {
+            Ok(sent) => {
+                shared.sent.fetch_add(sent as u64, Ordering::Relaxed);
+                shared.sink.emit(Some(shared.id), &Event::Send(Payload::of(&bytes[..sent])));
+                bytes = &bytes[sent..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut fds = [PollFd::new(conn, PollFlags::OUT), PollFd::new(stop, PollFlags::IN)];
+                poll(&mut fds, None).map_err(os(Phase::Waiting))?;
+                if stop.requested().is_some() {
+                    return Ok(());
+                }
+            }
+            Err(source) => return Err(os(Phase::Sending)(source)),
+        }
+    }
+    Ok(())
+}
+
+/// Shows what comes, until the peer ends or the session is over.
+fn receive(conn: &Conn, shared: &Shared, over: &Stop, mut show: impl FnMut(String)) -> Result<()> {
+    let os = |phase| move |source| Error::os(phase, Some(conn.peer()), source);
+    let mut visible = Visible::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let mut fds = [PollFd::new(conn, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
+        poll(&mut fds, None).map_err(os(Phase::Waiting))?;
+        if over.requested().is_some() {
+            return Ok(());
+        }
+        match conn.recv_connected(&mut buffer) {
+            Ok(Incoming::Bytes(bytes)) => {
+                shared.received.fetch_add(bytes as u64, Ordering::Relaxed);
+                shared.sink.emit(Some(shared.id), &Event::Recv(Payload::of(&buffer[..bytes])));
+                show(visible.push(&buffer[..bytes]));
+            }
+            Ok(Incoming::Eof) => {
+                shared.sink.emit(Some(shared.id), &Event::Eof { side: Side::Peer });
+                show(format!("{}[the peer has ended; Ctrl-D leaves]\n", visible.finish()));
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(source) => {
+                show(format!("[{}; Ctrl-D leaves]\n", words(&source)));
+                return Err(os(Phase::Receiving)(source));
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod descriptor;
 mod interfaces;
 mod posix;
 mod stop;
+mod tables;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -20,3 +21,4 @@ pub use descriptor::duplicate;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
+pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};

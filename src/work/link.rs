@@ -82,14 +82,21 @@ impl Link {
     /// When the runtime cannot watch it.
     pub fn connection(conn: Conn, id: ConnId, idle: Option<Duration>, sink: Arc<dyn Sink>) -> Result<Self> {
         let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
-        let fd = AsyncFd::with_interest(conn, Interest::READABLE | Interest::WRITABLE)
+        let fd = AsyncFd::register_with_interest(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self::new(Wire::Connection(fd), id, local, peer, shape, idle, sink))
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
-    pub fn datagrams(peer: Peer, id: ConnId, local: Endpoint, name: Endpoint, shape: Shape, sink: Arc<dyn Sink>) -> Self {
+    pub fn datagrams(
+        peer: Peer,
+        id: ConnId,
+        local: Endpoint,
+        name: Endpoint,
+        shape: Shape,
+        sink: Arc<dyn Sink>,
+    ) -> Self {
         Self::new(Wire::Datagrams(peer), id, local, name, shape, None, sink)
     }
 

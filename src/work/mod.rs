@@ -11,4 +11,4 @@ pub mod local;
 pub mod pump;
 pub mod queue;
 pub mod serve;
-mod splice;
+pub mod splice;

@@ -68,6 +68,8 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
 /// The first ICMP error that came back.
 struct Icmp {
     from: IpAddr,
+    /// Whether that is this host.
+    ours: bool,
     from_target: bool,
     kind: u8,
     code: u8,
@@ -76,7 +78,11 @@ struct Icmp {
 impl Icmp {
     fn of(case: &Case<'_>) -> Option<Self> {
         case.facts().iter().find_map(|fact| match *fact {
-            Fact::Icmp { from, from_target, kind, code } => Some(Self { from, from_target, kind, code }),
+            Fact::Icmp { from, from_target, kind, code } => {
+                let ours =
+                    case.facts().iter().any(|fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&from)));
+                Some(Self { from, ours: ours || from.is_loopback(), from_target, kind, code })
+            }
             _ => None,
         })
     }
@@ -144,6 +150,7 @@ fn refused(case: &Case<'_>) -> Why {
         return why.try_(format!("sockkit {} {}", case.client(), word(&reachable(near[0].0).to_string())));
     }
     match Icmp::of(case) {
+        Some(icmp) if icmp.ours && !(case.is_udp() && icmp.from_target) => own_firewall(&icmp),
         Some(icmp) if !icmp.from_target => Why::new(format!(
             "{}, a router or firewall on the way and not {} itself, rejects it (ICMP {})",
             icmp.from,
@@ -156,7 +163,7 @@ fn refused(case: &Case<'_>) -> Why {
             case.host(),
             icmp.words()
         ))
-        .try_(if case.is_loopback() { "sudo nft list ruleset".to_owned() } else { trace(case) }),
+        .try_(trace(case)),
         _ if case.is_loopback() => Why::new(format!("nothing listens on {}", case.endpoint))
             .try_(format!("sockkit listen {}", case.word()))
             .try_(case.sockets()),
@@ -176,6 +183,13 @@ fn refused(case: &Case<'_>) -> Why {
         ))
         .try_(format!("{}   # on {}", case.sockets(), case.host())),
     }
+}
+
+/// This host itself rejected it.
+fn own_firewall(icmp: &Icmp) -> Why {
+    Why::new(format!("a rule of this host's own firewall rejects it (ICMP {} from {})", icmp.words(), icmp.from))
+        .try_("sudo nft list ruleset")
+        .try_("sudo iptables -S")
 }
 
 /// Every address of a name is one of this host, and none is listened on.
@@ -281,8 +295,6 @@ fn route(case: &Case<'_>) -> String {
 fn unreachable(case: &Case<'_>, errno: i32) -> Why {
     let host = case.host();
     if let Some(icmp) = Icmp::of(case) {
-        let ours =
-            case.facts().iter().any(|fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&icmp.from)));
         if icmp.is_policy() {
             return prohibited(case);
         }
@@ -293,9 +305,9 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
             ))
             .try_(trace(case));
         }
-        if ours {
+        if icmp.ours {
             return Why::new(format!(
-                "{host} should be on a network of this host, but no machine answers for that address: it is down, or the address is wrong"
+                "{host} should be on a network of this host, but no machine answers for that address: it is down, or the address is wrong; or a rule of this host's own firewall says so"
             ))
             .try_(case.ping())
             .try_("ip neigh");
@@ -307,8 +319,12 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
             ))
             .try_(trace(case));
         }
+        let why = match (icmp.from.is_ipv6(), icmp.code) {
+            (false, 0 | 6) | (true, 0) => "it has no route there",
+            _ => "the host is down, or the address is wrong",
+        };
         return Why::new(format!(
-            "the router {} answered that it cannot deliver to {host} (ICMP {}): the host is down, or that router lacks a route",
+            "the router {} answered that it cannot deliver to {host} (ICMP {}): {why}; or a firewall there says so",
             icmp.from,
             icmp.words()
         ))
@@ -325,7 +341,7 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
             .try_("ip route"),
         libc::ENETDOWN => Why::new(format!("the network interface towards {host} is down")).try_("ip -br link"),
         _ => Why::new(format!(
-            "no machine answers for {host} on the local network: it is down or the address is wrong; or a router or firewall on the way says that it is unreachable"
+            "no machine answers for {host} on the local network: it is down or the address is wrong; or a router, a firewall or a route of this host says that it is unreachable"
         ))
         .try_(route(case))
         .try_("ip neigh")
@@ -337,6 +353,9 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
 fn prohibited(case: &Case<'_>) -> Why {
     let host = case.host();
     if let Some(icmp) = Icmp::of(case) {
+        if icmp.ours {
+            return own_firewall(&icmp);
+        }
         let who = if icmp.from_target {
             format!("the firewall of {host}")
         } else {

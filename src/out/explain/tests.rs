@@ -79,6 +79,7 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[])),
         ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("192.0.2.1", true, 3, 3)])),
         ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("198.51.100.1", false, 3, 3)])),
+        ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("10.1.2.3", false, 3, 3), ours()])),
         ("connect", os(Receiving, "udp://192.0.2.1:9", libc::ECONNREFUSED, &[])),
         ("connect", os(Receiving, "udp://192.0.2.1:9", libc::ECONNREFUSED, &[icmp("192.0.2.1", true, 3, 3)])),
         ("connect", os(Receiving, "udp://[2001:db8::1]:9", libc::ECONNREFUSED, &[icmp("2001:db8::2", false, 1, 4)])),

@@ -6,34 +6,7 @@ use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd as _};
 
-use crate::error::Fact;
-
-/// One error of the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IcmpReport {
-    /// The error number the kernel made of it.
-    pub errno: i32,
-    /// Whether an ICMP message brought it. If not, this host itself did: no route, too large for the interface.
-    pub icmp: bool,
-    /// The ICMP (or ICMPv6) type.
-    pub kind: u8,
-    /// The code under that type.
-    pub code: u8,
-    /// Who sent it; absent for local errors.
-    pub from: Option<IpAddr>,
-    /// For "too large", the MTU of the narrow hop in bytes; else 0.
-    pub info: u32,
-}
-
-impl IcmpReport {
-    /// The same as a fact about a failure on the way to `target`; none for local errors.
-    #[must_use]
-    pub fn fact(&self, target: IpAddr) -> Option<Fact> {
-        let from = self.from.filter(|_| self.icmp)?;
-        let from_target = from.to_canonical() == target.to_canonical();
-        Some(Fact::Icmp { from: from.to_canonical(), from_target, kind: self.kind, code: self.code })
-    }
-}
+use crate::sys::tables::IcmpReport;
 
 /// Has the kernel keep errors in the socket's queue, or no longer. On TCP do it before connecting and undo
 /// it after: while it is on, an error that TCP would ride out breaks an open connection (ip(7)).
@@ -152,6 +125,7 @@ unsafe fn report(data: *const u8, length: usize) -> IcmpReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Fact;
     use std::net::UdpSocket;
     use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! a connected socket drops an answer from any other.
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -40,7 +40,7 @@ pub fn want_packet_info(socket: impl AsFd, v6: bool) -> io::Result<()> {
             level,
             name,
             (&raw const on).cast(),
-            mem::size_of_val(&on) as libc::socklen_t,
+            size_of_val(&on) as libc::socklen_t,
         )
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -130,7 +130,7 @@ pub fn send_packet(
                     (*cmsg).cmsg_level = libc::IPPROTO_IP;
                     (*cmsg).cmsg_type = libc::IP_PKTINFO;
                     libc::CMSG_DATA(cmsg).cast::<libc::in_pktinfo>().write_unaligned(info);
-                    mem::size_of::<libc::in_pktinfo>()
+                    size_of::<libc::in_pktinfo>()
                 }
                 IpAddr::V6(address) => {
                     let mut info: libc::in6_pktinfo = MaybeUninit::zeroed().assume_init();
@@ -139,14 +139,13 @@ pub fn send_packet(
                     (*cmsg).cmsg_level = libc::IPPROTO_IPV6;
                     (*cmsg).cmsg_type = libc::IPV6_PKTINFO;
                     libc::CMSG_DATA(cmsg).cast::<libc::in6_pktinfo>().write_unaligned(info);
-                    mem::size_of::<libc::in6_pktinfo>()
+                    size_of::<libc::in6_pktinfo>()
                 }
             };
             (*cmsg).cmsg_len = libc::CMSG_LEN(size as u32) as _;
             header.msg_controllen = libc::CMSG_SPACE(size as u32) as _;
         }
-        let sent =
-            libc::sendmsg(socket.as_fd().as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        let sent = libc::sendmsg(socket.as_fd().as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(sent).unwrap_or(0)) }
     }
 }

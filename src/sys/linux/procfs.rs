@@ -13,35 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::error::Process;
-
-/// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
-pub const TCP_TIME_WAIT: u8 = 0x06;
-/// A listening TCP socket.
-pub const TCP_LISTEN: u8 = 0x0a;
-
-/// Which table of sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
-    /// `/proc/net/tcp` and `tcp6`.
-    Tcp,
-    /// `/proc/net/udp` and `udp6`.
-    Udp,
-}
-
-/// One line of such a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InetSocket {
-    /// Its own address.
-    pub local: SocketAddr,
-    /// Its peer; all zero where there is none.
-    pub remote: SocketAddr,
-    /// As in include/net/tcp_states.h.
-    pub state: u8,
-    /// Bytes that wait to be read; for a listener, connections that wait to be accepted.
-    pub waiting: u32,
-    /// Its inode, 0 where no process has it any more.
-    pub inode: u64,
-}
+use crate::sys::tables::{InetSocket, Table, UnixSocket};
 
 /// The sockets of this network namespace with `port` as their own, IPv4 first.
 #[must_use]
@@ -94,17 +66,6 @@ fn address(text: &str) -> Option<SocketAddr> {
         _ => return None,
     };
     Some(SocketAddr::new(ip, port))
-}
-
-/// A UNIX socket that has a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnixSocket {
-    /// `"stream"`, `"dgram"` or `"seqpacket"`.
-    pub kind: &'static str,
-    /// Whether it listens (a datagram socket never does).
-    pub listens: bool,
-    /// Its inode.
-    pub inode: u64,
 }
 
 /// The UNIX sockets with this name; an abstract one begins with `@`, as `/proc/net/unix` prints it.
@@ -185,16 +146,10 @@ fn program(pid: u32) -> String {
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }
 
-/// A kernel setting by the name that sysctl(8) gives it: `net.ipv4.ip_unprivileged_port_start`.
-#[must_use]
-pub fn sysctl(name: &str) -> Option<String> {
-    let value = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
-    Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::tables::TCP_LISTEN;
     use std::time::Duration;
 
     fn soon() -> Instant {
@@ -232,11 +187,5 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(inet_sockets(Table::Tcp, listener.local_addr().unwrap().port(), Instant::now()), []);
         assert!(owners(&[1], Instant::now()).is_empty());
-    }
-
-    #[test]
-    fn settings_are_read_by_their_names() {
-        assert!(sysctl("net.ipv4.ip_local_port_range").unwrap().contains(' '));
-        assert_eq!(sysctl("net.ipv4.no_such_setting"), None);
     }
 }

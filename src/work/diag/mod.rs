@@ -39,7 +39,9 @@ fn enrich_by(error: &mut Error, resolv_conf: &Path, deadline: Instant) {
         }
         return;
     }
-    for fact in facts(error, resolv_conf, deadline) {
+    let mut found = facts(error, resolv_conf, deadline);
+    found.extend(our_own_icmp(error));
+    for fact in found {
         if !error.facts.contains(&fact) {
             error.facts.push(fact);
         }
@@ -85,10 +87,6 @@ fn facts(error: &Error, resolv_conf: &Path, deadline: Instant) -> Vec<Fact> {
                         _ => Vec::new(),
                     },
                     libc::EPERM if matches!(error.phase, Phase::Connecting | Phase::Sending) => vec![Fact::LocalPolicy],
-                    // Whether the sender of the ICMP error is this host itself: then nobody answered ARP.
-                    libc::EHOSTUNREACH if error.facts.iter().any(|fact| matches!(fact, Fact::Icmp { .. })) => {
-                        local_addresses()
-                    }
                     _ => Vec::new(),
                 },
                 _ => Vec::new(),
@@ -114,12 +112,24 @@ fn ask_about(host: &Host, resolv_conf: &Path) -> Vec<Fact> {
     }
 }
 
+/// This host itself may be the one who sent an ICMP error: its firewall did, or it found that nobody answers ARP.
+fn our_own_icmp(error: &Error) -> Vec<Fact> {
+    let sender = error.facts.iter().find_map(|fact| match fact {
+        Fact::Icmp { from, .. } => Some(*from),
+        _ => None,
+    });
+    match (sender, sys::local_addresses()) {
+        (Some(sender), Ok(ours)) if ours.contains(&sender) => vec![Fact::LocalAddresses(ours)],
+        _ => Vec::new(),
+    }
+}
+
 fn local_addresses() -> Vec<Fact> {
     sys::local_addresses().map(Fact::LocalAddresses).into_iter().collect()
 }
 
 fn sysctl(name: &'static str) -> Vec<Fact> {
-    sys::sysctl(name).map(|value| Fact::Sysctl { name, value }).into_iter().collect()
+    sys::proc::sysctl(name).map(|value| Fact::Sysctl { name, value }).into_iter().collect()
 }
 
 fn descriptors() -> Vec<Fact> {

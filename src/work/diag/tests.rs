@@ -222,6 +222,39 @@ fn a_listener_is_told_from_its_last_connection() {
 }
 
 #[test]
+fn a_mode_that_says_no_is_found_on_the_way() {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Root may go anywhere.
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let closed = dir.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    let path = closed.join("s");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let owner = rustix::process::geteuid().as_raw();
+
+    mode(&path, 0o400);
+    let denied = UnixStream::connect(&path).unwrap_err();
+    let found = state(Phase::Connecting, &unix(UnixKind::Stream, &path), denied);
+    assert_eq!(found, UnixPathState::Forbidden { at: path.clone(), mode: 0o400, owner });
+
+    mode(&closed, 0o500);
+    let other = closed.join("t");
+    let denied = UnixListener::bind(&other).unwrap_err();
+    let found = state(Phase::Binding, &unix(UnixKind::Stream, &other), denied);
+    assert_eq!(found, UnixPathState::Forbidden { at: closed.clone(), mode: 0o500, owner });
+
+    mode(&closed, 0o600);
+    let denied = UnixStream::connect(&path).unwrap_err();
+    let found = state(Phase::Connecting, &unix(UnixKind::Stream, &path), denied);
+    assert_eq!(found, UnixPathState::Forbidden { at: closed.clone(), mode: 0o600, owner });
+    mode(&closed, 0o700);
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_asked_about() {
     let dir = tempfile::tempdir().unwrap();
     let resolv_conf = dir.path().join("resolv.conf");

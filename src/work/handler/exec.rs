@@ -30,24 +30,13 @@ const BUFFER: usize = 64 << 10;
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Program {
-    argv: Vec<OsString>,
+    /// The program, and its arguments.
+    pub argv: Vec<OsString>,
     /// Sent before anything that the program prints.
     pub greeting: Option<Vec<u8>>,
 }
 
 impl Program {
-    /// A program and its arguments; no shell.
-    #[must_use]
-    pub fn exec(argv: Vec<OsString>) -> Self {
-        Self { argv, greeting: None }
-    }
-
-    /// A line for /bin/sh.
-    #[must_use]
-    pub fn shell(line: &OsStr) -> Self {
-        Self::exec(vec!["/bin/sh".into(), "-c".into(), line.to_owned()])
-    }
-
     fn name(&self) -> String {
         self.argv[0].to_string_lossy().into_owned()
     }
@@ -86,7 +75,7 @@ impl Program {
         let os = |source| Error::os(Phase::Running, Some(link.peer()), source);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|stdout| stdout.into_owned_fd()).transpose().map_err(os)?;
-        let stdout = stdout.map(|fd| AsyncFd::with_interest(fd, Interest::READABLE)).transpose().map_err(os)?;
+        let stdout = stdout.map(|fd| AsyncFd::register_with_interest(fd, Interest::READABLE)).transpose().map_err(os)?;
         if let Some(greeting) = &self.greeting {
             link.send(greeting).await?;
         }
@@ -180,7 +169,11 @@ async fn feed(link: &Link, mut stdin: Option<ChildStdin>) -> Result<()> {
 
 /// What the program prints, to the peer. Once the program has exited, what is in the pipe is all there will
 /// be, whoever else still has it open.
-async fn forward(link: &Link, stdout: Option<AsyncFd<std::os::fd::OwnedFd>>, exited: &tokio::sync::Notify) -> Result<()> {
+async fn forward(
+    link: &Link,
+    stdout: Option<AsyncFd<std::os::fd::OwnedFd>>,
+    exited: &tokio::sync::Notify,
+) -> Result<()> {
     let Some(stdout) = stdout else { return Ok(()) };
     let os = |source: std::io::Error| Error::os(Phase::Running, Some(link.peer()), source);
     let mut over = false;
@@ -251,7 +244,11 @@ pub fn find_program(name: &OsStr) -> Result<PathBuf> {
     let missing = |text: String| Error::text(Exit::Child, Phase::Running, None, text);
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
-        return if runnable(&path) { Ok(path) } else { Err(missing(format!("{}: no program that can be run", path.display()))) };
+        return if runnable(&path) {
+            Ok(path)
+        } else {
+            Err(missing(format!("{}: no program that can be run", path.display())))
+        };
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     std::env::split_paths(&path)

@@ -86,10 +86,7 @@ impl Stdio {
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
-        self.sink.emit(
-            Some(id),
-            &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() },
-        );
+        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
         end
     }
 
