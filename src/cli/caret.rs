@@ -11,7 +11,8 @@ pub fn with_caret(error: &clap::Error, argv: &[OsString]) -> String {
     let Some(wrong) = place(error, argv) else { return text };
     let (mut line, mut column, mut width) = (String::from("sockkit"), 0, 0);
     for (nth, argument) in argv.iter().enumerate().skip(1) {
-        let shown: String = argument.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let shown: String =
+            argument.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         let shown = if shown.is_empty() || shown.contains(' ') { format!("'{shown}'") } else { shown };
         line.push(' ');
         if nth == wrong {

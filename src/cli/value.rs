@@ -36,9 +36,9 @@ pub fn file_mode(text: &str) -> Result<u32, Misread> {
 /// When N is no descriptor.
 pub fn events_target(text: &str) -> Result<EventsTarget, Misread> {
     match text.strip_prefix("fd:") {
-        Some(number) => descriptor(number)
-            .map(EventsTarget::Fd)
-            .map_err(|misread| crate::value::within(misread, text, "fd:".len())),
+        Some(number) => {
+            descriptor(number).map(EventsTarget::Fd).map_err(|misread| crate::value::within(misread, text, "fd:".len()))
+        }
         None => Ok(EventsTarget::File(text.into())),
     }
 }

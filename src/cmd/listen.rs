@@ -16,8 +16,8 @@ use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::door::Door;
 use crate::work::handler::stdio::{Sessions, Stdio};
-use crate::work::pump::Rules;
 use crate::work::handler::{Handler, Program, Reply, Save, find_program};
+use crate::work::pump::Rules;
 use crate::work::queue;
 
 /// The arguments of `sockkit listen`.
@@ -138,7 +138,8 @@ impl Listen {
         };
         if self.handlers.repl {
             let eol = self.text.eol.bytes();
-            return stdio.serve(bound, door, sessions, |conn, id| repl::run(conn, id, eol, &context.sink, &context.stop));
+            return stdio
+                .serve(bound, door, sessions, |conn, id| repl::run(conn, id, eol, &context.sink, &context.stop));
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))
     }
@@ -152,7 +153,9 @@ impl Handlers {
         if self.greeting.is_some() && silent {
             return Err(Error::usage("--greeting goes with a handler that talks"));
         }
-        if self.close_on.is_some() && (self.close || self.no_accept || self.output_dir.is_some() || is_program || self.repl) {
+        if self.close_on.is_some()
+            && (self.close || self.no_accept || self.output_dir.is_some() || is_program || self.repl)
+        {
             return Err(Error::usage("--close-on goes with --reply, --discard, or stdin and stdout"));
         }
         if self.line && self.reply.is_none() && !self.discard {

@@ -163,8 +163,18 @@ mod tests {
 
     #[test]
     fn bad_input_is_exit_2() {
-        for line in ["", "--bogus", "nosuch", "listen --bogus", "connect", "connect a b c", "listen -verbose", "connect -v -q x:1"] {
-            let argv: Vec<OsString> = std::iter::once("sockkit").chain(line.split_whitespace()).map(Into::into).collect();
+        for line in [
+            "",
+            "--bogus",
+            "nosuch",
+            "listen --bogus",
+            "connect",
+            "connect a b c",
+            "listen -verbose",
+            "connect -v -q x:1",
+        ] {
+            let argv: Vec<OsString> =
+                std::iter::once("sockkit").chain(line.split_whitespace()).map(Into::into).collect();
             assert_eq!(main(&argv), 2, "{line}");
         }
     }

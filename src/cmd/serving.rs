@@ -21,7 +21,12 @@ use crate::work::serve::{MAX_CONNS, MAX_PROCESSES, Serve};
 ///
 /// # Errors
 /// Those of binding; exit 2 for rules that do not fit the address.
-pub(super) fn bind(address: &ServerAddress, options: &Options, serving: &ServingArgs, context: &Context) -> Result<Bound> {
+pub(super) fn bind(
+    address: &ServerAddress,
+    options: &Options,
+    serving: &ServingArgs,
+    context: &Context,
+) -> Result<Bound> {
     let endpoint = address.endpoint()?;
     let unix = matches!(endpoint, Endpoint::Unix(_));
     if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {

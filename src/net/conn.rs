@@ -240,6 +240,8 @@ impl AsFd for Conn {
     }
 }
 
+impl sys::Watched for Conn {}
+
 impl AsRawFd for Conn {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()

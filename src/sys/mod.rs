@@ -6,6 +6,7 @@ mod interfaces;
 mod posix;
 mod stop;
 mod tables;
+mod watch;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -22,3 +23,4 @@ pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
+pub use watch::{Watched, watch};

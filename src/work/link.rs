@@ -82,7 +82,7 @@ impl Link {
     /// When the runtime cannot watch it.
     pub fn connection(conn: Conn, id: ConnId, idle: Option<Duration>, sink: Arc<dyn Sink>) -> Result<Self> {
         let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
-        let fd = AsyncFd::register_with_interest(conn, Interest::READABLE | Interest::WRITABLE)
+        let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self::new(Wire::Connection(fd), id, local, peer, shape, idle, sink))
     }

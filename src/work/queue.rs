@@ -49,6 +49,9 @@ fn read(listener: &Listener) -> std::io::Result<(u32, u32)> {
     match listener.shape().family {
         Family::V4 | Family::V6 => sys::sockopt::tcp_info_listen(listener.socket()),
         Family::Unix => sys::unix_queue(listener),
-        Family::Vsock => Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "the kernel does not tell the queue of a vsock listener")),
+        Family::Vsock => Err(std::io::Error::new(
+            std::io::ErrorKind::Unsupported,
+            "the kernel does not tell the queue of a vsock listener",
+        )),
     }
 }

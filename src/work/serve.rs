@@ -100,7 +100,7 @@ impl Serve {
         tally: &mut Tally,
     ) -> Result<()> {
         let os = |source| Error::os(Phase::Accepting, Some(listener.local()), source);
-        let incoming = AsyncFd::register_with_interest(listener.as_fd(), Interest::READABLE).map_err(os)?;
+        let incoming = sys::watch(listener.as_fd(), Interest::READABLE).map_err(os)?;
         let mut begun = 0;
         let mut last_came = Instant::now();
         let mut exhausted = false;
@@ -174,7 +174,7 @@ impl Serve {
         let Datagrams { socket, shape, own: _, local, file } = datagrams;
         let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         let stopped = Stopping::new(&self.stop)?;
-        let socket = Arc::new(AsyncFd::register_with_interest(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
+        let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
         let mut sessions = Sessions::new();
         let mut tally = Tally::default();
         let mut inboxes: HashMap<SockAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
@@ -302,7 +302,7 @@ pub struct Stopping(Arc<AsyncFd<Stop>>);
 
 impl Stopping {
     fn new(stop: &Stop) -> Result<Self> {
-        let fd = AsyncFd::register_with_interest(stop.clone(), Interest::READABLE);
+        let fd = sys::watch(stop.clone(), Interest::READABLE);
         fd.map(|fd| Self(Arc::new(fd))).map_err(|source| Error::os(Phase::Waiting, None, source))
     }
 

@@ -31,7 +31,8 @@ pub fn listen_overflows() -> Option<u64> {
     let table = fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = table.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, values) = (lines.next()?, lines.next()?);
-    let (_, value) = names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == "ListenOverflows")?;
+    let (_, value) =
+        names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == "ListenOverflows")?;
     value.parse().ok()
 }
 

@@ -75,7 +75,7 @@ impl Program {
         let os = |source| Error::os(Phase::Running, Some(link.peer()), source);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|stdout| stdout.into_owned_fd()).transpose().map_err(os)?;
-        let stdout = stdout.map(|fd| AsyncFd::register_with_interest(fd, Interest::READABLE)).transpose().map_err(os)?;
+        let stdout = stdout.map(|fd| sys::watch(fd, Interest::READABLE)).transpose().map_err(os)?;
         if let Some(greeting) = &self.greeting {
             link.send(greeting).await?;
         }
