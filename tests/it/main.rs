@@ -1,0 +1,18 @@
+//! The spawned binary against real peers.
+//!
+//! A test is a function `fn name(t: &Ctx)` that panics to fail, and its name in the list at the top of its file,
+//! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
+//! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
+
+mod support;
+
+use libtest_mimic::Arguments;
+
+fn main() -> std::process::ExitCode {
+    let mut args = Arguments::from_args();
+    // Most tests wait for something most of the time.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    args.test_threads.get_or_insert(cores * 3);
+    let trials = vec![].into_iter().collect();
+    libtest_mimic::run(&args, trials).exit_code()
+}
