@@ -4,7 +4,9 @@
 //! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
+mod pump;
 mod support;
+mod tutorial;
 
 use libtest_mimic::Arguments;
 
@@ -13,6 +15,6 @@ fn main() -> std::process::ExitCode {
     // Most tests wait for something most of the time.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
-    let trials = vec![].into_iter().collect();
+    let trials = [pump::tests, tutorial::tests].into_iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

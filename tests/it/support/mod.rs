@@ -14,7 +14,9 @@ use std::time::Duration;
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream};
 pub(crate) use needs::Need;
-pub(crate) use net::{accept, connect, read_all, read_exactly, reset, shut_write, udp, unix_connect};
+pub(crate) use net::{
+    accept, connect, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,
+};
 pub(crate) use netns::Netns;
 pub(crate) use proc::{Capture, Cmd, Exit, In, Out, Proc};
 pub(crate) use pty::Pty;

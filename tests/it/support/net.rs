@@ -29,6 +29,22 @@ fn patient(stream: TcpStream) -> TcpStream {
     stream
 }
 
+/// A listener of the test's own, and its address as `connect` takes it.
+pub(crate) fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    (listener, addr)
+}
+
+/// Asserts that nothing comes and nothing ends for a while.
+#[track_caller]
+pub(crate) fn stays_silent(mut stream: &TcpStream, time: Duration) {
+    stream.set_read_timeout(Some(time)).unwrap();
+    let got = stream.read(&mut [0; 100]);
+    assert!(matches!(&got, Err(e) if e.kind() == io::ErrorKind::WouldBlock), "expected silence: {got:?}");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
 /// Accepts one connection, within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
