@@ -4,6 +4,8 @@
 //! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
+mod connect;
+mod eof;
 mod pump;
 mod support;
 mod tutorial;
@@ -15,6 +17,7 @@ fn main() -> std::process::ExitCode {
     // Most tests wait for something most of the time.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
-    let trials = [pump::tests, tutorial::tests].into_iter().flat_map(|tests| tests()).collect();
+    let trials =
+        [connect::tests, eof::tests, pump::tests, tutorial::tests].into_iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

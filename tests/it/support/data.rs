@@ -15,7 +15,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self { start: seed.wrapping_mul(99_991) % PERIOD as u64 }
     }
 
