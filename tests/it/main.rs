@@ -5,7 +5,10 @@
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
 mod connect;
+mod datagram;
 mod eof;
+mod exec;
+mod listen;
 mod pump;
 mod support;
 mod tutorial;
@@ -18,6 +21,9 @@ fn main() -> std::process::ExitCode {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
     let trials =
-        [connect::tests, eof::tests, pump::tests, tutorial::tests].into_iter().flat_map(|tests| tests()).collect();
+        [connect::tests, datagram::tests, eof::tests, exec::tests, listen::tests, pump::tests, tutorial::tests]
+            .into_iter()
+            .flat_map(|tests| tests())
+            .collect();
     libtest_mimic::run(&args, trials).exit_code()
 }
