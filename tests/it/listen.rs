@@ -106,7 +106,7 @@ fn keep_open_takes_one_after_another(t: &Ctx) {
     let server = t.listen(&["-k", "127.0.0.1:0"]).server();
     for n in 1..=5 {
         let mut stream = connect(server.socket_addr());
-        write!(stream, "client {n}\n").unwrap();
+        writeln!(stream, "client {n}").unwrap();
         shut_write(&stream);
         assert_eq!(read_all(&stream), b"");
     }

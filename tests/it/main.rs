@@ -4,12 +4,17 @@
 //! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
+mod cli;
 mod connect;
 mod datagram;
 mod eof;
+mod errors;
 mod exec;
+mod harness;
 mod listen;
+mod peers;
 mod pump;
+mod signals;
 mod support;
 mod tutorial;
 
@@ -20,10 +25,22 @@ fn main() -> std::process::ExitCode {
     // Most tests wait for something most of the time.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
-    let trials =
-        [connect::tests, datagram::tests, eof::tests, exec::tests, listen::tests, pump::tests, tutorial::tests]
-            .into_iter()
-            .flat_map(|tests| tests())
-            .collect();
+    let trials = [
+        cli::tests,
+        connect::tests,
+        datagram::tests,
+        eof::tests,
+        errors::tests,
+        exec::tests,
+        harness::tests,
+        listen::tests,
+        peers::tests,
+        pump::tests,
+        signals::tests,
+        tutorial::tests,
+    ]
+    .into_iter()
+    .flat_map(|tests| tests())
+    .collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

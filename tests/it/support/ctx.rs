@@ -155,7 +155,8 @@ fn keep_panic_messages() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let text = info.payload_as_str().unwrap_or("panicked");
+            let text = info.payload().downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| info.payload().downcast_ref::<&str>().copied()).unwrap_or("panicked");
             let place = info.location().map(ToString::to_string).unwrap_or_default();
             PANIC.with_borrow_mut(|kept| *kept = Some(format!("{place}: {text}")));
         }));

@@ -324,7 +324,8 @@ impl Proc {
         self.socket_addr().port()
     }
 
-    /// The port that this process has come to listen on (TCP) or is bound to (UDP), for peers that tell nobody.
+    /// The port that this process has come to listen on (`"tcp"`) or is bound to (`"udp"`), of either family, for
+    /// peers that tell nobody.
     #[track_caller]
     pub(crate) fn wait_bound(&mut self, table: &str) -> u16 {
         // TCP_LISTEN, and what an unconnected UDP socket shows.
@@ -333,8 +334,10 @@ impl Proc {
         poll_until(&format!("{label}: a {table} port"), || {
             assert!(self.is_running(), "{label}: ended; stderr: {}", self.stderr.text());
             let mine = socket_inodes(self.pid);
-            let lines = fs::read_to_string(format!("/proc/{}/net/{table}", self.pid)).ok()?;
-            lines.lines().skip(1).find_map(|line| {
+            let read =
+                |table: String| fs::read_to_string(format!("/proc/{}/net/{table}", self.pid)).unwrap_or_default();
+            let tables = read(table.to_owned()) + &read(format!("{table}6"));
+            tables.lines().filter(|line| !line.contains("local_address")).find_map(|line| {
                 let field: Vec<&str> = line.split_whitespace().collect();
                 if field[3] != state || !mine.iter().any(|inode| inode == field[9]) {
                     return None;
