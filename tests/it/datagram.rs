@@ -261,7 +261,8 @@ fn r37_server_survives_a_client_that_closed(t: &Ctx) {
 
 fn broadcast_needs_its_flag(t: &Ctx) {
     let ns = Netns::new();
-    ns.run("ip link add d0 type dummy; ip addr add 10.9.9.1/24 brd 10.9.9.255 dev d0; ip link set d0 up");
+    ns.run("ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up");
+    ns.run("ip addr add 10.9.9.1/24 brd 10.9.9.255 dev v0");
     let exit = t.connect(&["udp://10.9.9.255:9"]).under(&ns.wrap()).run(b"x");
     exit.code(11).says(&["--broadcast"]);
     t.connect(&["--broadcast", "udp://10.9.9.255:9"]).under(&ns.wrap()).run(b"x").code(0);

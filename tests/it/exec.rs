@@ -8,7 +8,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Ctx, Data, SOON, connect, poll_until, read_all, read_exactly, shut_write, trials, udp, unix_connect,
+    Ctx, Data, SOON, children_of, connect, poll_until, read_all, read_exactly, shut_write, trials, udp, unix_connect,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -96,17 +96,13 @@ fn r21_default_signals_whatever_we_inherited(t: &Ctx) {
 }
 
 fn r25_only_our_own_children_are_ended(t: &Ctx) {
-    let script = "mkfifo ready; \"$0\" listen -k --sh 'sleep 100' --ready-fd 9 127.0.0.1:0 9>ready &
+    let script = "mkfifo ready; \"$0\" listen -k --sh 'exec sleep 100' --ready-fd 9 127.0.0.1:0 9>ready &
         read addr <ready; exec 3<>/dev/null; echo \"$addr\"; read go; kill $!; wait $!; echo alive $?";
     let mut shell = t.peer("setsid", &["sh", "-c", script, env!("CARGO_BIN_EXE_sockkit")]).piped().spawn();
     shell.stdout.wait_for("\n");
     let addr: SocketAddr = shell.stdout.text().trim().parse().unwrap();
     let stream = connect(addr);
-    let server = poll_until("the server", || Some(shell.children().first()?.0));
-    let children_of = |pid: i32| {
-        let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        listed.split_whitespace().map(|p| p.parse::<i32>().unwrap()).collect::<Vec<_>>()
-    };
+    let server = poll_until("the server", || shell.children().first().copied());
     let children = poll_until("its child", || Some(children_of(server)).filter(|c| !c.is_empty()));
     shell.write(b"go\n");
     assert!(shell.wait().code(0).stdout.text().ends_with("alive 143\n"));

@@ -96,7 +96,7 @@ fn cpu_and_children_are_seen(t: &Ctx) {
     assert!(busy.peak_memory() > 100_000 && busy.fds() >= 3);
     let parent = t.peer("sh", &["-c", "sleep 100 & wait"]).spawn();
     poll_until("a child", || (parent.children().len() == 1).then_some(()));
-    let child = parent.children()[0].0;
+    let child = parent.children()[0];
     rustix::process::kill_process(rustix::process::Pid::from_raw(child).unwrap(), rustix::process::Signal::KILL)
         .unwrap();
 }

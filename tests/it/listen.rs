@@ -13,8 +13,8 @@ use rustix::fs::inotify;
 use rustix::process::Signal;
 
 use crate::support::{
-    Ctx, Data, In, Netns, SOON, connect, let_pass, poll_until, read_all, read_exactly, reset, shut_write, trials,
-    unix_connect,
+    Ctx, Data, In, Netns, PATIENCE, SOON, connect, let_pass, poll_until, read_all, read_exactly, readable, reset,
+    shut_write, trials, unix_connect,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -94,7 +94,11 @@ fn ready_file_is_written_whole(t: &Ctx) {
     let mut buf = [std::mem::MaybeUninit::uninit(); 1024];
     let mut reader = inotify::Reader::new(&watch, &mut buf);
     // A temporary file may come first; it is the name asked for that counts.
-    while reader.next().unwrap().file_name().is_none_or(|name| name.to_bytes() != b"ready") {}
+    let mut next = || {
+        assert!(readable(&watch, PATIENCE), "no ready file; stderr: {}", server.stderr.text());
+        reader.next()
+    };
+    while next().unwrap().file_name().is_none_or(|name| name.to_bytes() != b"ready") {}
     let line = fs::read_to_string(t.path("d/ready")).unwrap();
     connect(line.trim_end().parse().unwrap());
     assert!(line.ends_with('\n'), "{line:?}");

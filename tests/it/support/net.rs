@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, readable};
 
 /// Connects; reads and writes that do not come about fail the test rather than hang it.
 #[track_caller]
@@ -48,10 +48,7 @@ pub(crate) fn stays_silent(mut stream: &TcpStream, time: Duration) {
 /// Accepts one connection, within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let limit = Timespec::try_from(PATIENCE).unwrap();
-    let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&limit)).unwrap();
-    assert!(ready > 0, "nobody connected to {}", listener.local_addr().unwrap());
+    assert!(readable(listener, PATIENCE), "nobody connected to {}", listener.local_addr().unwrap());
     patient(listener.accept().unwrap().0)
 }
 

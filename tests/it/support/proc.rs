@@ -275,7 +275,7 @@ impl Proc {
         let mut fifo = self.ready.take().unwrap();
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
-            if !poll_in(&fifo, PATIENCE) {
+            if !readable(&fifo, PATIENCE) {
                 panic!("{}: not ready; stderr: {}", self.label, self.stderr.text());
             }
             let mut byte = [0];
@@ -374,7 +374,7 @@ impl Proc {
     #[track_caller]
     pub(crate) fn wait_within(&mut self, limit: Duration) -> Exit {
         let begin = Instant::now();
-        if !poll_in(&self.pidfd, limit) {
+        if !readable(&self.pidfd, limit) {
             let state = fs::read_to_string(format!("/proc/{}/wchan", self.pid)).unwrap_or_default();
             self.signal(Signal::KILL);
             panic!("{}: still running after {limit:?} (in {state}); stderr: {}", self.label, self.stderr.text());
@@ -400,7 +400,7 @@ impl Proc {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        !poll_in(&self.pidfd, Duration::ZERO)
+        !readable(&self.pidfd, Duration::ZERO)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -430,19 +430,9 @@ impl Proc {
         fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, Iterator::count)
     }
 
-    /// Its children, with the state letter of each.
-    pub(crate) fn children(&self) -> Vec<(i32, char)> {
-        let me = self.pid.to_string();
-        let Ok(procs) = fs::read_dir("/proc") else { return Vec::new() };
-        procs
-            .filter_map(|entry| {
-                let pid = entry.ok()?.file_name().to_str()?.parse::<i32>().ok()?;
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-                let mut rest = stat.rsplit_once(") ")?.1.split(' ');
-                let state = rest.next()?.chars().next()?;
-                (rest.next()? == me).then_some((pid, state))
-            })
-            .collect()
+    /// Its children that it has not waited for.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        children_of(self.pid.as_raw_nonzero().get())
     }
 
     /// Waits until a stopped process has really stopped.
@@ -462,7 +452,8 @@ impl Drop for Proc {
     }
 }
 
-fn poll_in(fd: impl std::os::fd::AsFd, limit: Duration) -> bool {
+/// Whether there is something to read, within the limit.
+pub(crate) fn readable(fd: impl std::os::fd::AsFd, limit: Duration) -> bool {
     let end = Instant::now() + limit;
     loop {
         let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
@@ -472,6 +463,19 @@ fn poll_in(fd: impl std::os::fd::AsFd, limit: Duration) -> bool {
             Err(e) => panic!("poll: {e}"),
         }
     }
+}
+
+/// The children of a process, by the parent that each process tells.
+pub(crate) fn children_of(pid: i32) -> Vec<i32> {
+    let parent = pid.to_string();
+    let Ok(procs) = fs::read_dir("/proc") else { return Vec::new() };
+    procs
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse::<i32>().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            (stat.rsplit_once(") ")?.1.split(' ').nth(1)? == parent).then_some(pid)
+        })
+        .collect()
 }
 
 fn socket_inodes(pid: Pid) -> Vec<String> {
