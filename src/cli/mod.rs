@@ -1,0 +1,3 @@
+//! Floor 5: arguments to values.
+
+pub mod socket_options;

@@ -1,0 +1,522 @@
+//! What can fail, and the exit code that says so.
+//!
+//! An [`Error`] is plain facts: the [`Phase`] in which it happened, the address, the system's words and
+//! whatever was found out about it since. How that reads to a person is the business of `out::explain`.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::addr::Endpoint;
+use crate::span::Misread;
+
+/// The result of everything that can end the program.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The exit codes, one per kind of failure, the same in every subcommand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// Both sides finished as the flags allow.
+    Ok,
+    /// Any failure without a code of its own.
+    Failed,
+    /// Flags, address or script do not parse.
+    Usage,
+    /// The name does not resolve.
+    Resolve,
+    /// Every address refused.
+    Refused,
+    /// No route, host or net unreachable, administratively prohibited, no such UNIX path.
+    Unreachable,
+    /// No connection in time.
+    ConnectTimeout,
+    /// Open, then no progress for longer than allowed.
+    IdleTimeout,
+    /// The peer reset, or the connection broke in mid-session.
+    Reset,
+    /// Address in use or not one of ours, no such interface, no local port left.
+    Bind,
+    /// The system forbids it.
+    Permission,
+    /// A handler program failed.
+    Child,
+    /// The whole-run `--deadline` passed.
+    Deadline,
+    /// Ended by this signal.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number that the process exits with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Resolve => 4,
+            Self::Refused => 5,
+            Self::Unreachable => 6,
+            Self::ConnectTimeout => 7,
+            Self::IdleTimeout => 8,
+            Self::Reset => 9,
+            Self::Bind => 10,
+            Self::Permission => 11,
+            Self::Child => 14,
+            Self::Deadline => 124,
+            Self::Signal(signal) => 128 + signal,
+        }
+    }
+
+    /// The name that events carry as `reason`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Resolve => "resolve",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::IdleTimeout => "idle-timeout",
+            Self::Reset => "reset",
+            Self::Bind => "bind",
+            Self::Permission => "permission",
+            Self::Child => "child",
+            Self::Deadline => "deadline",
+            Self::Signal(_) => "signal",
+        }
+    }
+
+    /// How far an attempt got: of several addresses that fail in different ways, the furthest decides.
+    fn furthest(self) -> u8 {
+        match self {
+            Self::Reset => 6,
+            Self::Refused => 5,
+            Self::ConnectTimeout => 4,
+            Self::Unreachable => 3,
+            Self::Permission => 2,
+            Self::Bind => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// What was being done when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading flags, addresses and other arguments.
+    Arguments,
+    /// Turning a name into addresses.
+    Resolving,
+    /// Making a socket.
+    Opening,
+    /// Setting a socket option.
+    Setting,
+    /// Taking a local address.
+    Binding,
+    /// Starting to listen.
+    Listening,
+    /// Waiting for, and taking, a connection.
+    Accepting,
+    /// The handshake.
+    Connecting,
+    /// Reading from the peer.
+    Receiving,
+    /// Writing to the peer.
+    Sending,
+    /// Reading standard input.
+    ReadingStdin,
+    /// Writing standard output.
+    WritingStdout,
+    /// Reading or writing some other file.
+    File,
+    /// Running a handler program.
+    Running,
+    /// A timer: open, but no progress.
+    Waiting,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Arguments => "reading the arguments",
+            Self::Resolving => "resolving",
+            Self::Opening => "opening a socket",
+            Self::Setting => "setting a socket option",
+            Self::Binding => "binding",
+            Self::Listening => "listening",
+            Self::Accepting => "accepting",
+            Self::Connecting => "connecting",
+            Self::Receiving => "receiving",
+            Self::Sending => "sending",
+            Self::ReadingStdin => "reading standard input",
+            Self::WritingStdout => "writing standard output",
+            Self::File => "using a file",
+            Self::Running => "running a program",
+            Self::Waiting => "waiting",
+        })
+    }
+}
+
+/// Something that was found out about a failure, from the kernel, `/proc` or a name server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A socket of this host that stands in the way, or stands near.
+    Holder {
+        /// Its own local address.
+        local: Endpoint,
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+        /// Whether it is in the way (the address asked for) or merely near (same port, other address or family).
+        overlaps: bool,
+    },
+    /// Connections on the port that are only waiting out TIME_WAIT.
+    TimeWait {
+        /// How many.
+        connections: usize,
+    },
+    /// What one name server said when asked again, directly.
+    NameServer {
+        /// Who was asked.
+        server: SocketAddr,
+        /// What it said.
+        answer: NameAnswer,
+    },
+    /// An ICMP error that came back, from the socket's error queue.
+    Icmp {
+        /// Who sent it.
+        from: IpAddr,
+        /// Whether that is the target itself.
+        from_target: bool,
+        /// The ICMP (or ICMPv6) type.
+        kind: u8,
+        /// The code under that type.
+        code: u8,
+    },
+    /// The addresses that this host does have.
+    LocalAddresses(Vec<IpAddr>),
+    /// What stands at a UNIX socket's path.
+    UnixPath(UnixPathState),
+    /// A kernel setting that has a part in it.
+    Sysctl {
+        /// As `sysctl` names it.
+        name: &'static str,
+        /// Its value now.
+        value: String,
+    },
+    /// The local firewall or another local rule answered, not the network.
+    LocalPolicy,
+    /// How many descriptors this process may have open (RLIMIT_NOFILE, getrlimit(2)).
+    Descriptors {
+        /// The soft limit.
+        limit: u64,
+    },
+    /// A listener of this host has connections that it has not accepted.
+    AcceptQueue {
+        /// How many.
+        waiting: u32,
+    },
+}
+
+/// A process of this host.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Process {
+    /// Its process ID.
+    pub pid: u32,
+    /// The name of its program.
+    pub program: String,
+}
+
+/// How a name server took a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameAnswer {
+    /// NOERROR with this many addresses.
+    Addresses(usize),
+    /// NXDOMAIN: the name does not exist.
+    NoSuchName,
+    /// SERVFAIL: the server could not find out.
+    ServerFailure,
+    /// REFUSED: the server will not answer us.
+    Refused,
+    /// Any other RCODE (RFC 1035, section 4.1.1).
+    Code(u8),
+    /// Nothing came back in time.
+    Silence,
+    /// The host answered that no name server runs there.
+    NoServer,
+    /// The question could not be sent: no route to the server, or no permission.
+    Unreachable,
+}
+
+/// What stands at the path of a UNIX socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnixPathState {
+    /// Nothing, and this is the deepest directory that exists.
+    Missing {
+        /// The deepest directory on the way that does exist.
+        deepest: PathBuf,
+    },
+    /// Something that is no socket: "a regular file", "a directory".
+    NotASocket(&'static str),
+    /// A socket file without a process behind it.
+    Stale,
+    /// A socket file that a process serves.
+    Live {
+        /// The kind it serves, where that could be told: `"stream"`, `"dgram"`, `"seqpacket"`.
+        kind: Option<&'static str>,
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+    },
+    /// There, but this user may not use it, or not go there.
+    Forbidden {
+        /// The file or directory that says no.
+        at: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The user that owns it.
+        owner: u32,
+    },
+}
+
+/// Why, in the words of whoever said it.
+#[derive(Debug)]
+pub enum Cause {
+    /// The system said no.
+    Os(io::Error),
+    /// What was typed does not parse.
+    Misread(Misread),
+    /// The resolver said no: the `EAI_` code of getaddrinfo(3) and its text.
+    Resolver {
+        /// The code, negative on Linux.
+        code: i32,
+        /// gai_strerror(3) of it.
+        text: String,
+    },
+    /// A time limit passed.
+    TimedOut {
+        /// The flag that set it: `"--connect-timeout"`.
+        limit: &'static str,
+        /// How long it was.
+        after: Duration,
+    },
+    /// Several addresses were tried, and this is what each answered, in the order they were tried.
+    Attempts(Vec<Error>),
+    /// Anything else, in plain words.
+    Text(String),
+}
+
+/// A failure with everything that is known about it.
+#[derive(Debug)]
+pub struct Error {
+    /// The code it ends with.
+    pub exit: Exit,
+    /// What was being done.
+    pub phase: Phase,
+    /// Where, if it has an address.
+    pub endpoint: Option<Endpoint>,
+    /// Why.
+    pub cause: Cause,
+    /// What was found out afterwards. Boxed into a vector only when there is something.
+    pub facts: Vec<Fact>,
+}
+
+impl Error {
+    /// The system said no. The exit code follows from the phase and the error number.
+    #[must_use]
+    pub fn os(phase: Phase, endpoint: Option<&Endpoint>, source: io::Error) -> Self {
+        Self {
+            exit: exit_of(phase, endpoint, &source),
+            phase,
+            endpoint: endpoint.cloned(),
+            cause: Cause::Os(source),
+            facts: Vec::new(),
+        }
+    }
+
+    /// What was asked for cannot be, in plain words: exit 2.
+    #[must_use]
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::text(Exit::Usage, Phase::Arguments, None, text)
+    }
+
+    /// A failure that no system call reported.
+    #[must_use]
+    pub fn text(exit: Exit, phase: Phase, endpoint: Option<&Endpoint>, text: impl Into<String>) -> Self {
+        Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
+    }
+
+    /// A time limit passed.
+    #[must_use]
+    pub fn timed_out(phase: Phase, endpoint: Option<&Endpoint>, limit: &'static str, after: Duration) -> Self {
+        let exit = match phase {
+            Phase::Resolving => Exit::Resolve,
+            Phase::Connecting | Phase::Accepting => Exit::ConnectTimeout,
+            _ => Exit::IdleTimeout,
+        };
+        Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::TimedOut { limit, after }, facts: Vec::new() }
+    }
+
+    /// Every address failed. The code is that of the one that got furthest; a single failure stays itself.
+    ///
+    /// # Panics
+    /// When `attempts` is empty: somebody failed at nothing.
+    #[must_use]
+    pub fn attempts(endpoint: &Endpoint, mut attempts: Vec<Self>) -> Self {
+        if attempts.len() == 1 {
+            return attempts.remove(0);
+        }
+        let furthest = attempts.iter().max_by_key(|attempt| attempt.exit.furthest()).expect("at least one attempt");
+        Self {
+            exit: furthest.exit,
+            phase: furthest.phase,
+            endpoint: Some(endpoint.clone()),
+            cause: Cause::Attempts(attempts),
+            facts: Vec::new(),
+        }
+    }
+
+    /// The same, about this address.
+    #[must_use]
+    pub fn at(self, endpoint: &Endpoint) -> Self {
+        Self { endpoint: Some(endpoint.clone()), ..self }
+    }
+
+    /// The error number, where the system gave one.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match &self.cause {
+            Cause::Os(source) => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Misread> for Error {
+    fn from(misread: Misread) -> Self {
+        Self {
+            exit: Exit::Usage,
+            phase: Phase::Arguments,
+            endpoint: None,
+            cause: Cause::Misread(misread),
+            facts: Vec::new(),
+        }
+    }
+}
+
+/// One line, without the cause and the hint that `out::explain` adds.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.phase)?;
+        if let Some(endpoint) = &self.endpoint {
+            write!(f, ", {endpoint}")?;
+        }
+        // What a time limit means depends on what was waited for.
+        if let Cause::TimedOut { limit, after } = &self.cause {
+            let after = humantime::format_duration(*after);
+            return match self.phase {
+                _ if *limit == "--deadline" => write!(f, ": the whole run may take {after} ({limit})"),
+                Phase::Resolving | Phase::Connecting => write!(f, ": no answer within {after} ({limit})"),
+                Phase::Accepting => write!(f, ": nobody came within {after} ({limit})"),
+                Phase::Receiving => write!(f, ": nothing came for {after} ({limit})"),
+                Phase::Sending => write!(f, ": the peer took nothing for {after} ({limit})"),
+                _ => write!(f, ": {}", self.cause),
+            };
+        }
+        write!(f, ": {}", self.cause)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Os(source) => f.write_str(&words(source)),
+            Self::Misread(misread) => write!(f, "{misread}"),
+            Self::Resolver { text, .. } | Self::Text(text) => f.write_str(text),
+            Self::TimedOut { limit, after } => {
+                write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
+            }
+            Self::Attempts(attempts) => {
+                let first = attempts.first().map(|attempt| attempt.cause.to_string()).unwrap_or_default();
+                if attempts.iter().all(|attempt| attempt.cause.to_string() == first) {
+                    write!(f, "{first} (all {} addresses)", attempts.len())
+                } else {
+                    write!(f, "all {} addresses failed", attempts.len())
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The system's words without the number that Rust appends.
+#[must_use]
+pub fn words(source: &io::Error) -> String {
+    let text = source.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// The table of CLI.md: phase and error number to exit code.
+fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exit {
+    let errno = source.raw_os_error().unwrap_or(0);
+    let unix = matches!(endpoint, Some(Endpoint::Unix(_)));
+    match errno {
+        libc::EPERM => Exit::Permission,
+        // ICMPv6 "administratively prohibited" arrives as EACCES on a connect; on a UNIX path it is a file mode.
+        libc::EACCES if phase == Phase::Connecting && !unix => Exit::Unreachable,
+        libc::EACCES => Exit::Permission,
+        libc::ECONNREFUSED => Exit::Refused,
+        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
+        libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Connecting => Exit::Unreachable,
+        libc::ETIMEDOUT if phase == Phase::Connecting => Exit::ConnectTimeout,
+        libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT
+            if matches!(phase, Phase::Sending | Phase::Receiving | Phase::Connecting) =>
+        {
+            Exit::Reset
+        }
+        libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::ENODEV => Exit::Bind,
+        libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Binding => Exit::Bind,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_never_show_a_bare_number() {
+        assert_eq!(words(&io::Error::from_raw_os_error(libc::ECONNREFUSED)), "Connection refused");
+    }
+
+    #[test]
+    fn the_attempt_that_got_furthest_decides() {
+        let endpoint: Endpoint = "example.org:80".parse().unwrap();
+        let attempt = |errno| Error::os(Phase::Connecting, Some(&endpoint), io::Error::from_raw_os_error(errno));
+        let all = Error::attempts(&endpoint, vec![attempt(libc::ENETUNREACH), attempt(libc::ECONNREFUSED)]);
+        assert_eq!(all.exit, Exit::Refused);
+        let all = Error::attempts(&endpoint, vec![attempt(libc::ETIMEDOUT), attempt(libc::EHOSTUNREACH)]);
+        assert_eq!(all.exit, Exit::ConnectTimeout);
+    }
+
+    #[test]
+    fn one_number_means_different_things_in_different_phases() {
+        let tcp: Endpoint = "127.0.0.1:80".parse().unwrap();
+        let unix: Endpoint = "unix:/nowhere".parse().unwrap();
+        let exit = |phase, endpoint, errno| Error::os(phase, Some(endpoint), io::Error::from_raw_os_error(errno)).exit;
+        assert_eq!(exit(Phase::Connecting, &tcp, libc::EACCES), Exit::Unreachable);
+        assert_eq!(exit(Phase::Binding, &tcp, libc::EACCES), Exit::Permission);
+        assert_eq!(exit(Phase::Connecting, &unix, libc::EACCES), Exit::Permission);
+        assert_eq!(exit(Phase::Connecting, &tcp, libc::ETIMEDOUT), Exit::ConnectTimeout);
+        assert_eq!(exit(Phase::Receiving, &tcp, libc::ETIMEDOUT), Exit::Reset);
+        assert_eq!(exit(Phase::Connecting, &unix, libc::ENOENT), Exit::Unreachable);
+    }
+}

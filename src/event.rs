@@ -1,0 +1,291 @@
+//! What happens, as plain facts, and the trait of whoever wants to be told.
+//!
+//! Work reports events and never prints; the `out` modules say them to a person or as JSON Lines. The
+//! schema of the JSON form is documented in docs/events.md and pinned by the tests of `out::json`.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::addr::Endpoint;
+use crate::error::Error;
+
+/// The schema's version: the `v` of every event. Grows when a field changes its meaning or goes.
+pub const VERSION: u32 = 1;
+
+/// Numbers the connections of one run, from 1.
+pub type ConnId = u64;
+
+/// How much a sink wants to be told. The pump takes the kernel's fast path only below [`Detail::Payload`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Connections come and go; nothing for each read and write.
+    Sessions,
+    /// Each read and write, as a number of bytes.
+    Transfers,
+    /// The bytes themselves.
+    Payload,
+}
+
+/// Whoever wants to be told.
+pub trait Sink: Send + Sync {
+    /// Takes one event. It must not block for long and cannot fail: a sink that breaks says so itself.
+    fn emit(&self, conn: Option<ConnId>, event: &Event<'_>);
+
+    /// Takes a failure, as an [`Event::Error`] of one line. Whoever talks to people adds why, and what to try:
+    /// work calls this and not `emit`, so that it need not know how.
+    fn fail(&self, conn: Option<ConnId>, error: &Error) {
+        let message = error.to_string();
+        self.emit(
+            conn,
+            &Event::Error { message: &message, reason: error.exit.name(), cause: None, r#try: &[], details: &[] },
+        );
+    }
+
+    /// What this sink wants to be told; constant over its life.
+    fn detail(&self) -> Detail {
+        Detail::Sessions
+    }
+}
+
+/// Which end of a connection did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Our own side: stdin, a handler, this program.
+    Local,
+    /// The other side of the connection.
+    Peer,
+}
+
+/// Which time limit passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// `--connect-timeout`
+    Connect,
+    /// `--accept-timeout`
+    Accept,
+    /// `--idle-timeout`
+    Idle,
+    /// `--recv-timeout`
+    Recv,
+    /// `--send-timeout`
+    Send,
+    /// `--deadline`
+    Deadline,
+}
+
+/// One thing that happened. Durations are in seconds, sizes in bytes, addresses in the address grammar.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event<'a> {
+    /// The program starts its work.
+    Start {
+        /// The subcommand.
+        command: &'a str,
+        /// This program's version.
+        version: &'a str,
+        /// This process.
+        pid: u32,
+    },
+    /// A name was turned into addresses.
+    Resolve {
+        /// The name.
+        name: &'a str,
+        /// What it stands for, in the order in which they will be tried.
+        addresses: &'a [Endpoint],
+        /// How long the resolver took.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// One address was tried.
+    Attempt {
+        /// The address.
+        address: &'a Endpoint,
+        /// `"connected"`, `"failed"`, or `"abandoned"` when another address was quicker.
+        result: &'static str,
+        /// The system's words, when it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        /// From its first packet to the result.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// A connection that we made is open.
+    Connected {
+        /// Our address.
+        local: &'a Endpoint,
+        /// The peer's.
+        peer: &'a Endpoint,
+        /// From the start of resolving.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// A server takes connections, or a datagram socket takes datagrams.
+    Listening {
+        /// The bound address, with the real port.
+        local: &'a Endpoint,
+        /// Which families reach it: `"IPv4"`, `"IPv6"`, `"IPv4 and IPv6"`; absent where there is just one kind.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        families: Option<&'static str>,
+        /// How many finished handshakes may wait for accept; absent for datagrams.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        backlog: Option<u32>,
+    },
+    /// A connection that came to us is open; for datagrams, a new peer was heard.
+    Accepted {
+        /// Our address.
+        local: &'a Endpoint,
+        /// The peer's.
+        peer: &'a Endpoint,
+    },
+    /// A peer was turned away.
+    Denied {
+        /// The peer.
+        peer: &'a Endpoint,
+        /// The rule that says so.
+        rule: &'a str,
+    },
+    /// A socket option was set, or read.
+    Option {
+        /// Its name, that of the flag.
+        name: &'a str,
+        /// What was asked for.
+        asked: &'a str,
+        /// What the kernel made of it.
+        effective: &'a str,
+        /// Why they differ.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    },
+    /// Bytes went to the peer.
+    Send(Payload<'a>),
+    /// Bytes came from the peer.
+    Recv(Payload<'a>),
+    /// One side ended what it sends.
+    Eof {
+        /// Which.
+        side: Side,
+    },
+    /// We half-closed: the peer has been told that no more comes.
+    Shutdown {
+        /// `"write"` or `"read"`.
+        direction: &'static str,
+    },
+    /// The connection broke.
+    Reset {
+        /// The system's words.
+        error: &'a str,
+    },
+    /// A time limit passed.
+    Timeout {
+        /// Which.
+        limit: Limit,
+        /// How long it was.
+        #[serde(serialize_with = "seconds")]
+        after: Duration,
+    },
+    /// The accept queue of a listener.
+    Queue {
+        /// Finished handshakes that wait for accept.
+        length: u32,
+        /// How many may wait, as the kernel took it.
+        limit: u32,
+        /// Handshakes lost to a full queue since we listen, of the whole host (`TcpExtListenOverflows`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        overflows: Option<u64>,
+    },
+    /// A handler program ended.
+    Child {
+        /// Its process.
+        pid: u32,
+        /// Its exit status, when it exited.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<i32>,
+        /// The signal, when one killed it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+    },
+    /// Something is odd, but the work goes on.
+    Warning {
+        /// What.
+        message: &'a str,
+    },
+    /// Something failed.
+    Error {
+        /// The failure in one line: phase, address, the system's words.
+        message: &'a str,
+        /// The name of its exit code.
+        reason: &'static str,
+        /// Why, as far as it could be found out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<&'a str>,
+        /// What to run next, best first.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        r#try: &'a [String],
+        /// What belongs under the message: what each address answered, or the place in what was typed.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        details: &'a [String],
+    },
+    /// A connection is over.
+    Closed {
+        /// The name of how it ended: that of an exit code.
+        reason: &'static str,
+        /// Bytes sent.
+        sent: u64,
+        /// Bytes received.
+        received: u64,
+        /// How long it was open.
+        #[serde(serialize_with = "seconds")]
+        duration: Duration,
+    },
+    /// The last event.
+    End {
+        /// The name of the exit code.
+        reason: &'static str,
+        /// The exit code.
+        code: u8,
+    },
+}
+
+/// Bytes on their way.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// How many.
+    pub bytes: usize,
+    /// They themselves; absent where they passed through the kernel only, which a sink of
+    /// [`Detail::Payload`] rules out.
+    pub data: Option<&'a [u8]>,
+}
+
+impl<'a> Payload<'a> {
+    /// Bytes at hand.
+    #[must_use]
+    pub fn of(data: &'a [u8]) -> Self {
+        Self { bytes: data.len(), data: Some(data) }
+    }
+}
+
+/// `bytes`, and `text` when the bytes are UTF-8, else `base64`.
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use base64::Engine as _;
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("Payload", 1 + usize::from(self.data.is_some()))?;
+        out.serialize_field("bytes", &self.bytes)?;
+        if let Some(data) = self.data {
+            match std::str::from_utf8(data) {
+                Ok(text) => out.serialize_field("text", text)?,
+                Err(_) => {
+                    out.serialize_field("base64", &base64::engine::general_purpose::STANDARD.encode(data))?;
+                }
+            }
+        }
+        out.end()
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

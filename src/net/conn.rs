@@ -1,0 +1,348 @@
+//! A connection, however it was made: bytes or messages, its peer, half-close.
+
+use std::io;
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::{SockAddr, Socket};
+
+use crate::addr::{Endpoint, Transport, Unix, UnixKind, UnixName};
+use crate::net::socket::{Family, Kind, Shape};
+use crate::sys;
+
+/// The largest UNIX message that is taken, in bytes. The kernel's own limit is the sender's SO_SNDBUF, which
+/// `net.core.wmem_max` caps far below this.
+const LARGEST_MESSAGE: usize = 64 << 20;
+
+/// What a receive brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming {
+    /// So many bytes, or one message of that size, which may be 0.
+    Bytes(usize),
+    /// The peer ended what it sends.
+    Eof,
+}
+
+/// Whether a peer that was not heard before may speak to a datagram server.
+type Admit = Box<dyn FnMut(&Endpoint, &Endpoint) -> bool + Send + Sync>;
+
+/// See the module. Every call returns at once; what cannot be done now is `WouldBlock`.
+pub struct Conn {
+    socket: Socket,
+    shape: Shape,
+    /// Whether the socket is ours alone, and so in non-blocking mode. An inherited one keeps the flags it came
+    /// with, as they are shared with whoever else has it; then MSG_DONTWAIT does the same for each call.
+    own: bool,
+    local: Endpoint,
+    peer: Endpoint,
+    server: Option<Server>,
+}
+
+/// A datagram server: it answers whoever spoke last.
+struct Server {
+    last: Option<(SockAddr, Option<(IpAddr, u32)>)>,
+    admit: Admit,
+}
+
+impl Conn {
+    /// A connected socket. With `own`, it is put into non-blocking mode.
+    ///
+    /// # Errors
+    /// Those of fcntl(2), getsockname(2), getpeername(2).
+    pub fn connected(socket: Socket, shape: Shape, own: bool) -> io::Result<Self> {
+        let peer = endpoint_of(&socket.peer_addr()?, shape);
+        Self::new(socket, shape, own, peer, None)
+    }
+
+    /// A bound datagram socket that answers whoever spoke last. `admit` is asked about each change of speaker,
+    /// with our address and theirs; what it refuses is dropped unread.
+    ///
+    /// # Errors
+    /// Those of fcntl(2) and getsockname(2).
+    pub fn answering(
+        socket: Socket,
+        shape: Shape,
+        own: bool,
+        admit: impl FnMut(&Endpoint, &Endpoint) -> bool + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let server = Server { last: None, admit: Box::new(admit) };
+        let nobody = endpoint_of(&socket.local_addr()?, shape);
+        Self::new(socket, shape, own, nobody, Some(server))
+    }
+
+    fn new(socket: Socket, shape: Shape, own: bool, peer: Endpoint, server: Option<Server>) -> io::Result<Self> {
+        if own {
+            socket.set_nonblocking(true)?;
+        }
+        let local = endpoint_of(&socket.local_addr()?, shape);
+        Ok(Self { socket, shape, own, local, peer, server })
+    }
+
+    /// Our address.
+    #[must_use]
+    pub fn local(&self) -> &Endpoint {
+        &self.local
+    }
+
+    /// The peer's address: for a datagram server, of whoever spoke last, before that our own.
+    #[must_use]
+    pub fn peer(&self) -> &Endpoint {
+        &self.peer
+    }
+
+    /// Family and type.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The socket itself, for its options.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
+    #[must_use]
+    pub fn can_splice(&self) -> bool {
+        self.own && self.shape.kind == Kind::Stream
+    }
+
+    /// Whether the peer can end what it sends. Datagrams have no end.
+    #[must_use]
+    pub fn has_end(&self) -> bool {
+        self.shape.kind != Kind::Dgram
+    }
+
+    /// Whether there is somebody to send to.
+    #[must_use]
+    pub fn has_peer(&self) -> bool {
+        self.server.as_ref().is_none_or(|server| server.last.is_some())
+    }
+
+    /// Whether this is a datagram server, which outlives each of its peers.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Receives bytes, or one whole message, for which `buffer` grows if it must.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of recvmsg(2). A datagram server does not report errors that came back for an
+    /// answer of its own.
+    pub fn recv(&mut self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+        if self.server.is_some() { self.recv_from_anyone(buffer) } else { self.recv_connected(buffer) }
+    }
+
+    /// The same for a connected socket, which needs no memory of who spoke.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of recvmsg(2).
+    pub fn recv_connected(&self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+        match (self.shape.family, self.shape.kind) {
+            (_, Kind::Stream) => match retry(|| sys_recv(&self.socket, buffer, RecvFlags::empty()))? {
+                0 => Ok(Incoming::Eof),
+                bytes => Ok(Incoming::Bytes(bytes)),
+            },
+            (family, kind) => {
+                if family == Family::Unix {
+                    make_room(&self.socket, buffer)?;
+                }
+                match retry(|| sys_recv(&self.socket, buffer, RecvFlags::TRUNC))? {
+                    0 if kind == Kind::Seqpacket && self.is_over()? => Ok(Incoming::Eof),
+                    bytes => Ok(Incoming::Bytes(bytes.min(buffer.len()))),
+                }
+            }
+        }
+    }
+
+    fn recv_from_anyone(&mut self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+        if self.shape.family == Family::Unix {
+            make_room(&self.socket, buffer)?;
+        }
+        let packet = retry(|| sys::recv_packet(&self.socket, buffer))?;
+        let server = self.server.as_mut().expect("asked by a server only");
+        let known = server.last.as_ref().is_some_and(|(last, _)| *last == packet.from);
+        if !known {
+            let peer = endpoint_of(&packet.from, self.shape);
+            if !(server.admit)(&self.local, &peer) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.peer = peer;
+        }
+        server.last = Some((packet.from, packet.to));
+        Ok(Incoming::Bytes(packet.bytes.min(buffer.len())))
+    }
+
+    /// Sends bytes, as many as there is room for, or one whole message.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of sendmsg(2); `NotConnected` from a datagram server to which nobody spoke yet.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.server {
+            None => retry(|| {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                rustix::net::send(&self.socket, bytes, flags).map_err(io::Error::from)
+            }),
+            Some(Server { last: Some((to, from)), .. }) => {
+                retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
+            }
+            Some(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Tells the peer that no more comes. On datagrams, which have no such thing, it does nothing; a peer that
+    /// is gone already is no error.
+    ///
+    /// # Errors
+    /// Those of shutdown(2).
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        if !self.has_end() {
+            return Ok(());
+        }
+        match self.socket.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Whether everything that was sent has been acknowledged by the peer's kernel.
+    #[must_use]
+    pub fn is_all_acknowledged(&self) -> bool {
+        sys::unsent(&self.socket).map_or(true, |bytes| bytes == 0)
+    }
+
+    /// On close, send a reset (RST) instead of an end (FIN): SO_LINGER with 0, socket(7).
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        self.socket.set_linger(Some(Duration::ZERO))
+    }
+
+    /// An empty packet and the end of packets both read as 0. It is the end when the peer has hung up and
+    /// nothing more is queued.
+    fn is_over(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        let hung_up = fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
+        Ok(hung_up && rustix::io::ioctl_fionread(&self.socket)? == 0)
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Conn {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    let (_, bytes) = rustix::net::recv(socket, buffer, flags | RecvFlags::DONTWAIT)?;
+    Ok(bytes)
+}
+
+/// A UNIX message can be larger than any buffer; a cut one would be lost, so its size is asked first.
+fn make_room(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut nothing = [0u8; 0];
+    let size = retry(|| sys_recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    if size > buffer.len() {
+        if size > LARGEST_MESSAGE {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
+        buffer.resize(size, 0);
+    }
+    Ok(())
+}
+
+/// Calls again while a signal cuts it short.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// A kernel address in the address grammar. An IPv4 peer of a dual-stack socket is an IPv4 address.
+#[must_use]
+pub fn endpoint_of(address: &SockAddr, shape: Shape) -> Endpoint {
+    if let Some(mut socket_addr) = address.as_socket() {
+        socket_addr.set_ip(socket_addr.ip().to_canonical());
+        let transport = if shape.kind == Kind::Dgram { Transport::Udp } else { Transport::Tcp };
+        return Endpoint::from_socket_addr(transport, socket_addr);
+    }
+    if let Some((cid, port)) = address.as_vsock_address() {
+        return Endpoint::Vsock { cid, port };
+    }
+    let kind = match shape.kind {
+        Kind::Stream => UnixKind::Stream,
+        Kind::Dgram => UnixKind::Dgram,
+        Kind::Seqpacket => UnixKind::Seqpacket,
+    };
+    let name = if let Some(path) = address.as_pathname() {
+        UnixName::Path(path.to_owned())
+    } else if let Some(name) = address.as_abstract_namespace() {
+        UnixName::Abstract(name.to_owned())
+    } else {
+        UnixName::Unnamed
+    };
+    Endpoint::Unix(Unix { kind, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Type};
+
+    fn pair(kind: Kind) -> (Conn, Conn) {
+        let socket_type = match kind {
+            Kind::Stream => Type::STREAM,
+            Kind::Dgram => Type::DGRAM,
+            Kind::Seqpacket => Type::SEQPACKET,
+        };
+        let (one, other) = Socket::pair(Domain::UNIX, socket_type, None).unwrap();
+        let shape = Shape { family: Family::Unix, kind };
+        (Conn::connected(one, shape, true).unwrap(), Conn::connected(other, shape, false).unwrap())
+    }
+
+    #[test]
+    fn empty_packets_are_no_end() {
+        let (mut here, there) = pair(Kind::Seqpacket);
+        there.send(b"").unwrap();
+        there.send(b"last").unwrap();
+        let mut buffer = vec![0; 16];
+        assert_eq!(here.recv(&mut buffer).unwrap(), Incoming::Bytes(0));
+        drop(there);
+        assert_eq!(here.recv(&mut buffer).unwrap(), Incoming::Bytes(4));
+        assert_eq!(here.recv(&mut buffer).unwrap(), Incoming::Eof);
+    }
+
+    #[test]
+    fn a_message_larger_than_the_buffer_comes_whole() {
+        let (mut here, there) = pair(Kind::Dgram);
+        there.send(&[7; 50_000]).unwrap();
+        let mut buffer = vec![0; 16];
+        assert_eq!(here.recv(&mut buffer).unwrap(), Incoming::Bytes(50_000));
+        assert!(buffer[..50_000].iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn an_inherited_socket_keeps_its_flags_and_never_blocks() {
+        let (_open, mut inherited) = pair(Kind::Stream);
+        let flags = rustix::fs::fcntl_getfl(&inherited).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+        let error = inherited.recv(&mut vec![0; 16]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+}

@@ -1,0 +1,333 @@
+//! Making a connection: every address of a name, raced as RFC 8305 says, within one budget.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use socket2::{SockAddr, Socket};
+
+use crate::addr::Endpoint;
+use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::{Event, Sink};
+use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
+use crate::net::conn::Conn;
+use crate::net::options::{Options, Role, Stage};
+use crate::net::resolve::{Budget, Purpose, Target, resolve};
+use crate::net::socket::{Family, Kind};
+use crate::sys::{self, Stop, poll};
+
+/// How long an attempt has the field to itself: "Connection Attempt Delay", RFC 8305, section 5.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// One wait for room in a UNIX accept queue, between two looks at the stop.
+const UNIX_WAIT: Duration = Duration::from_millis(100);
+
+/// The pauses of `--retry`: the first, and the longest it grows to.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// How to dial.
+pub struct Dial<'a> {
+    /// Where to.
+    pub endpoint: &'a Endpoint,
+    /// The local address to use, if not the kernel's choice.
+    pub source: Option<&'a Endpoint>,
+    /// Options to set on the way.
+    pub options: &'a Options,
+    /// For resolving and connecting together.
+    pub timeout: Duration,
+    /// How long to try again when nobody is there.
+    pub retry: Option<Duration>,
+    /// Ends every wait.
+    pub stop: &'a Stop,
+    /// Is told.
+    pub sink: &'a dyn Sink,
+}
+
+/// One address that is being tried.
+struct Attempt<'t> {
+    target: &'t Target,
+    socket: Socket,
+    started: Instant,
+}
+
+impl Dial<'_> {
+    /// Connects. `None` when the program is to end first.
+    ///
+    /// # Errors
+    /// With the exit code of the address that got furthest; each attempt is in the error.
+    pub fn dial(&self) -> Result<Option<Conn>> {
+        let patience = self.retry.map(|limit| Budget::new(limit, "--retry"));
+        let mut pause = RETRY_PAUSE.0;
+        loop {
+            let error = match self.once() {
+                Ok(conn) => return Ok(conn),
+                Err(error) => error,
+            };
+            let Some(patience) = patience else { return Err(error) };
+            let worth_it = matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve);
+            if !worth_it || Instant::now() >= patience.until {
+                return Err(error);
+            }
+            let next = (Instant::now() + pause).min(patience.until);
+            if self.stop.wait(next).map_err(|source| Error::os(Phase::Connecting, Some(self.endpoint), source))? {
+                return Ok(None);
+            }
+            pause = (pause * 2).min(RETRY_PAUSE.1);
+        }
+    }
+
+    fn once(&self) -> Result<Option<Conn>> {
+        let started = Instant::now();
+        let conn = match self.endpoint {
+            Endpoint::Fd(fd) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
+            Endpoint::Systemd(name) => Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?),
+            _ => {
+                let budget = Budget::new(self.timeout, "--connect-timeout");
+                let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+                self.race(&interleave(targets), budget)?
+            }
+        };
+        if let Some(conn) = &conn {
+            let took = started.elapsed();
+            self.sink.emit(None, &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+        }
+        Ok(conn)
+    }
+
+    fn inherited(&self, socket: Socket) -> Result<Conn> {
+        let os = |source| Error::os(Phase::Opening, Some(self.endpoint), source);
+        let shape = shape_of(&socket).map_err(os)?;
+        if socket.is_listener().unwrap_or(false) {
+            return Err(Error::usage(format!("{} listens: `sockkit listen {0}` takes its connections", self.endpoint)));
+        }
+        self.options.check(shape, Role::Client)?;
+        match Conn::connected(socket, shape, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                Err(Error::usage(format!("{} is {shape} that is not connected", self.endpoint)))
+            }
+            conn => conn.map_err(os),
+        }
+    }
+
+    /// Starts an attempt when the one before failed or has had its time; the first that connects wins.
+    fn race(&self, targets: &[Target], budget: Budget) -> Result<Option<Conn>> {
+        let mut waiting = targets.iter();
+        let mut pending: Vec<Attempt<'_>> = Vec::new();
+        let mut failures: Vec<Error> = Vec::new();
+        let mut next_start = Instant::now();
+        loop {
+            if self.stop.requested().is_some() {
+                return Ok(None);
+            }
+            if pending.is_empty() || Instant::now() >= next_start {
+                match waiting.next() {
+                    Some(target) => {
+                        next_start = Instant::now() + ATTEMPT_DELAY;
+                        match self.start(target, budget) {
+                            Ok(Started::Connected(attempt)) => return self.won(attempt, &pending).map(Some),
+                            Ok(Started::Pending(attempt)) => pending.push(attempt),
+                            Ok(Started::Stopped) => return Ok(None),
+                            Err(error) => failures.push(error),
+                        }
+                        continue;
+                    }
+                    None if pending.is_empty() => return Err(Error::attempts(self.endpoint, failures)),
+                    None => {}
+                }
+            }
+            let until = if waiting.len() > 0 { budget.until.min(next_start) } else { budget.until };
+            let mut fds: Vec<PollFd<'_>> =
+                pending.iter().map(|attempt| PollFd::new(&attempt.socket, PollFlags::OUT)).collect();
+            fds.push(PollFd::new(self.stop, PollFlags::IN));
+            poll(&mut fds, Some(until)).map_err(|source| Error::os(Phase::Connecting, Some(self.endpoint), source))?;
+            let ready = fds.iter().position(|fd| !fd.revents().is_empty());
+            drop(fds);
+            match ready {
+                Some(nth) if nth < pending.len() => {
+                    let attempt = pending.swap_remove(nth);
+                    match outcome(&attempt) {
+                        None => return self.won(attempt, &pending).map(Some),
+                        Some(source) => {
+                            failures.push(self.lost(&attempt, source));
+                            next_start = Instant::now();
+                        }
+                    }
+                }
+                Some(_) => return Ok(None),
+                None if Instant::now() >= budget.until => {
+                    for attempt in &pending {
+                        let endpoint = Some(&attempt.target.endpoint);
+                        failures.push(Error::timed_out(Phase::Connecting, endpoint, budget.flag, budget.limit));
+                        self.tell(attempt, "failed", Some("no answer"));
+                    }
+                    return Err(Error::attempts(self.endpoint, failures));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn start<'t>(&self, target: &'t Target, budget: Budget) -> Result<Started<'t>> {
+        let Target { address, shape, endpoint } = target;
+        let shape = *shape;
+        self.options.check(shape, Role::Client)?;
+        let started = Instant::now();
+        let socket = self.options.open(shape).map_err(|error| error.at(endpoint))?;
+        let os = |source| Error::os(Phase::Connecting, Some(endpoint), source);
+        self.apply(&socket, target, Stage::BeforeBind)?;
+        self.bind_source(&socket, target)?;
+        self.apply(&socket, target, Stage::BeforeConnect)?;
+        let attempt = Attempt { target, socket, started };
+        if shape.family == Family::Unix {
+            return self.connect_unix(attempt, budget);
+        }
+        attempt.socket.set_nonblocking(true).map_err(os)?;
+        if shape.is_inet() {
+            // So that an ICMP error says what it was, and who sent it. Best effort.
+            let _ = sys::recverr(&attempt.socket, shape.family == Family::V6, true);
+        }
+        match attempt.socket.connect(address) {
+            Ok(()) => Ok(Started::Connected(attempt)),
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Started::Pending(attempt)),
+            Err(source) => Err(self.lost(&attempt, source)),
+        }
+    }
+
+    /// A UNIX listener with a full queue answers EAGAIN to a connect that may not wait, and nothing tells when
+    /// there is room; so this one waits in the kernel, a little at a time.
+    fn connect_unix<'t>(&self, attempt: Attempt<'t>, budget: Budget) -> Result<Started<'t>> {
+        let endpoint = Some(&attempt.target.endpoint);
+        loop {
+            let left = budget.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.tell(&attempt, "failed", Some("its accept queue stays full"));
+                return Err(Error::timed_out(Phase::Connecting, endpoint, budget.flag, budget.limit));
+            }
+            let wait = Some(left.min(UNIX_WAIT));
+            attempt.socket.set_write_timeout(wait).map_err(|source| Error::os(Phase::Connecting, endpoint, source))?;
+            match attempt.socket.connect(&attempt.target.address) {
+                Ok(()) => {
+                    attempt
+                        .socket
+                        .set_write_timeout(None)
+                        .map_err(|source| Error::os(Phase::Connecting, endpoint, source))?;
+                    return Ok(Started::Connected(attempt));
+                }
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => {
+                    if self.stop.requested().is_some() {
+                        return Ok(Started::Stopped);
+                    }
+                }
+                Err(source) => return Err(self.lost(&attempt, source)),
+            }
+        }
+    }
+
+    fn bind_source(&self, socket: &Socket, target: &Target) -> Result<()> {
+        let wanted = match self.source {
+            Some(source) => {
+                let sources = resolve(source, Purpose::Server, None, self.stop, self.sink)?;
+                let fits = sources.into_iter().find(|found| found.shape.family == target.shape.family);
+                fits.map(|found| found.address).ok_or_else(|| {
+                    Error::usage(format!("--source {source} is not an address for {}", target.shape))
+                })?
+            }
+            // Without a name of its own, no answer finds a UNIX datagram client: unix(7), "autobind".
+            None if (target.shape.family, target.shape.kind) == (Family::Unix, Kind::Dgram) => {
+                SockAddr::unix("").map_err(|source| Error::os(Phase::Binding, None, source))?
+            }
+            None => return Ok(()),
+        };
+        socket.bind(&wanted).map_err(|source| Error::os(Phase::Binding, self.source.or(Some(&target.endpoint)), source))
+    }
+
+    fn won(&self, attempt: Attempt<'_>, others: &[Attempt<'_>]) -> Result<Conn> {
+        self.tell(&attempt, "connected", None);
+        for other in others {
+            self.tell(other, "abandoned", None);
+        }
+        let Attempt { target, socket, .. } = attempt;
+        let os = |source| Error::os(Phase::Connecting, Some(&target.endpoint), source);
+        if target.shape.is_tcp() {
+            // On a live connection a passing ICMP error must not end it: ip(7), IP_RECVERR. A UDP socket keeps it.
+            let _ = sys::recverr(&socket, target.shape.family == Family::V6, false);
+        }
+        self.apply(&socket, target, Stage::After)?;
+        Conn::connected(socket, target.shape, true).map_err(os)
+    }
+
+    fn lost(&self, attempt: &Attempt<'_>, source: io::Error) -> Error {
+        self.tell(attempt, "failed", Some(&words(&source)));
+        let mut error = Error::os(Phase::Connecting, Some(&attempt.target.endpoint), source);
+        if let Some(target) = attempt.target.address.as_socket()
+            && let Ok(Some(report)) = sys::icmp_error(&attempt.socket)
+        {
+            error.facts.extend(report.fact(target.ip()));
+        }
+        error
+    }
+
+    fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {
+        let address = &attempt.target.endpoint;
+        self.sink.emit(None, &Event::Attempt { address, result, error, took: attempt.started.elapsed() });
+    }
+
+    fn apply(&self, socket: &Socket, target: &Target, stage: Stage) -> Result<()> {
+        for report in self.options.apply(socket, target.shape, Role::Client, stage)? {
+            self.sink.emit(None, &report.event());
+        }
+        Ok(())
+    }
+}
+
+enum Started<'t> {
+    Connected(Attempt<'t>),
+    Pending(Attempt<'t>),
+    Stopped,
+}
+
+/// How an attempt ended that poll(2) says is over: SO_ERROR, connect(2).
+fn outcome(attempt: &Attempt<'_>) -> Option<io::Error> {
+    match attempt.socket.take_error() {
+        Ok(Some(error)) | Err(error) => Some(error),
+        // A loopback connect to a free ephemeral port can meet itself: a simultaneous open of one socket.
+        Ok(None) => match (attempt.socket.local_addr(), attempt.socket.peer_addr()) {
+            (Ok(local), Ok(peer)) if local == peer => Some(io::Error::from_raw_os_error(libc::ECONNREFUSED)),
+            (_, Err(error)) => Some(error),
+            _ => None,
+        },
+    }
+}
+
+/// Families in turn, the resolver's first choice first: RFC 8305, section 4.
+fn interleave(targets: Vec<Target>) -> Vec<Target> {
+    let Some(first) = targets.first().map(|target| target.shape.family) else { return targets };
+    let (mut these, mut those): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| target.shape.family == first);
+    these.reverse();
+    those.reverse();
+    let mut order = Vec::new();
+    while !these.is_empty() || !those.is_empty() {
+        order.extend(these.pop());
+        order.extend(those.pop());
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::socket::Shape;
+
+    #[test]
+    fn families_take_turns() {
+        let target = |text: &str| {
+            let endpoint: Endpoint = text.parse().unwrap();
+            let family = if text.starts_with('[') { Family::V6 } else { Family::V4 };
+            let address: std::net::SocketAddr = text.parse().unwrap();
+            Target { address: address.into(), shape: Shape { family, kind: Kind::Stream }, endpoint }
+        };
+        let order = interleave(vec![target("[::1]:1"), target("[::2]:1"), target("[::3]:1"), target("1.1.1.1:1")]);
+        let order: Vec<String> = order.iter().map(|target| target.endpoint.to_string()).collect();
+        assert_eq!(order, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
+    }
+}

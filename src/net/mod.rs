@@ -1,0 +1,8 @@
+//! Floor 2: a connection, however made.
+
+pub mod bind;
+pub mod conn;
+pub mod dial;
+pub mod options;
+pub mod resolve;
+pub mod socket;

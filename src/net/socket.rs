@@ -1,0 +1,75 @@
+//! What kinds of socket there are, for every family.
+
+use std::fmt;
+
+/// An address family, as socket(2) takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// AF_INET, ip(7).
+    V4,
+    /// AF_INET6, ipv6(7).
+    V6,
+    /// AF_UNIX, unix(7).
+    Unix,
+    /// AF_VSOCK, vsock(7).
+    Vsock,
+}
+
+/// A socket type, as socket(2) takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// SOCK_STREAM: bytes in order, no boundaries.
+    Stream,
+    /// SOCK_DGRAM: messages, each on its own.
+    Dgram,
+    /// SOCK_SEQPACKET: messages in order, with an end.
+    Seqpacket,
+}
+
+/// Family and type together: what decides which options apply and how bytes move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// The address family.
+    pub family: Family,
+    /// The socket type.
+    pub kind: Kind,
+}
+
+impl Shape {
+    /// Whether this is TCP (or MPTCP).
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        self.is_inet() && self.kind == Kind::Stream
+    }
+
+    /// Whether this is UDP.
+    #[must_use]
+    pub fn is_udp(self) -> bool {
+        self.is_inet() && self.kind == Kind::Dgram
+    }
+
+    /// Whether it has IP addresses.
+    #[must_use]
+    pub fn is_inet(self) -> bool {
+        matches!(self.family, Family::V4 | Family::V6)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.family, self.kind) {
+            (Family::V4, Kind::Stream) => "TCP over IPv4",
+            (Family::V6, Kind::Stream) => "TCP over IPv6",
+            (Family::V4, Kind::Dgram) => "UDP over IPv4",
+            (Family::V6, Kind::Dgram) => "UDP over IPv6",
+            (Family::V4, Kind::Seqpacket) => "an IPv4 packet socket",
+            (Family::V6, Kind::Seqpacket) => "an IPv6 packet socket",
+            (Family::Unix, Kind::Stream) => "a UNIX stream socket",
+            (Family::Unix, Kind::Dgram) => "a UNIX datagram socket",
+            (Family::Unix, Kind::Seqpacket) => "a UNIX seqpacket socket",
+            (Family::Vsock, Kind::Stream) => "a vsock stream socket",
+            (Family::Vsock, Kind::Dgram) => "a vsock datagram socket",
+            (Family::Vsock, Kind::Seqpacket) => "a vsock seqpacket socket",
+        })
+    }
+}

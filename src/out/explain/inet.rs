@@ -1,0 +1,502 @@
+//! Why TCP and UDP fail.
+
+use std::net::IpAddr;
+
+use crate::addr::{Endpoint, Host, Inet, Port, Transport};
+use crate::error::{Error, Exit, Fact, Phase, Process};
+
+use super::{Case, Why, holder, is, list, name_of, setting, word};
+
+/// The most that one datagram carries: 65535 less the headers of IPv4 (20, with the packet's own length
+/// counted) or of UDP alone (8; the length field of IPv6 leaves its own header out, RFC 8200).
+const UDP_MOST: [usize; 2] = [65507, 65527];
+
+pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
+    let phase = case.error.phase;
+    let binding = matches!(phase, Phase::Binding | Phase::Listening);
+    Some(match errno {
+        libc::ECONNREFUSED => refused(case),
+        libc::ETIMEDOUT if phase == Phase::Connecting => {
+            no_answer(case, format!("sockkit {} -w 60s {}", case.client(), case.word()))
+        }
+        libc::ETIMEDOUT => Why::new(format!(
+            "the connection was open, but {} no longer acknowledges what is sent: the host is gone, or the way to it is broken",
+            case.host()
+        ))
+        .try_(case.ping()),
+        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENONET | libc::ENETDOWN => unreachable(case, errno),
+        libc::EADDRINUSE if binding => in_use(case),
+        libc::EADDRINUSE => Why::new(
+            "a connection with this local address and port to the same peer exists, or is still waiting out TIME_WAIT",
+        )
+        .try_(case.port().map_or("ss -tan".to_owned(), |port| format!("ss -tan 'dport = :{port}'"))),
+        libc::EADDRNOTAVAIL => not_available(case, binding),
+        libc::EACCES if binding => privileged(case),
+        libc::EACCES => prohibited(case),
+        libc::EPERM => Why::new(
+            "a rule of this host forbids it before anything leaves: its own firewall (output chain), or a sandbox the program runs in",
+        )
+        .try_("sudo nft list ruleset")
+        .try_("sudo iptables -S OUTPUT"),
+        libc::EMSGSIZE => too_large(case),
+        libc::ENODEV => Why::new("there is no network interface of that name").try_("ip -br link"),
+        libc::ECONNRESET | libc::ECONNABORTED if phase == Phase::Connecting => Why::new(format!(
+            "{} accepted the connection and reset it at once: most likely a proxy with nothing behind it, or a server that does not want us",
+            case.endpoint
+        )),
+        libc::ECONNRESET | libc::ECONNABORTED => Why::new(
+            "the peer reset the connection: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
+        ),
+        libc::EPIPE => Why::new("the peer had closed the connection already, so that nobody reads what was sent"),
+        libc::EINVAL if binding && case.is_v6() => {
+            Why::new("a link-local address needs its interface: [fe80::1%eth0]:80").try_("ip -br address")
+        }
+        libc::EINVAL if phase == Phase::Connecting => {
+            Why::new("a route of this host throws packets to this address away (a blackhole route), or the address is one that cannot be connected to")
+                .try_(route(case))
+        }
+        libc::EAFNOSUPPORT => Why::new("the socket and the address are of different families").try_(format!(
+            "sockkit {} {} {}",
+            case.command,
+            if case.is_v6() { "-6" } else { "-4" },
+            case.word()
+        )),
+        _ => return None,
+    })
+}
+
+/// The first ICMP error that came back.
+struct Icmp {
+    from: IpAddr,
+    from_target: bool,
+    kind: u8,
+    code: u8,
+}
+
+impl Icmp {
+    fn of(case: &Case<'_>) -> Option<Self> {
+        case.facts().iter().find_map(|fact| match *fact {
+            Fact::Icmp { from, from_target, kind, code } => Some(Self { from, from_target, kind, code }),
+            _ => None,
+        })
+    }
+
+    /// RFC 792, RFC 1812 section 5.2.7.1; RFC 4443 section 3.
+    fn words(&self) -> &'static str {
+        match (self.from.is_ipv6(), self.kind, self.code) {
+            (false, 3, 0 | 6 | 8 | 11) => "network unreachable",
+            (false, 3, 1 | 7 | 12) => "host unreachable",
+            (false, 3, 2) => "protocol unreachable",
+            (false, 3, 3) | (true, 1, 4) => "port unreachable",
+            (false, 3, 4) => "fragmentation needed",
+            (false, 3, 9) => "network administratively prohibited",
+            (false, 3, 10) => "host administratively prohibited",
+            (false, 3, 13) | (true, 1, 1) => "administratively prohibited",
+            (false, 11, _) | (true, 3, _) => "time to live exceeded",
+            (true, 1, 0) => "no route",
+            (true, 1, 2) => "beyond the scope of the source address",
+            (true, 1, 3) => "address unreachable",
+            (true, 1, 5) => "source address failed policy",
+            (true, 1, 6) => "reject route",
+            (true, 2, _) => "packet too big",
+            _ => "unreachable",
+        }
+    }
+
+    /// Whether somebody decided so, rather than could not do otherwise.
+    fn is_policy(&self) -> bool {
+        matches!((self.from.is_ipv6(), self.kind, self.code), (false, 3, 9 | 10 | 13 | 14 | 15) | (true, 1, 1 | 5 | 6))
+    }
+
+    fn is_expired(&self) -> bool {
+        matches!((self.from.is_ipv6(), self.kind), (false, 11) | (true, 3))
+    }
+}
+
+fn holders<'a>(case: &'a Case<'_>, overlapping: bool) -> Vec<(&'a Endpoint, Option<&'a Process>)> {
+    let fitting = |fact: &'a Fact| match fact {
+        Fact::Holder { local, process, overlaps } if *overlaps == overlapping => Some((local, process.as_ref())),
+        _ => None,
+    };
+    case.facts().iter().filter_map(fitting).collect()
+}
+
+fn refused(case: &Case<'_>) -> Why {
+    let what = match (case.is_udp(), case.port()) {
+        (true, Some(port)) => format!("UDP port {port}"),
+        (false, Some(port)) => format!("port {port}"),
+        _ => "that port".to_owned(),
+    };
+    let near = holders(case, false);
+    let there = holders(case, true);
+    if let Some((local, process)) = there.first() {
+        return Why::new(format!(
+            "{} listens there now: it may have started only just, or a rule of this host's firewall rejects the connection",
+            holder(local, *process)
+        ))
+        .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
+        .try_("sudo nft list ruleset");
+    }
+    if !near.is_empty() {
+        let named: Vec<String> = near.iter().map(|(local, process)| holder(local, *process)).collect();
+        let verb = if named.len() == 1 { "does" } else { "do" };
+        let why = Why::new(format!("nothing listens on {}, but {} {verb}", case.endpoint, list(&named, "and")));
+        return why.try_(format!("sockkit {} {}", case.client(), word(&reachable(near[0].0).to_string())));
+    }
+    match Icmp::of(case) {
+        Some(icmp) if !icmp.from_target => Why::new(format!(
+            "{}, a router or firewall on the way and not {} itself, rejects it (ICMP {})",
+            icmp.from,
+            case.host(),
+            icmp.words()
+        ))
+        .try_(trace(case)),
+        Some(icmp) if !case.is_udp() => Why::new(format!(
+            "a firewall on {} rejects {what} (ICMP {}; a port where nothing listens answers with a reset)",
+            case.host(),
+            icmp.words()
+        ))
+        .try_(if case.is_loopback() { "sudo nft list ruleset".to_owned() } else { trace(case) }),
+        _ if case.is_loopback() => Why::new(format!("nothing listens on {}", case.endpoint))
+            .try_(format!("sockkit listen {}", case.word()))
+            .try_(case.sockets()),
+        Some(_) => Why::new(format!(
+            "{} answered that nothing receives on its {what} (ICMP port unreachable); a firewall there may say so too",
+            case.host()
+        ))
+        .try_(format!("{}   # on {}", case.sockets(), case.host())),
+        None if case.is_udp() => Why::new(format!(
+            "the answer was that nothing receives on {what} of {} (ICMP port unreachable), or a firewall says so in its place",
+            case.host()
+        ))
+        .try_(format!("{}   # on {}", case.sockets(), case.host())),
+        None => Why::new(format!(
+            "{} answered, but nothing listens on {what} there, or only on its loopback address; or a firewall rejects it",
+            case.host()
+        ))
+        .try_(format!("{}   # on {}", case.sockets(), case.host())),
+    }
+}
+
+/// Every address of a name is one of this host, and none is listened on.
+pub(super) fn refused_everywhere(command: &str, whole: &Endpoint, attempts: &[Error]) -> Option<Why> {
+    let mut tried = Vec::new();
+    for attempt in attempts {
+        let endpoint = attempt.endpoint.as_ref()?;
+        let case = Case { command, error: attempt, endpoint };
+        if attempt.errno() != Some(libc::ECONNREFUSED) || !case.is_loopback() || !attempt.facts.is_empty() {
+            return None;
+        }
+        tried.push(endpoint.to_string());
+    }
+    let case = Case { command, error: attempts.first()?, endpoint: attempts.first()?.endpoint.as_ref()? };
+    Some(
+        Why::new(format!("nothing listens on {}", list(&tried, "or")))
+            .try_(format!("sockkit listen {}", word(&whole.to_string())))
+            .try_(case.sockets()),
+    )
+}
+
+/// The IPv4 address that means the same, where one does.
+fn as_ipv4(endpoint: &Endpoint) -> Endpoint {
+    let Endpoint::Inet(inet) = endpoint else { return endpoint.clone() };
+    let host = match &inet.host {
+        Host::V6 { addr, .. } if addr.is_loopback() => Host::V4(std::net::Ipv4Addr::LOCALHOST),
+        Host::V6 { addr, .. } if addr.is_unspecified() => Host::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        _ => return endpoint.clone(),
+    };
+    Endpoint::Inet(Inet { host, ..inet.clone() })
+}
+
+/// Where a client reaches what listens at `local`: a wildcard means loopback.
+fn reachable(local: &Endpoint) -> Endpoint {
+    let Endpoint::Inet(inet) = local else { return local.clone() };
+    let host = match &inet.host {
+        Host::V4(addr) if addr.is_unspecified() => Host::V4(std::net::Ipv4Addr::LOCALHOST),
+        Host::V6 { addr, .. } if addr.is_unspecified() => Host::V6 { addr: std::net::Ipv6Addr::LOCALHOST, scope: None },
+        other => other.clone(),
+    };
+    Endpoint::Inet(Inet { host, ..inet.clone() })
+}
+
+/// The handshake, or a datagram, was not answered.
+pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
+    let waiting = case.facts().iter().find_map(|fact| match fact {
+        Fact::AcceptQueue { waiting } => Some(*waiting),
+        _ => None,
+    });
+    if let (Some((local, process)), Some(waiting)) = (holders(case, true).first(), waiting) {
+        let who = holder(local, *process);
+        return match waiting {
+            0 => Why::new(format!(
+                "{who} listens and has room in its accept queue: most likely a rule of this host's firewall drops the packets"
+            ))
+            .try_("sudo nft list ruleset"),
+            1 => Why::new(format!(
+                "{who} listens but has 1 connection waiting that it does not accept: its accept queue is full, or the firewall of this host drops the packets"
+            ))
+            .try_(case.sockets()),
+            _ => Why::new(format!(
+                "{who} listens but has {waiting} connections waiting that it does not accept: most likely its accept queue is full"
+            ))
+            .try_(case.sockets()),
+        };
+    }
+    if case.is_udp() {
+        return Why::new(format!(
+            "nothing came back from {}: the server there does not answer what was sent, or a firewall drops it, or the host is down",
+            case.host()
+        ))
+        .try_(case.ping())
+        .try_(longer);
+    }
+    if case.is_loopback() {
+        return Why::new(
+            "a rule of this host's firewall drops the packets, or the accept queue of the server is full".to_owned(),
+        )
+        .try_(case.sockets())
+        .try_("sudo nft list ruleset");
+    }
+    Why::new(format!(
+        "nothing came back from {}: most likely a firewall drops the packets; or the host is down, or the server's accept queue is full",
+        case.host()
+    ))
+    .try_(case.ping())
+    .try_(trace(case))
+    .try_(longer)
+}
+
+fn trace(case: &Case<'_>) -> String {
+    match case.port() {
+        Some(port) if case.is_udp() => format!("sudo traceroute -U -p {port} {}", word(&case.host())),
+        Some(port) => format!("sudo traceroute -T -p {port} {}", word(&case.host())),
+        None => format!("tracepath {}", word(&case.host())),
+    }
+}
+
+fn route(case: &Case<'_>) -> String {
+    format!("ip route get {}", word(&case.host()))
+}
+
+fn unreachable(case: &Case<'_>, errno: i32) -> Why {
+    let host = case.host();
+    if let Some(icmp) = Icmp::of(case) {
+        let ours =
+            case.facts().iter().any(|fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&icmp.from)));
+        if icmp.is_policy() {
+            return prohibited(case);
+        }
+        if icmp.is_expired() {
+            return Why::new(format!(
+                "packets to {host} run out of hops at {}: --ttl is too small, or routers send them in a circle",
+                icmp.from
+            ))
+            .try_(trace(case));
+        }
+        if ours {
+            return Why::new(format!(
+                "{host} should be on a network of this host, but no machine answers for that address: it is down, or the address is wrong"
+            ))
+            .try_(case.ping())
+            .try_("ip neigh");
+        }
+        if icmp.from_target {
+            return Why::new(format!(
+                "{host} itself answered \"{}\": most likely its firewall rejects the connection",
+                icmp.words()
+            ))
+            .try_(trace(case));
+        }
+        return Why::new(format!(
+            "the router {} answered that it cannot deliver to {host} (ICMP {}): the host is down, or that router lacks a route",
+            icmp.from,
+            icmp.words()
+        ))
+        .try_(trace(case));
+    }
+    match errno {
+        libc::ENETUNREACH if case.is_v6() => {
+            Why::new(format!("this host has no route to {host}: most likely it has no IPv6 connection to the outside"))
+                .try_(format!("ip -6 route get {}", word(&host)))
+                .try_("ip -6 -br address")
+        }
+        libc::ENETUNREACH => Why::new(format!("this host has no route to {host}: its network is down, or it has no default route"))
+            .try_(route(case))
+            .try_("ip route"),
+        libc::ENETDOWN => Why::new(format!("the network interface towards {host} is down")).try_("ip -br link"),
+        _ => Why::new(format!(
+            "no machine answers for {host} on the local network: it is down or the address is wrong; or a router or firewall on the way says that it is unreachable"
+        ))
+        .try_(route(case))
+        .try_("ip neigh")
+        .try_(case.ping()),
+    }
+}
+
+/// Somebody decided that it may not be.
+fn prohibited(case: &Case<'_>) -> Why {
+    let host = case.host();
+    if let Some(icmp) = Icmp::of(case) {
+        let who = if icmp.from_target {
+            format!("the firewall of {host}")
+        } else {
+            format!("{}, a firewall on the way,", icmp.from)
+        };
+        return Why::new(format!("{who} prohibits it (ICMP {})", icmp.words())).try_(trace(case));
+    }
+    let last = case.ip().and_then(|ip| match ip {
+        IpAddr::V4(v4) => Some(v4.octets()[3]),
+        IpAddr::V6(_) => None,
+    });
+    if case.is_udp() && last == Some(255) {
+        return Why::new(format!("{host} is a broadcast address, which must be asked for")).try_(format!(
+            "sockkit {} --broadcast {}",
+            case.client(),
+            case.word()
+        ));
+    }
+    if is(case, Exit::Permission) {
+        return Why::new(
+            "this user may not do that: a security policy of this host (SELinux, AppArmor, a sandbox), or a broadcast without --broadcast",
+        );
+    }
+    Why::new(format!(
+        "a firewall or router on the way prohibits connections to {host}, or a route of this host does (ip route: prohibit)"
+    ))
+    .try_(route(case))
+    .try_(trace(case))
+}
+
+fn in_use(case: &Case<'_>) -> Why {
+    let port = case.port().unwrap_or(0);
+    // Two servers that both try the port above theirs would meet again; 0 takes one that is free.
+    let other = match case.endpoint {
+        Endpoint::Inet(inet) => {
+            let other = Endpoint::Inet(Inet { port: Port::Number(0), ..inet.clone() });
+            format!("sockkit {} {}", case.server(), word(&other.to_string()))
+        }
+        _ => String::new(),
+    };
+    if port == 0 {
+        return Why::new("every local port is in use (net.ipv4.ip_local_port_range)").try_("ss -s");
+    }
+    if let Some((local, process)) = holders(case, true).first() {
+        return match process {
+            Some(process) => Why::new(format!("{local} is held by {}", name_of(process)))
+                .try_(other)
+                .try_(format!("ps -fp {}", process.pid)),
+            None => Why::new(format!(
+                "{local} is held by a process that this user may not see, most likely one of another user"
+            ))
+            .try_(format!("sudo {}", case.sockets()))
+            .try_(other),
+        };
+    }
+    let waiting = case.facts().iter().find_map(|fact| match fact {
+        Fact::TimeWait { connections } => Some(*connections),
+        _ => None,
+    });
+    if let Some(connections) = waiting {
+        let (count, verb) = if connections == 1 {
+            ("1 connection".to_owned(), "waits")
+        } else {
+            (format!("{connections} connections"), "wait")
+        };
+        return Why::new(format!(
+            "nothing listens there, but {count} that ended {verb} out TIME_WAIT, up to 60 seconds, and SO_REUSEADDR is not set"
+        ))
+        .try_(format!("sockkit {} --reuseaddr {}", case.server(), case.word()))
+        .try_(format!("ss -tan state time-wait 'sport = :{port}'"));
+    }
+    Why::new(format!(
+        "another socket has {} port {port}, and it is none that listens: one that is bound only, or one that is gone by now",
+        if case.is_udp() { "UDP" } else { "TCP" }
+    ))
+    .try_(format!("sudo ss -{}anp 'sport = :{port}'", if case.is_udp() { 'u' } else { 't' }))
+    .try_(other)
+}
+
+fn not_available(case: &Case<'_>, binding: bool) -> Why {
+    let ours = case.facts().iter().find_map(|fact| match fact {
+        Fact::LocalAddresses(list) => Some(list),
+        _ => None,
+    });
+    let has_v6 = ours.is_none_or(|list| list.iter().any(IpAddr::is_ipv6));
+    if case.is_v6() && !has_v6 {
+        return Why::new("this host has no IPv6 address at all: IPv6 is switched off")
+            .try_("sysctl net.ipv6.conf.all.disable_ipv6")
+            .try_(format!("sockkit {} {}", case.command, word(&as_ipv4(case.endpoint).to_string())));
+    }
+    if binding {
+        let own = match ours {
+            Some(list) if !list.is_empty() => {
+                let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+                format!("; it has {}", super::list(&list, "and"))
+            }
+            _ => String::new(),
+        };
+        let everywhere = match (case.endpoint, case.port()) {
+            (Endpoint::Inet(inet), Some(_)) => {
+                Endpoint::Inet(Inet { host: Host::Any, family: None, ..inet.clone() }).to_string()
+            }
+            _ => String::new(),
+        };
+        return Why::new(format!("{} is not an address of this host{own}", case.host()))
+            .try_(format!("sockkit {} {everywhere}", case.server()))
+            .try_(format!("sockkit {} --freebind {}", case.server(), case.word()));
+    }
+    let range = setting(case.error, "net.ipv4.ip_local_port_range").map(|range| range.replace(' ', "-"));
+    let range = range.map(|range| format!(", {range}")).unwrap_or_default();
+    Why::new(format!(
+        "no local port is left for a connection to {} (net.ipv4.ip_local_port_range{range}), or the address it should come from is not one of this host",
+        case.endpoint
+    ))
+    .try_("ss -s")
+    .try_("ip -br address")
+}
+
+fn privileged(case: &Case<'_>) -> Why {
+    let port = case.port().unwrap_or(0);
+    let start = setting(case.error, "net.ipv4.ip_unprivileged_port_start");
+    let first: u16 = start.and_then(|start| start.parse().ok()).unwrap_or(1024);
+    if port >= first {
+        return Why::new(
+            "a security policy of this host (SELinux, AppArmor, a sandbox) forbids this port to this program",
+        )
+        .try_("sudo journalctl -k --grep 'denied|avc' --since -5min");
+    }
+    let name = if start.is_some() {
+        format!("net.ipv4.ip_unprivileged_port_start is {first}")
+    } else {
+        "net.ipv4.ip_unprivileged_port_start".to_owned()
+    };
+    // The usual second choice of those who may not have port 80.
+    let free = match port {
+        port if port < 1000 => 8000 + port,
+        port => 10_000 + port,
+    };
+    let elsewhere = match case.endpoint {
+        Endpoint::Inet(inet) => Endpoint::Inet(Inet { port: Port::Number(free), ..inet.clone() }).to_string(),
+        _ => String::new(),
+    };
+    Why::new(format!("ports below {first} need root or CAP_NET_BIND_SERVICE ({name})"))
+        .try_(format!("sockkit {} {}", case.server(), word(&elsewhere)))
+        .try_(format!("sudo sockkit {} {}", case.server(), case.word()))
+}
+
+fn too_large(case: &Case<'_>) -> Why {
+    let Endpoint::Inet(Inet { transport: Transport::Udp, .. }) = case.endpoint else {
+        return Why::new("the message is larger than this kind of socket takes");
+    };
+    let (family, most) = if case.is_v6() { ("IPv6", UDP_MOST[1]) } else { ("IPv4", UDP_MOST[0]) };
+    if let Some(icmp) = Icmp::of(case) {
+        return Why::new(format!(
+            "the datagram does not fit the way to {} in one piece, and {} may not cut it up (ICMP {})",
+            case.host(),
+            icmp.from,
+            icmp.words()
+        ))
+        .try_(format!("tracepath {}", word(&case.host())));
+    }
+    Why::new(format!("a UDP datagram over {family} carries at most {most} bytes; one that large travels in fragments"))
+}

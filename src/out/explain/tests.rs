@@ -1,0 +1,381 @@
+use super::*;
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::error::{NameAnswer, UnixPathState};
+use crate::span::Misread;
+
+fn os(phase: Phase, address: &str, errno: i32, facts: &[Fact]) -> Error {
+    let endpoint: Endpoint = address.parse().unwrap();
+    let mut error = Error::os(phase, Some(&endpoint), io::Error::from_raw_os_error(errno));
+    error.facts = facts.to_vec();
+    error
+}
+
+fn timed_out(phase: Phase, address: &str, limit: &'static str, facts: &[Fact]) -> Error {
+    let mut error = Error::timed_out(phase, Some(&address.parse().unwrap()), limit, Duration::from_secs(10));
+    error.facts = facts.to_vec();
+    error
+}
+
+fn resolver(address: &str, code: i32, facts: &[Fact]) -> Error {
+    let mut error = Error::text(Exit::Resolve, Phase::Resolving, Some(&address.parse().unwrap()), "");
+    let text = match code {
+        libc::EAI_AGAIN => "Temporary failure in name resolution",
+        libc::EAI_SERVICE => "Servname not supported for ai_socktype",
+        -5 => "No address associated with hostname",
+        _ => "Name or service not known",
+    };
+    error.cause = Cause::Resolver { code, text: text.to_owned() };
+    error.facts = facts.to_vec();
+    error
+}
+
+fn held(address: &str, overlaps: bool, process: Option<(u32, &str)>) -> Fact {
+    let process = process.map(|(pid, program)| Process { pid, program: program.to_owned() });
+    Fact::Holder { local: address.parse().unwrap(), process, overlaps }
+}
+
+fn icmp(from: &str, from_target: bool, kind: u8, code: u8) -> Fact {
+    Fact::Icmp { from: from.parse().unwrap(), from_target, kind, code }
+}
+
+fn server(address: &str, answer: NameAnswer) -> Fact {
+    Fact::NameServer { server: SocketAddr::new(address.parse().unwrap(), 53), answer }
+}
+
+fn live(kind: Option<&'static str>, process: Option<(u32, &str)>) -> Fact {
+    let process = process.map(|(pid, program)| Process { pid, program: program.to_owned() });
+    Fact::UnixPath(UnixPathState::Live { kind, process })
+}
+
+fn ours() -> Fact {
+    Fact::LocalAddresses(["127.0.0.1", "10.1.2.3", "::1"].map(|ip| ip.parse().unwrap()).to_vec())
+}
+
+/// Every case with its exact text. Those with one errno stand together, and all differ.
+fn cases() -> Vec<(&'static str, Error)> {
+    use Phase::{Accepting, Binding, Connecting, Receiving, Sending, Setting, Waiting};
+    let path = |state| Fact::UnixPath(state);
+    vec![
+        // Refused.
+        ("connect", os(Connecting, "127.0.0.1:9", libc::ECONNREFUSED, &[])),
+        (
+            "connect",
+            os(Connecting, "[::1]:8080", libc::ECONNREFUSED, &[held("127.0.0.1:8080", false, Some((12, "nginx")))]),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
+                "127.0.0.1:80",
+                libc::ECONNREFUSED,
+                &[held("[::]:80", false, None), held("10.1.2.3:80", false, None)],
+            ),
+        ),
+        ("connect", os(Connecting, "127.0.0.1:53", libc::ECONNREFUSED, &[held("udp://127.0.0.1:53", false, None)])),
+        ("ping", os(Connecting, "127.0.0.1:81", libc::ECONNREFUSED, &[held("0.0.0.0:81", true, Some((3, "late")))])),
+        ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[])),
+        ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("192.0.2.1", true, 3, 3)])),
+        ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("198.51.100.1", false, 3, 3)])),
+        ("connect", os(Receiving, "udp://192.0.2.1:9", libc::ECONNREFUSED, &[])),
+        ("connect", os(Receiving, "udp://192.0.2.1:9", libc::ECONNREFUSED, &[icmp("192.0.2.1", true, 3, 3)])),
+        ("connect", os(Receiving, "udp://[2001:db8::1]:9", libc::ECONNREFUSED, &[icmp("2001:db8::2", false, 1, 4)])),
+        // No answer.
+        ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::ETIMEDOUT, &[])),
+        ("connect", timed_out(Connecting, "127.0.0.1:80", "--connect-timeout", &[])),
+        (
+            "connect",
+            timed_out(
+                Connecting,
+                "127.0.0.1:80",
+                "--connect-timeout",
+                &[held("0.0.0.0:80", true, Some((7, "stuck"))), Fact::AcceptQueue { waiting: 6 }],
+            ),
+        ),
+        (
+            "connect",
+            timed_out(
+                Connecting,
+                "127.0.0.1:80",
+                "--connect-timeout",
+                &[held("0.0.0.0:80", true, Some((7, "idle"))), Fact::AcceptQueue { waiting: 0 }],
+            ),
+        ),
+        ("ping", timed_out(Connecting, "udp://192.0.2.1:9", "--connect-timeout", &[])),
+        ("connect", os(Receiving, "192.0.2.1:80", libc::ETIMEDOUT, &[])),
+        ("listen", timed_out(Accepting, "127.0.0.1:2023", "--accept-timeout", &[])),
+        ("connect", timed_out(Waiting, "127.0.0.1:80", "--idle-timeout", &[])),
+        ("connect", timed_out(Receiving, "127.0.0.1:80", "--recv-timeout", &[])),
+        ("connect", timed_out(Sending, "127.0.0.1:80", "--send-timeout", &[])),
+        ("connect", timed_out(Waiting, "127.0.0.1:80", "--deadline", &[])),
+        // Unreachable.
+        ("connect", os(Connecting, "192.0.2.1:80", libc::ENETUNREACH, &[])),
+        ("connect", os(Connecting, "[2001:db8::1]:80", libc::ENETUNREACH, &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::ENETUNREACH, &[icmp("198.51.100.1", false, 3, 0)])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("198.51.100.1", false, 3, 1)])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("10.1.2.3", false, 3, 1), ours()])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("198.51.100.1", false, 3, 13)])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("192.0.2.1", true, 3, 10)])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("198.51.100.1", false, 11, 0)])),
+        ("connect", os(Connecting, "[2001:db8::1]:80", libc::EACCES, &[icmp("2001:db8::2", false, 1, 1)])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EACCES, &[])),
+        ("connect", os(Sending, "udp://192.0.2.255:9", libc::EACCES, &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EPERM, &[Fact::LocalPolicy])),
+        // Names.
+        ("connect", resolver("no.example:80", libc::EAI_NONAME, &[server("10.0.0.53", NameAnswer::NoSuchName)])),
+        ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::ServerFailure)])),
+        (
+            "connect",
+            resolver(
+                "no.example:80",
+                libc::EAI_AGAIN,
+                &[server("10.0.0.53", NameAnswer::Silence), server("10.0.0.54", NameAnswer::Silence)],
+            ),
+        ),
+        ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::NoServer)])),
+        ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::Refused)])),
+        ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::Unreachable)])),
+        ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::Code(4))])),
+        ("connect", resolver("no.example:80", -5, &[server("10.0.0.53", NameAnswer::Addresses(0))])),
+        ("connect", resolver("tcp6://v4.example:80", -5, &[server("10.0.0.53", NameAnswer::Addresses(1))])),
+        ("connect", resolver("v4.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::Addresses(1))])),
+        ("connect", resolver("no.example:80", libc::EAI_NONAME, &[])),
+        ("connect", resolver("localhost:nosuch", libc::EAI_SERVICE, &[])),
+        ("connect", timed_out(Phase::Resolving, "no.example:80", "--connect-timeout", &[])),
+        // Taking an address.
+        ("listen", os(Binding, "127.0.0.1:80", libc::EADDRINUSE, &[held("0.0.0.0:80", true, Some((12, "nginx")))])),
+        ("listen", os(Binding, "127.0.0.1:80", libc::EADDRINUSE, &[held("0.0.0.0:80", true, None)])),
+        ("listen", os(Binding, "127.0.0.1:80", libc::EADDRINUSE, &[Fact::TimeWait { connections: 2 }])),
+        ("echo", os(Binding, "udp://127.0.0.1:80", libc::EADDRINUSE, &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EADDRINUSE, &[])),
+        ("listen", os(Binding, "192.0.2.7:80", libc::EADDRNOTAVAIL, &[ours()])),
+        (
+            "listen",
+            os(Binding, "[::1]:80", libc::EADDRNOTAVAIL, &[Fact::LocalAddresses(vec!["127.0.0.1".parse().unwrap()])]),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
+                "192.0.2.7:80",
+                libc::EADDRNOTAVAIL,
+                &[ours(), Fact::Sysctl { name: "net.ipv4.ip_local_port_range", value: "32768 60999".to_owned() }],
+            ),
+        ),
+        (
+            "listen",
+            os(
+                Binding,
+                ":80",
+                libc::EACCES,
+                &[Fact::Sysctl { name: "net.ipv4.ip_unprivileged_port_start", value: "1024".to_owned() }],
+            ),
+        ),
+        ("listen", os(Binding, "127.0.0.1:8080", libc::EACCES, &[])),
+        // UNIX paths.
+        (
+            "connect",
+            os(
+                Connecting,
+                "unix:/run/x.sock",
+                libc::ENOENT,
+                &[path(UnixPathState::Missing { deepest: "/run".into() })],
+            ),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
+                "unix:/run/a/b/x.sock",
+                libc::ENOENT,
+                &[path(UnixPathState::Missing { deepest: "/run".into() })],
+            ),
+        ),
+        (
+            "listen",
+            os(
+                Binding,
+                "unix:/run/a/b/x.sock",
+                libc::ENOENT,
+                &[path(UnixPathState::Missing { deepest: "/run".into() })],
+            ),
+        ),
+        ("connect", os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[path(UnixPathState::Stale)])),
+        (
+            "connect",
+            os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[path(UnixPathState::NotASocket("a regular file"))]),
+        ),
+        ("connect", os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[live(Some("stream"), Some((5, "app")))])),
+        ("connect", os(Connecting, "unix:@x", libc::ECONNREFUSED, &[])),
+        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[path(UnixPathState::Stale)])),
+        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[path(UnixPathState::NotASocket("a regular file"))])),
+        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[live(Some("stream"), Some((5, "app")))])),
+        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[live(None, None)])),
+        ("connect", os(Connecting, "unix:/tmp/s", libc::EPROTOTYPE, &[live(Some("dgram"), Some((5, "app")))])),
+        ("connect", os(Connecting, "unix-dgram:/tmp/a b", libc::EPROTOTYPE, &[live(None, None)])),
+        (
+            "connect",
+            os(
+                Connecting,
+                "unix:/run/x.sock",
+                libc::EACCES,
+                &[path(UnixPathState::Forbidden { at: "/run/x.sock".into(), mode: 0o600, owner: 0 })],
+            ),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
+                "unix:/run/x/x.sock",
+                libc::EACCES,
+                &[path(UnixPathState::Forbidden { at: "/run/x".into(), mode: 0o700, owner: 33 })],
+            ),
+        ),
+        (
+            "listen",
+            os(
+                Binding,
+                "unix:/run/x.sock",
+                libc::EACCES,
+                &[path(UnixPathState::Forbidden { at: "/run".into(), mode: 0o755, owner: 0 })],
+            ),
+        ),
+        ("connect", os(Connecting, "unix:/run/x.sock", libc::EAGAIN, &[])),
+        // In mid-session, and the rest.
+        ("connect", os(Receiving, "127.0.0.1:80", libc::ECONNRESET, &[])),
+        ("connect", os(Connecting, "127.0.0.1:80", libc::ECONNRESET, &[])),
+        ("connect", os(Connecting, "vsock:3:80", libc::ECONNRESET, &[])),
+        ("connect", os(Sending, "127.0.0.1:80", libc::EPIPE, &[])),
+        ("connect", os(Sending, "udp://127.0.0.1:9", libc::EMSGSIZE, &[])),
+        ("connect", os(Sending, "udp://[::1]:9", libc::EMSGSIZE, &[])),
+        ("connect", os(Sending, "udp://192.0.2.1:9", libc::EMSGSIZE, &[icmp("198.51.100.1", false, 3, 4)])),
+        ("connect", os(Sending, "unix-dgram:/tmp/s", libc::EMSGSIZE, &[])),
+        ("listen", os(Accepting, "127.0.0.1:80", libc::EMFILE, &[Fact::Descriptors { limit: 1024 }])),
+        ("connect", os(Phase::Opening, "127.0.0.1:80", libc::EMFILE, &[])),
+        ("connect", os(Setting, "127.0.0.1:80", libc::EPERM, &[])),
+    ]
+}
+
+fn written() -> String {
+    cases().iter().map(|(command, error)| explain(command, error).render(false) + "\n").collect()
+}
+
+#[test]
+fn every_failure_reads_as_written_down() {
+    let golden = include_str!("tests.txt");
+    let written = written();
+    for (now, then) in written.split("\n\n").zip(golden.split("\n\n")) {
+        assert_eq!(now, then);
+    }
+    assert_eq!(written, golden);
+}
+
+#[test]
+fn nothing_shows_a_bare_number_or_more_than_its_lines() {
+    for (command, error) in cases() {
+        let text = explain(command, &error).render(false);
+        assert!(!text.contains("os error") && !text.contains("errno"), "{text}");
+        for line in text.lines() {
+            assert!(
+                ["sockkit: ", "  ", "cause: ", "try: ", " or: "].iter().any(|start| line.starts_with(start)),
+                "{line}"
+            );
+        }
+        assert!(text.contains("\ncause: "), "{text}");
+    }
+}
+
+/// Digits and addresses out: what is left must tell the causes apart.
+fn bare(error: &Error, cause: &str) -> String {
+    let endpoint = error.endpoint.as_ref().map(ToString::to_string).unwrap_or_default();
+    cause.replace(&endpoint, "").chars().filter(|c| !c.is_ascii_digit() && !".:[]".contains(*c)).collect()
+}
+
+#[test]
+fn one_errno_with_other_facts_reads_differently() {
+    let mut seen: Vec<((i32, Phase), String, String)> = Vec::new();
+    for (command, error) in cases() {
+        let Some(errno) = error.errno() else { continue };
+        let explained = explain(command, &error);
+        let cause = bare(&error, explained.cause.as_deref().unwrap());
+        for (other, before, headline) in &seen {
+            // The two limits of datagrams differ in nothing but a number.
+            if *other == (errno, error.phase) && errno != libc::EMSGSIZE {
+                assert_ne!(*before, cause, "{headline} / {}", explained.headline);
+            }
+        }
+        seen.push(((errno, error.phase), cause, explained.headline));
+    }
+}
+
+#[test]
+fn several_addresses_say_what_each_answered() {
+    let endpoint: Endpoint = "localhost:8080".parse().unwrap();
+    let error = Error::attempts(
+        &endpoint,
+        vec![
+            os(Phase::Connecting, "[::1]:8080", libc::ENETUNREACH, &[]),
+            os(Phase::Connecting, "127.0.0.1:8080", libc::ECONNREFUSED, &[]),
+        ],
+    );
+    assert_eq!(
+        explain("connect", &error).render(false),
+        "sockkit: connect failed: connecting, localhost:8080: all 2 addresses failed\n  \
+         [::1]:8080: Network is unreachable\n  \
+         127.0.0.1:8080: Connection refused\n\
+         cause: nothing listens on 127.0.0.1:8080\n\
+         try: sockkit listen 127.0.0.1:8080\n \
+         or: ss -ltnp 'sport = :8080'\n"
+    );
+    let same = Error::attempts(
+        &endpoint,
+        vec![
+            os(Phase::Connecting, "[::1]:8080", libc::ECONNREFUSED, &[]),
+            os(Phase::Connecting, "127.0.0.1:8080", libc::ECONNREFUSED, &[]),
+        ],
+    );
+    assert_eq!(
+        explain("connect", &same).render(false),
+        "sockkit: connect failed: connecting, localhost:8080: Connection refused (all 2 addresses)\n  \
+         [::1]:8080: Connection refused\n  \
+         127.0.0.1:8080: Connection refused\n\
+         cause: nothing listens on [::1]:8080 or 127.0.0.1:8080\n\
+         try: sockkit listen localhost:8080\n \
+         or: ss -ltnp 'sport = :8080'\n"
+    );
+}
+
+#[test]
+fn what_was_mistyped_is_shown_with_a_caret() {
+    let misread = Misread::new("address", "host:80x", 7..8, "a port is a number or a service name").hint("host:80");
+    assert_eq!(
+        explain("connect", &misread.into()).render(false),
+        "sockkit: invalid address: a port is a number or a service name\n  host:80x\n         ^\ntry: host:80\n"
+    );
+    let usage = Error::usage("--udp and --tls do not go together");
+    assert_eq!(explain("connect", &usage).render(false), "sockkit: --udp and --tls do not go together\n");
+}
+
+#[test]
+fn hostile_strings_stay_on_their_line() {
+    let error = os(
+        Phase::Binding,
+        "127.0.0.1:80",
+        libc::EADDRINUSE,
+        &[held("0.0.0.0:80", true, Some((9, "\x1b]0;x\x07\nsockkit: all is well")))],
+    );
+    let text = explain("listen", &error).render(false);
+    assert!(!text.contains('\x1b') && !text.contains("\nsockkit: all"), "{text}");
+    let text = explain("listen", &Error::usage("a\nb\x1b[2J")).render(false);
+    assert_eq!(text, "sockkit: a\\nb\\x1b[2J\n");
+}
+
+#[test]
+fn colour_is_only_where_it_is_wanted() {
+    let error = Error::usage("x");
+    assert!(!explain("listen", &error).render(false).contains('\x1b'));
+}

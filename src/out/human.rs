@@ -1,0 +1,313 @@
+//! Events for people: one line each on stderr.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::addr::{Endpoint, Unix, UnixName};
+use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
+use crate::text::{Direction, hexdump, visible_line};
+
+use super::color::{Paint, paint};
+use super::explain::render;
+
+/// How much is said. It never changes what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Verbosity {
+    /// `-q`: errors only.
+    Quiet,
+    /// A line when it matters.
+    #[default]
+    Default,
+    /// `-v`: each phase and option, with times.
+    Verbose,
+    /// `-vv`: each read and write too.
+    VeryVerbose,
+}
+
+/// `--timestamps`: what stands before each line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timestamps {
+    /// Date and time in UTC (RFC 3339), to the microsecond.
+    #[default]
+    Rfc3339,
+    /// Seconds since the line before, the first since the start.
+    Delta,
+    /// Seconds since 1970.
+    Unix,
+}
+
+/// Says events to a person.
+///
+/// Every event is one line (an error may have lines of its own below it, a dump has many), written at once.
+/// Strings that came from elsewhere are shown with their controls escaped, so that no event can look like
+/// another one, or drive the terminal. Where that fails nobody is told: there is nobody.
+pub struct Human {
+    verbosity: Verbosity,
+    hex: bool,
+    timestamps: Option<Timestamps>,
+    color: bool,
+    start: Instant,
+    /// The highest connection number so far: with one connection there is no need to number lines.
+    connections: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    /// When the line before was written, since the start.
+    last: Duration,
+    /// How much each connection has sent and received, for the offsets of dumps.
+    offsets: HashMap<Option<ConnId>, [u64; 2]>,
+}
+
+impl Human {
+    /// Writes to `out`, which should not buffer. `start` is the zero of the times that `-v` shows.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, verbosity: Verbosity, start: Instant) -> Self {
+        Self {
+            verbosity,
+            hex: false,
+            timestamps: None,
+            color: false,
+            start,
+            connections: AtomicU64::new(0),
+            state: Mutex::new(State { out, last: Duration::ZERO, offsets: HashMap::new() }),
+        }
+    }
+
+    /// Dumps payload too.
+    #[must_use]
+    pub fn hex(mut self, on: bool) -> Self {
+        self.hex = on;
+        self
+    }
+
+    /// Puts a time before each line.
+    #[must_use]
+    pub fn timestamps(mut self, kind: Option<Timestamps>) -> Self {
+        self.timestamps = kind;
+        self
+    }
+
+    /// Uses colour. The crate `colored` must agree.
+    #[must_use]
+    pub fn color(mut self, on: bool) -> Self {
+        self.color = on;
+        self
+    }
+
+    /// What stands before the text of a line.
+    fn stamp(&self, state: &mut State) -> String {
+        let now = self.start.elapsed();
+        let since = now.saturating_sub(std::mem::replace(&mut state.last, now));
+        let text = match self.timestamps {
+            Some(Timestamps::Rfc3339) => humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
+            Some(Timestamps::Delta) => format!("+{}.{:06}", since.as_secs(), since.subsec_micros()),
+            Some(Timestamps::Unix) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                format!("{}.{:06}", now.as_secs(), now.subsec_micros())
+            }
+            None if self.verbosity >= Verbosity::Verbose => {
+                format!("[{}.{:06}]", now.as_secs(), now.subsec_micros())
+            }
+            None => return String::new(),
+        };
+        paint(self.color, Paint::Dim, &text) + " "
+    }
+
+    /// The dump of one read or write.
+    fn dump(&self, state: &mut State, conn: Option<ConnId>, direction: Direction, data: &[u8], number: &str) -> String {
+        let seen = &mut state.offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
+        let offset = *seen;
+        *seen += data.len() as u64;
+        let stamp = self.stamp(state);
+        let mut text = String::new();
+        for line in hexdump(offset, data, direction) {
+            let _ = writeln!(text, "{stamp}{number}{line}");
+        }
+        if data.is_empty() {
+            let _ = writeln!(text, "{stamp}{number}{} {offset:08x}  (empty)", direction.marker());
+        }
+        text
+    }
+}
+
+impl Sink for Human {
+    fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
+        let most = conn.map_or(0, |conn| self.connections.fetch_max(conn, Ordering::Relaxed).max(conn));
+        let number = match conn {
+            Some(conn) if most > 1 => format!("#{conn} "),
+            _ => String::new(),
+        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match event {
+            Event::Send(Payload { data: Some(data), .. }) if self.hex => {
+                self.dump(&mut state, conn, Direction::Sent, data, &number)
+            }
+            Event::Recv(Payload { data: Some(data), .. }) if self.hex => {
+                self.dump(&mut state, conn, Direction::Received, data, &number)
+            }
+            Event::Error { message, cause, r#try, details, .. } => {
+                let message = number + &visible_line(message);
+                self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
+            }
+            _ => {
+                if matches!(event, Event::Closed { .. }) {
+                    state.offsets.remove(&conn);
+                }
+                let Some((from, text)) = say(event) else { return };
+                if self.verbosity < from {
+                    return;
+                }
+                let text = match text.strip_prefix("warning:") {
+                    Some(rest) => paint(self.color, Paint::Warning, "warning:") + rest,
+                    None => text,
+                };
+                format!("{}{number}{text}\n", self.stamp(&mut state))
+            }
+        };
+        // One call for the whole text, with the lock held.
+        let _ = state.out.write_all(text.as_bytes());
+    }
+
+    fn detail(&self) -> Detail {
+        if self.hex {
+            Detail::Payload
+        } else if self.verbosity >= Verbosity::VeryVerbose {
+            Detail::Transfers
+        } else {
+            Detail::Sessions
+        }
+    }
+}
+
+/// The words of an event, and from which verbosity on they are said. Errors have a form of their own.
+fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
+    use Verbosity::{Default, Verbose, VeryVerbose};
+    Some(match event {
+        Event::Error { .. } => return None,
+        Event::Start { command, version, pid } => {
+            (Verbose, format!("sockkit {version}, {}, pid {pid}", visible_line(command)))
+        }
+        Event::Resolve { name, addresses, took } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let addresses = if addresses.is_empty() { "nothing".to_owned() } else { addresses.join(", ") };
+            (Verbose, format!("resolved {} to {addresses} in {}", visible_line(name), span(*took)))
+        }
+        Event::Attempt { address, result, error, took } => {
+            let mut text = format!("tried {address}: {result} in {}", span(*took));
+            if let Some(error) = error {
+                let _ = write!(text, ": {}", visible_line(error));
+            }
+            (Verbose, text)
+        }
+        Event::Connected { local, peer, .. } => {
+            (Default, format!("connected to {peer}{}", unless_unnamed("from", local)))
+        }
+        Event::Listening { local, families, backlog } => {
+            let mut text = format!("listening on {local}");
+            if let Some(families) = families {
+                let _ = write!(text, " ({families})");
+            }
+            if let Some(backlog) = backlog {
+                let _ = write!(text, ", backlog {backlog}");
+            }
+            (Default, text)
+        }
+        Event::Accepted { local, peer } if is_unnamed(peer) => (Default, format!("accepted a connection on {local}")),
+        Event::Accepted { local, peer } => (Default, format!("accepted {peer} on {local}")),
+        Event::Denied { peer, rule } => (Default, format!("denied {peer}: {}", visible_line(rule))),
+        Event::Option { name, asked, effective, note } => {
+            let mut text = format!("option {}: ", visible_line(name));
+            if asked == effective {
+                text.push_str(&visible_line(asked));
+            } else {
+                let _ = write!(text, "asked {}, is {}", visible_line(asked), visible_line(effective));
+            }
+            if let Some(note) = note {
+                let _ = write!(text, " ({})", visible_line(note));
+            }
+            (Verbose, text)
+        }
+        Event::Send(payload) => (VeryVerbose, format!("sent {}", bytes(payload.bytes as u64))),
+        Event::Recv(payload) => (VeryVerbose, format!("received {}", bytes(payload.bytes as u64))),
+        Event::Eof { side: Side::Local } => (Verbose, "end of input on our side".to_owned()),
+        Event::Eof { side: Side::Peer } => (Verbose, "end of input from the peer".to_owned()),
+        Event::Shutdown { direction } => (Verbose, format!("shut down our {direction} side")),
+        Event::Reset { error } => (Verbose, format!("the connection broke: {}", visible_line(error))),
+        Event::Timeout { limit, after } => {
+            let after = humantime::format_duration(*after);
+            (
+                Default,
+                match limit {
+                    Limit::Connect => format!("timed out: not connected after {after} (--connect-timeout)"),
+                    Limit::Accept => format!("timed out: nobody came within {after} (--accept-timeout)"),
+                    Limit::Idle => format!("timed out: nothing moved for {after} (--idle-timeout)"),
+                    Limit::Recv => format!("timed out: nothing came for {after} (--recv-timeout)"),
+                    Limit::Send => format!("timed out: the peer took nothing for {after} (--send-timeout)"),
+                    Limit::Deadline => format!("timed out: the run may take {after} (--deadline)"),
+                },
+            )
+        }
+        Event::Queue { length, limit, overflows } => {
+            let mut text = format!("accept queue: {length} waiting, limit {limit}");
+            // Linux lets one more in than the limit: sk_acceptq_is_full() of include/net/sock.h.
+            if length > limit {
+                text.push_str(", full: further clients get no answer");
+            }
+            if let Some(overflows @ 1..) = overflows {
+                let _ = write!(text, ", {overflows} lost on this host since");
+            }
+            (Default, text)
+        }
+        Event::Child { pid, status, signal } => (
+            Verbose,
+            match (status, signal) {
+                (_, Some(signal)) => format!("child {pid} was killed by signal {signal}"),
+                (Some(status), None) => format!("child {pid} exited with {status}"),
+                (None, None) => format!("child {pid} ended"),
+            },
+        ),
+        Event::Warning { message } => (Default, format!("warning: {}", visible_line(message))),
+        Event::Closed { reason, sent, received, duration } => {
+            let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
+            let (sent, received) = (bytes(*sent), bytes(*received));
+            (Default, format!("closed{why}: sent {sent}, received {received} in {}", span(*duration)))
+        }
+        Event::End { reason, code } => (Verbose, format!("end: {reason}, exit code {code}")),
+    })
+}
+
+fn is_unnamed(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Unnamed, .. }))
+}
+
+/// A UNIX client has no address of its own that would be worth showing.
+fn unless_unnamed(word: &str, endpoint: &Endpoint) -> String {
+    if is_unnamed(endpoint) { String::new() } else { format!(" {word} {endpoint}") }
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
+
+/// A duration as a person wants it: three digits, or minutes and seconds.
+fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 0.01 {
+        format!("{:.2} ms", seconds * 1e3)
+    } else if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 60.0 {
+        format!("{seconds:.2} s")
+    } else {
+        humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use super::*;
+
+use std::sync::Arc;
+
+use crate::addr::Endpoint;
+use crate::error::Exit;
+use crate::event::{Limit, Payload, Side};
+
+/// An example of every variant, and of every field. The documentation shows these very lines.
+fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
+    let at = |address: &str| -> Endpoint { address.parse().unwrap() };
+    let took = Duration::from_micros(1500);
+    let listen = at("[::]:2023");
+    let (local, peer) = (at("127.0.0.1:54321"), at("127.0.0.1:80"));
+    let client = at("127.0.0.1:4711");
+    let refused = at("[::1]:80");
+    let addresses = [refused.clone(), peer.clone()];
+    let tries = ["sockkit listen 127.0.0.1:80".to_owned(), "ss -ltnp 'sport = :80'".to_owned()];
+    let details = ["[::1]:80: Connection refused".to_owned(), "127.0.0.1:80: Connection refused".to_owned()];
+    take(&[
+        (None, Event::Start { command: "connect", version: "0.1.0", pid: 4242 }),
+        (None, Event::Resolve { name: "localhost", addresses: &addresses, took }),
+        (None, Event::Attempt { address: &refused, result: "failed", error: Some("Connection refused"), took }),
+        (None, Event::Attempt { address: &peer, result: "connected", error: None, took }),
+        (Some(1), Event::Connected { local: &local, peer: &peer, took }),
+        (None, Event::Listening { local: &listen, families: Some("IPv4 and IPv6"), backlog: Some(5) }),
+        (Some(1), Event::Accepted { local: &listen, peer: &client }),
+        (None, Event::Denied { peer: &client, rule: "--deny 127.0.0.0/8" }),
+        (Some(1), Event::Option { name: "rcvbuf", asked: "64k", effective: "131072", note: Some("Linux doubles it") }),
+        (Some(1), Event::Send(Payload::of("收到\r\n".as_bytes()))),
+        (Some(1), Event::Recv(Payload::of(b"\xff\x00\x1b"))),
+        (Some(1), Event::Eof { side: Side::Peer }),
+        (Some(1), Event::Shutdown { direction: "write" }),
+        (Some(1), Event::Reset { error: "Connection reset by peer" }),
+        (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
+        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0) }),
+        (Some(1), Event::Child { pid: 4243, status: Some(3), signal: None }),
+        (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
+        (None, Event::Warning { message: "the backlog was capped" }),
+        (
+            None,
+            Event::Error {
+                message: "connect failed: connecting, localhost:80: Connection refused (all 2 addresses)",
+                reason: "refused",
+                cause: Some("nothing listens on [::1]:80 or 127.0.0.1:80"),
+                r#try: &tries,
+                details: &details,
+            },
+        ),
+        (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took }),
+        (None, Event::End { reason: "ok", code: 0 }),
+    ]);
+}
+
+/// How many variants there are. A new one does not compile until it is counted here, and then fails until it
+/// is among the examples.
+fn number(event: &Event<'_>) -> usize {
+    match event {
+        Event::Start { .. } => 0,
+        Event::Resolve { .. } => 1,
+        Event::Attempt { .. } => 2,
+        Event::Connected { .. } => 3,
+        Event::Listening { .. } => 4,
+        Event::Accepted { .. } => 5,
+        Event::Denied { .. } => 6,
+        Event::Option { .. } => 7,
+        Event::Send(_) => 8,
+        Event::Recv(_) => 9,
+        Event::Eof { .. } => 10,
+        Event::Shutdown { .. } => 11,
+        Event::Reset { .. } => 12,
+        Event::Timeout { .. } => 13,
+        Event::Queue { .. } => 14,
+        Event::Child { .. } => 15,
+        Event::Warning { .. } => 16,
+        Event::Error { .. } => 17,
+        Event::Closed { .. } => 18,
+        Event::End { .. } => 19,
+    }
+}
+const VARIANTS: usize = 20;
+
+const DOCUMENT: &str = include_str!("../../../docs/events.md");
+
+#[test]
+fn every_key_is_as_documented() {
+    with_samples(|samples| {
+        let mut seen = [false; VARIANTS];
+        let mut lines = Vec::new();
+        for (nth, (conn, event)) in samples.iter().enumerate() {
+            seen[number(event)] = true;
+            let t = Duration::from_micros(1_000 * (nth as u64 + 1) + 250);
+            lines.push(String::from_utf8(line(t, *conn, event)).unwrap().trim_end().to_owned());
+        }
+        assert_eq!(seen, [true; VARIANTS]);
+        let documented: Vec<_> = DOCUMENT.lines().filter(|line| line.starts_with("{\"v\":")).collect();
+        assert_eq!(lines.join("\n"), documented.join("\n"));
+        // And each key has its row in the table of its event.
+        for line in &lines {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+            let name = object["event"].as_str().unwrap();
+            let section = DOCUMENT.split("\n### ").find(|section| section.starts_with(&format!("{name}\n"))).unwrap();
+            for key in object.keys().filter(|key| !["v", "t", "conn", "event"].contains(&key.as_str())) {
+                assert!(section.contains(&format!("\n| `{key}` |")), "{name}: {key}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    for exit in [
+        Exit::Ok,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Resolve,
+        Exit::Refused,
+        Exit::Unreachable,
+        Exit::ConnectTimeout,
+        Exit::IdleTimeout,
+        Exit::Reset,
+        Exit::Bind,
+        Exit::Permission,
+        Exit::Child,
+        Exit::Deadline,
+    ] {
+        assert!(DOCUMENT.contains(&format!("\n| {} | `{}` |", exit.code(), exit.name())), "{}", exit.name());
+    }
+    assert!(DOCUMENT.contains("\n| 128+n | `signal` |"));
+}
+
+#[test]
+fn a_terminal_is_not_driven_by_json_either() {
+    let line = String::from_utf8(line(Duration::ZERO, None, &Event::Warning { message: "\x1b\x7f\u{9b}\u{202e}\"é" }))
+        .unwrap();
+    assert_eq!(line, "{\"v\":1,\"t\":0.0,\"event\":\"warning\",\"message\":\"\\u001b\\u007f\\u009b\\u202e\\\"é\"}\n");
+    let back: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(back["message"], "\x1b\x7f\u{9b}\u{202e}\"é");
+}
+
+#[test]
+fn times_are_seconds_with_at_most_six_decimals() {
+    for (t, text) in [
+        (Duration::ZERO, "0.0"),
+        (Duration::from_nanos(1_234_567_891), "1.234567"),
+        (Duration::from_micros(100_000_000_000_001), "100000000.000001"),
+        (Duration::from_micros(3), "0.000003"),
+    ] {
+        let line = String::from_utf8(line(t, None, &Event::Warning { message: "" })).unwrap();
+        assert!(line.starts_with(&format!("{{\"v\":1,\"t\":{text},")), "{line}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn lines_are_whole_and_time_never_goes_back() {
+    let kept = Kept::default();
+    let json = Arc::new(Json::new(Box::new(kept.clone()), "test", Instant::now()));
+    let threads: Vec<_> = (1..=4)
+        .map(|conn| {
+            let json = json.clone();
+            std::thread::spawn(move || (0..200).for_each(|_| json.emit(Some(conn), &Event::Send(Payload::of(b"x")))))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let mut last = 0.0;
+    let writes = kept.0.lock().unwrap();
+    assert_eq!(writes.len(), 800);
+    for write in writes.iter() {
+        assert!(write.ends_with(b"\n"));
+        let object: serde_json::Value = serde_json::from_slice(write).unwrap();
+        let t = object["t"].as_f64().unwrap();
+        assert!(t >= last);
+        last = t;
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let json = Json::new(Box::new(writer), "standard output", Instant::now());
+    assert_eq!(json.broken(), None);
+    json.emit(None, &Event::Warning { message: "x" });
+    json.emit(None, &Event::Warning { message: "x" });
+    assert_eq!(json.broken(), Some(Broken::ReaderLeft));
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let json = Json::new(Box::new(full), "/dev/full", Instant::now());
+    json.emit(None, &Event::Warning { message: "x" });
+    assert_eq!(json.broken(), Some(Broken::Failed("No space left on device".to_owned())));
+}

@@ -1,0 +1,283 @@
+//! Floor 4: talk. The only place that prints events.
+//!
+//! [`Out`] is what a command gives to its work: it hands every event to a person on stderr ([`Human`]) and,
+//! where asked for, as JSON Lines to stdout or another place ([`Json`]), and adds to every failure why it
+//! happened and what to try ([`explain`]).
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::{ConnId, Detail, Event, Sink};
+use crate::sys;
+use crate::text::visible_line;
+
+mod color;
+pub mod explain;
+mod human;
+mod json;
+
+pub use color::{ColorChoice, Terminal, wanted as color_wanted};
+pub use explain::{Explained, explain};
+pub use human::{Human, Timestamps, Verbosity};
+pub use json::{Broken, Json};
+
+/// Where `--events` goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventsTarget {
+    /// A file, made or emptied.
+    File(PathBuf),
+    /// `fd:N`: a descriptor that is open already. It is duplicated, not taken.
+    Fd(i32),
+}
+
+/// What the flags say about talking.
+#[derive(Debug, Clone)]
+pub struct OutConfig {
+    /// The subcommand, as errors name it.
+    pub command: String,
+    /// `-q`, `-v`, `-vv`.
+    pub verbosity: Verbosity,
+    /// `--json`: events with payload on stdout.
+    pub json: bool,
+    /// `--events`.
+    pub events: Option<EventsTarget>,
+    /// `--hex`.
+    pub hex: bool,
+    /// `--timestamps`.
+    pub timestamps: Option<Timestamps>,
+    /// `--color`.
+    pub color: ColorChoice,
+    /// When the run began: the zero of every time that is shown.
+    pub start: Instant,
+}
+
+/// Everybody who listens to the events of a run.
+pub struct Out {
+    command: String,
+    sinks: Vec<Arc<dyn Sink>>,
+    json: Option<Arc<Json>>,
+    events: Option<Arc<Json>>,
+}
+
+impl Out {
+    /// Opens what the configuration names. Sets the colours of the whole program.
+    ///
+    /// # Errors
+    /// `--events` that cannot be opened; exit 2 for a descriptor that is not open.
+    pub fn new(config: &OutConfig) -> Result<Self> {
+        let color = color::decide(config.color);
+        let human = Human::new(Box::new(Descriptor(io::stderr())), config.verbosity, config.start)
+            .hex(config.hex)
+            .timestamps(config.timestamps)
+            .color(color);
+        let mut out = Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: None, events: None };
+        if config.json {
+            let json = Arc::new(Json::new(Box::new(Descriptor(io::stdout())), "standard output", config.start));
+            out.sinks.push(json.clone());
+            out.json = Some(json);
+        }
+        if let Some(target) = &config.events {
+            let (file, name) = open(target)?;
+            let json = Arc::new(Json::new(Box::new(Descriptor(file)), name, config.start));
+            out.sinks.push(json.clone());
+            out.events = Some(json);
+        }
+        Ok(out)
+    }
+
+    /// Other listeners than those of the flags: for tests, and for a REPL that owns the screen.
+    #[must_use]
+    pub fn with_sinks(command: &str, sinks: Vec<Arc<dyn Sink>>) -> Self {
+        Self { command: command.to_owned(), sinks, json: None, events: None }
+    }
+
+    /// Adds a listener.
+    pub fn add(&mut self, sink: Arc<dyn Sink>) {
+        self.sinks.push(sink);
+    }
+
+    /// How writing `--json` to stdout came to its end, if it did. A reader that left is no failure.
+    #[must_use]
+    pub fn broken(&self) -> Option<Broken> {
+        self.json.as_ref().and_then(|json| json.broken())
+    }
+
+    /// The same for `--events`.
+    #[must_use]
+    pub fn events_broken(&self) -> Option<Broken> {
+        self.events.as_ref().and_then(|json| json.broken())
+    }
+}
+
+impl Sink for Out {
+    fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
+        for sink in &self.sinks {
+            sink.emit(conn, event);
+        }
+    }
+
+    fn fail(&self, conn: Option<ConnId>, error: &Error) {
+        self.emit(conn, &explain(&self.command, error).event());
+    }
+
+    fn detail(&self) -> Detail {
+        self.sinks.iter().map(|sink| sink.detail()).max().unwrap_or(Detail::Sessions)
+    }
+}
+
+/// Says a failure before there is an [`Out`]: arguments that do not parse.
+pub fn complain(command: &str, error: &Error, color: ColorChoice) {
+    let text = explain(command, error).render(color::decide(color));
+    let _ = Descriptor(io::stderr()).write_all(text.as_bytes());
+}
+
+/// One line of our own on stderr, for what cannot be an event because events are what fails.
+fn mutter(text: &str) {
+    let _ = Descriptor(io::stderr()).write_all(format!("sockkit: {}\n", visible_line(text)).as_bytes());
+}
+
+fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
+    match target {
+        EventsTarget::Fd(number) => match sys::duplicate(*number) {
+            Ok(fd) => Ok((fd, format!("fd:{number}"))),
+            Err(error) => Err(Error::usage(format!("--events fd:{number}: {}", words(&error)))),
+        },
+        EventsTarget::File(path) => match File::create(path) {
+            Ok(file) => Ok((file.into(), path.display().to_string())),
+            Err(error) => {
+                let denied = matches!(error.kind(), io::ErrorKind::PermissionDenied);
+                let exit = if denied { Exit::Permission } else { Exit::Failed };
+                Err(Error::text(exit, Phase::File, None, format!("{}: {}", path.display(), words(&error))))
+            }
+        },
+    }
+}
+
+/// A descriptor that is written to without a buffer, so that a line is one write(2) and lines of parallel
+/// connections do not mix. It may be non-blocking, for another process that shares it may have made it so.
+struct Descriptor<F>(F);
+
+impl<F: AsFd> Write for Descriptor<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(&self.0, bytes) {
+                Err(rustix::io::Errno::AGAIN) => {
+                    match rustix::event::poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+    use std::sync::Mutex;
+
+    fn config() -> OutConfig {
+        OutConfig {
+            command: "connect".to_owned(),
+            verbosity: Verbosity::Quiet,
+            json: false,
+            events: None,
+            hex: false,
+            timestamps: None,
+            color: ColorChoice::Never,
+            start: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn events_go_to_a_file_or_a_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events");
+        let out = Out::new(&OutConfig { events: Some(EventsTarget::File(path.clone())), ..config() }).unwrap();
+        assert_eq!(out.detail(), Detail::Payload);
+        out.emit(None, &Event::Warning { message: "odd" });
+        assert!(std::fs::read_to_string(&path).unwrap().contains(r#""event":"warning","message":"odd""#));
+
+        let (mut reader, writer) = io::pipe().unwrap();
+        let target = EventsTarget::Fd(writer.as_raw_fd());
+        let out = Out::new(&OutConfig { events: Some(target), ..config() }).unwrap();
+        out.emit(Some(3), &Event::Warning { message: "odd" });
+        drop((out, writer));
+        let mut all = String::new();
+        reader.read_to_string(&mut all).unwrap();
+        assert!(all.ends_with("\n") && all.contains(r#""conn":3"#), "{all}");
+    }
+
+    #[test]
+    fn events_that_cannot_go_anywhere_are_an_error() {
+        let fails = |target| Out::new(&OutConfig { events: Some(target), ..config() }).err().unwrap();
+        assert_eq!(fails(EventsTarget::Fd(999_999)).exit, Exit::Usage);
+        let error = fails(EventsTarget::File("/nonexistent/x".into()));
+        assert_eq!(
+            (error.exit, error.to_string()),
+            (Exit::Failed, "using a file: /nonexistent/x: No such file or directory".to_owned())
+        );
+    }
+
+    #[test]
+    fn without_payload_to_show_the_fast_path_stays_open() {
+        assert_eq!(Out::new(&config()).unwrap().detail(), Detail::Sessions);
+        assert_eq!(
+            Out::new(&OutConfig { verbosity: Verbosity::VeryVerbose, ..config() }).unwrap().detail(),
+            Detail::Transfers
+        );
+        assert_eq!(Out::new(&OutConfig { hex: true, ..config() }).unwrap().detail(), Detail::Payload);
+    }
+
+    #[test]
+    fn a_failure_is_explained_to_everybody() {
+        struct Keep(Mutex<Vec<String>>);
+        impl Sink for Keep {
+            fn emit(&self, _conn: Option<ConnId>, event: &Event<'_>) {
+                self.0.lock().unwrap().push(serde_json::to_string(event).unwrap());
+            }
+        }
+        let keep = Arc::new(Keep(Mutex::default()));
+        let out = Out::with_sinks("connect", vec![keep.clone()]);
+        let endpoint = "127.0.0.1:9".parse().unwrap();
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        out.fail(None, &Error::os(Phase::Connecting, Some(&endpoint), refused));
+        assert_eq!(
+            keep.0.lock().unwrap()[0],
+            concat!(
+                r#"{"event":"error","message":"connect failed: connecting, 127.0.0.1:9: Connection refused","#,
+                r#""reason":"refused","cause":"nothing listens on 127.0.0.1:9","#,
+                r#""try":["sockkit listen 127.0.0.1:9","ss -ltnp 'sport = :9'"]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_descriptor_that_is_full_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let bytes = vec![7; 1 << 20];
+        let sent = bytes.clone();
+        let thread = std::thread::spawn(move || Descriptor(writer).write_all(&sent));
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        thread.join().unwrap().unwrap();
+        assert!(all == bytes);
+    }
+}

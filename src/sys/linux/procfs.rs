@@ -1,0 +1,242 @@
+//! What `/proc` says about the sockets of this host: proc(5), proc_pid_net(5), the kernel's
+//! Documentation/networking/proc_net_tcp.rst.
+//!
+//! All of it is best effort: a reader that gets nothing says less, it does not fail. Each function takes the
+//! moment at which it has to be done, for a busy host has a hundred thousand lines in these files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::error::Process;
+
+/// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
+pub const TCP_TIME_WAIT: u8 = 0x06;
+/// A listening TCP socket.
+pub const TCP_LISTEN: u8 = 0x0a;
+
+/// Which table of sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// `/proc/net/tcp` and `tcp6`.
+    Tcp,
+    /// `/proc/net/udp` and `udp6`.
+    Udp,
+}
+
+/// One line of such a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InetSocket {
+    /// Its own address.
+    pub local: SocketAddr,
+    /// Its peer; all zero where there is none.
+    pub remote: SocketAddr,
+    /// As in include/net/tcp_states.h.
+    pub state: u8,
+    /// Bytes that wait to be read; for a listener, connections that wait to be accepted.
+    pub waiting: u32,
+    /// Its inode, 0 where no process has it any more.
+    pub inode: u64,
+}
+
+/// The sockets of this network namespace with `port` as their own, IPv4 first.
+#[must_use]
+pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocket> {
+    let paths = match table {
+        Table::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
+        Table::Udp => ["/proc/net/udp", "/proc/net/udp6"],
+    };
+    let mut sockets = Vec::new();
+    for path in paths {
+        each_line(Path::new(path), deadline, |line| {
+            if let Some(socket) = inet_line(line)
+                && socket.local.port() == port
+            {
+                sockets.push(socket);
+            }
+        });
+    }
+    sockets
+}
+
+/// Reads `0: 0100007F:0050 00000000:0000 0A 00000000:00000002 00:00000000 00000000 0 0 12345 …`.
+fn inet_line(line: &[u8]) -> Option<InetSocket> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut fields = line.split_ascii_whitespace();
+    let local = address(fields.nth(1)?)?;
+    let remote = address(fields.next()?)?;
+    let state = u8::from_str_radix(fields.next()?, 16).ok()?;
+    let waiting = u32::from_str_radix(fields.next()?.split_once(':')?.1, 16).ok()?;
+    let inode = fields.nth(4)?.parse().ok()?;
+    Some(InetSocket { local, remote, state, waiting, inode })
+}
+
+/// Each 32-bit group is printed as a host-order number of what lies in memory in network order.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let mut bytes = [0; 16];
+    let groups = address.len() / 8;
+    if !address.is_ascii() || address.len() % 8 != 0 || groups > 4 {
+        return None;
+    }
+    for group in 0..groups {
+        let word = u32::from_str_radix(&address[8 * group..8 * group + 8], 16).ok()?;
+        bytes[4 * group..4 * group + 4].copy_from_slice(&word.to_ne_bytes());
+    }
+    let ip = match groups {
+        1 => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
+        4 => IpAddr::V6(Ipv6Addr::from(bytes)),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// A UNIX socket that has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// `"stream"`, `"dgram"` or `"seqpacket"`.
+    pub kind: &'static str,
+    /// Whether it listens (a datagram socket never does).
+    pub listens: bool,
+    /// Its inode.
+    pub inode: u64,
+}
+
+/// The UNIX sockets with this name; an abstract one begins with `@`, as `/proc/net/unix` prints it.
+#[must_use]
+pub fn unix_sockets(name: &[u8], deadline: Instant) -> Vec<UnixSocket> {
+    let mut sockets = Vec::new();
+    each_line(Path::new("/proc/net/unix"), deadline, |line| {
+        // Num RefCount Protocol Flags Type St Inode Path: the name is what follows the inode, blanks and all.
+        if !line.ends_with(name) || line.len() <= name.len() || line[line.len() - name.len() - 1] != b' ' {
+            return;
+        }
+        let Ok(front) = std::str::from_utf8(&line[..line.len() - name.len()]) else { return };
+        let fields: Vec<&str> = front.split_ascii_whitespace().collect();
+        let [_, _, _, flags, kind, _, inode] = fields[..] else { return };
+        let kind = match u16::from_str_radix(kind, 16) {
+            Ok(1) => "stream",
+            Ok(2) => "dgram",
+            Ok(5) => "seqpacket",
+            _ => return,
+        };
+        // __SO_ACCEPTCON of include/linux/net.h.
+        let listens = u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x1_0000 != 0);
+        sockets.push(UnixSocket { kind, listens, inode: inode.parse().unwrap_or(0) });
+    });
+    sockets
+}
+
+fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {
+    let Ok(file) = fs::File::open(path) else { return };
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    let mut line = Vec::new();
+    // The first line is the heading.
+    let mut nth = 0_u32;
+    while Instant::now() < deadline {
+        line.clear();
+        match reader.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if nth > 0 => take(line.strip_suffix(b"\n").unwrap_or(&line)),
+            Ok(_) => {}
+        }
+        nth += 1;
+    }
+}
+
+/// Who has these sockets open, by the links in `/proc/PID/fd`, as far as this user may see them. Of several
+/// processes that share one, the one with the lowest PID.
+#[must_use]
+pub fn owners(inodes: &[u64], deadline: Instant) -> HashMap<u64, Process> {
+    let mut found = HashMap::new();
+    let Ok(proc) = fs::read_dir("/proc") else { return found };
+    let mut pids: Vec<u32> = proc.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    for pid in pids {
+        if found.len() == inodes.len() || Instant::now() >= deadline {
+            break;
+        }
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+        for descriptor in descriptors.flatten() {
+            let Ok(link) = fs::read_link(descriptor.path()) else { continue };
+            if let Some(inode) = socket_inode(link.as_os_str().as_bytes())
+                && inodes.contains(&inode)
+            {
+                found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
+            }
+        }
+    }
+    found
+}
+
+fn socket_inode(link: &[u8]) -> Option<u64> {
+    let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+/// The program's name; the kernel keeps 15 bytes of it.
+fn program(pid: u32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
+}
+
+/// A kernel setting by the name that sysctl(8) gives it: `net.ipv4.ip_unprivileged_port_start`.
+#[must_use]
+pub fn sysctl(name: &str) -> Option<String> {
+    let value = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
+    Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn a_line_of_the_table_is_read() {
+        let line = b"   0: 0100007F:0050 00000000:0000 0A 00000000:00000002 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0";
+        let socket = inet_line(line).unwrap();
+        if cfg!(target_endian = "little") {
+            assert_eq!(socket.local, "127.0.0.1:80".parse().unwrap());
+        }
+        assert_eq!((socket.state, socket.waiting, socket.inode), (TCP_LISTEN, 2, 12345));
+        for bad in ["", "0:", "0: xx:50 0:0 0A", "0: 0100007F:0050 00000000:0000 0A 0"] {
+            assert_eq!(inet_line(bad.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn our_own_listener_is_found_and_is_ours() {
+        for bind in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = std::net::TcpListener::bind(bind) else { continue };
+            let local = listener.local_addr().unwrap();
+            let sockets = inet_sockets(Table::Tcp, local.port(), soon());
+            let socket = sockets.iter().find(|s| s.local == local && s.state == TCP_LISTEN).unwrap();
+            let owner = &owners(&[socket.inode], soon())[&socket.inode];
+            assert_eq!(owner.pid, std::process::id());
+            assert!(!owner.program.is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_takes_longer_than_it_may() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(inet_sockets(Table::Tcp, listener.local_addr().unwrap().port(), Instant::now()), []);
+        assert!(owners(&[1], Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn settings_are_read_by_their_names() {
+        assert!(sysctl("net.ipv4.ip_local_port_range").unwrap().contains(' '));
+        assert_eq!(sysctl("net.ipv4.no_such_setting"), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! Floor 1: the kernel. One face on every system, and the only place with `unsafe` and `cfg(target_os)`.
+#![allow(unsafe_code, reason = "this is the one floor that talks to the kernel where no library has the call")]
+
+mod descriptor;
+mod interfaces;
+mod posix;
+mod stop;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::*;
+
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub use other::*;
+
+pub use descriptor::duplicate;
+pub use interfaces::local_addresses;
+pub use posix::*;
+pub use stop::{Reason, Stop, poll};

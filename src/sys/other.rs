@@ -1,0 +1,80 @@
+//! Any other system: the portable part of each face, and "not on this system" for the rest.
+
+/// What a system without `/proc` tells about this host: nothing.
+pub mod proc {
+    /// No kernel settings by name.
+    #[must_use]
+    pub fn sysctl(_name: &str) -> Option<String> {
+        None
+    }
+
+    /// No list of interfaces.
+    #[must_use]
+    pub fn interfaces() -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Socket options that this system does not have.
+pub mod sockopt {
+    use std::io;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use socket2::{Protocol, Socket};
+
+    fn none<T>() -> io::Result<T> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+    }
+
+    macro_rules! none {
+        ($($name:ident($($type:ty),*) -> $result:ty;)+) => {
+            $(
+                /// Not on this system.
+                ///
+                /// # Errors
+                /// Always `Unsupported`.
+                pub fn $name($(_: $type),*) -> io::Result<$result> {
+                    none()
+                }
+            )+
+        };
+    }
+
+    none! {
+        set_bytes(impl AsFd, i32, i32, &[u8]) -> ();
+        get_bytes(impl AsFd, i32, i32, usize) -> Vec<u8>;
+        tcp_info_listen(impl AsFd) -> (u32, u32);
+        interface_index(&Socket, &str) -> u32;
+        mptcp(&Socket) -> bool;
+        mark(&Socket) -> u32;
+        set_mark(&Socket, u32) -> ();
+        device(&Socket) -> Option<String>;
+        bind_device(&Socket, &str) -> ();
+        user_timeout(&Socket) -> Duration;
+        set_user_timeout(&Socket, Duration) -> ();
+        congestion(&Socket) -> String;
+        set_congestion(&Socket, &str) -> ();
+        quickack(&Socket) -> bool;
+        set_quickack(&Socket, bool) -> ();
+        freebind(&Socket, bool) -> bool;
+        set_freebind(&Socket, bool, bool) -> ();
+        transparent(&Socket, bool) -> bool;
+        set_transparent(&Socket, bool, bool) -> ();
+        fastopen_queue(&Socket) -> u32;
+        set_fastopen_queue(&Socket, u32) -> ();
+        fastopen_connect(&Socket) -> bool;
+        set_fastopen_connect(&Socket, bool) -> ();
+        defer_accept(&Socket) -> Duration;
+        set_defer_accept(&Socket, Duration) -> ();
+    }
+
+    /// No Multipath TCP.
+    #[must_use]
+    pub fn mptcp_protocol() -> Option<Protocol> {
+        None
+    }
+
+    /// No names.
+    pub const KNOWN: &[(i32, &str, i32)] = &[];
+}

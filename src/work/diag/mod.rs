@@ -1,0 +1,131 @@
+//! Finds out why something failed: asks the kernel, `/proc` and the name servers, once it has failed.
+//!
+//! An errno says little: "connection refused" is a server that is not running, one that listens on another
+//! address, a left-over socket file or a firewall. [`enrich`] adds the facts that tell such causes apart;
+//! `out::explain` puts them into words.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::addr::{Endpoint, Host, Port};
+use crate::error::{Cause, Error, Fact, Phase};
+use crate::sys;
+
+mod names;
+mod paths;
+mod ports;
+
+pub use names::{ask, ask_all, name_servers};
+
+/// For everything on this host, whatever its size: the explanation must not be slower than the failure.
+const BUDGET: Duration = Duration::from_millis(80);
+/// For each name server, all asked side by side.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The codes of getaddrinfo(3) where a name server has more to tell. `EAI_NODATA` and `EAI_ADDRFAMILY` are
+/// obsolete (RFC 3493) and not in every libc, but glibc still answers with them.
+const WORTH_ASKING: [i32; 5] = [libc::EAI_AGAIN, libc::EAI_FAIL, libc::EAI_NONAME, -5, -9];
+
+/// Gathers facts about a failure and adds them to it. Blocks for at most a tenth of a second; where a name
+/// did not resolve, for the two seconds that a silent name server is given. Never fails: it knows more or
+/// it does not.
+pub fn enrich(error: &mut Error) {
+    enrich_by(error, Path::new("/etc/resolv.conf"), Instant::now() + BUDGET);
+}
+
+fn enrich_by(error: &mut Error, resolv_conf: &Path, deadline: Instant) {
+    if let Cause::Attempts(attempts) = &mut error.cause {
+        for attempt in attempts {
+            enrich_by(attempt, resolv_conf, deadline);
+        }
+        return;
+    }
+    for fact in facts(error, resolv_conf, deadline) {
+        if !error.facts.contains(&fact) {
+            error.facts.push(fact);
+        }
+    }
+}
+
+fn facts(error: &Error, resolv_conf: &Path, deadline: Instant) -> Vec<Fact> {
+    match (&error.cause, &error.endpoint) {
+        (Cause::Os(source), endpoint) => {
+            let Some(errno) = source.raw_os_error() else { return Vec::new() };
+            match endpoint {
+                _ if errno == libc::EMFILE => descriptors(),
+                _ if errno == libc::ENFILE => sysctl("fs.file-max"),
+                Some(Endpoint::Unix(unix)) if error.phase != Phase::Receiving => {
+                    let interesting = [
+                        libc::ENOENT,
+                        libc::ENOTDIR,
+                        libc::ECONNREFUSED,
+                        libc::EADDRINUSE,
+                        libc::EACCES,
+                        libc::EPROTOTYPE,
+                    ];
+                    if !interesting.contains(&errno) {
+                        return Vec::new();
+                    }
+                    let binding = matches!(error.phase, Phase::Binding | Phase::Listening);
+                    let state = paths::state(unix, binding, errno == libc::EPROTOTYPE, deadline);
+                    state.map(Fact::UnixPath).into_iter().collect()
+                }
+                Some(Endpoint::Inet(inet)) => match errno {
+                    libc::ECONNREFUSED => ports::around(inet, deadline),
+                    libc::EADDRINUSE => ports::in_use(inet, deadline),
+                    libc::ETIMEDOUT if error.phase == Phase::Connecting => ports::accept_queue(inet, deadline),
+                    libc::EADDRNOTAVAIL => {
+                        let mut found = local_addresses();
+                        if error.phase == Phase::Connecting {
+                            found.extend(sysctl("net.ipv4.ip_local_port_range"));
+                        }
+                        found
+                    }
+                    libc::EACCES if matches!(error.phase, Phase::Binding | Phase::Listening) => match inet.port {
+                        Port::Number(1..=1023) => sysctl("net.ipv4.ip_unprivileged_port_start"),
+                        _ => Vec::new(),
+                    },
+                    libc::EPERM if matches!(error.phase, Phase::Connecting | Phase::Sending) => vec![Fact::LocalPolicy],
+                    // Whether the sender of the ICMP error is this host itself: then nobody answered ARP.
+                    libc::EHOSTUNREACH if error.facts.iter().any(|fact| matches!(fact, Fact::Icmp { .. })) => {
+                        local_addresses()
+                    }
+                    _ => Vec::new(),
+                },
+                _ => Vec::new(),
+            }
+        }
+        (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
+            ports::accept_queue(inet, deadline)
+        }
+        (Cause::Resolver { code, .. }, Some(Endpoint::Inet(inet))) if WORTH_ASKING.contains(code) => {
+            ask_about(&inet.host, resolv_conf)
+        }
+        (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Resolving => {
+            ask_about(&inet.host, resolv_conf)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn ask_about(host: &Host, resolv_conf: &Path) -> Vec<Fact> {
+    match host {
+        Host::Name(name) => ask_all(&name_servers(resolv_conf), name, PATIENCE),
+        _ => Vec::new(),
+    }
+}
+
+fn local_addresses() -> Vec<Fact> {
+    sys::local_addresses().map(Fact::LocalAddresses).into_iter().collect()
+}
+
+fn sysctl(name: &'static str) -> Vec<Fact> {
+    sys::sysctl(name).map(|value| Fact::Sysctl { name, value }).into_iter().collect()
+}
+
+fn descriptors() -> Vec<Fact> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map(|limit| Fact::Descriptors { limit }).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+use super::*;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+use crate::addr::{Transport, Unix, UnixKind, UnixName};
+use crate::error::{NameAnswer, UnixPathState};
+
+fn enriched(phase: Phase, endpoint: &Endpoint, source: io::Error) -> Vec<Fact> {
+    let mut error = Error::os(phase, Some(endpoint), source);
+    // A busy machine must not make the tests fail; that there is a limit is tested with the readers.
+    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    error.facts
+}
+
+fn tcp(address: SocketAddr) -> Endpoint {
+    Endpoint::from_socket_addr(Transport::Tcp, address)
+}
+
+fn ours(fact: &Fact) -> bool {
+    matches!(fact, Fact::Holder { process: Some(process), .. } if process.pid == std::process::id())
+}
+
+#[test]
+fn a_port_in_use_is_held_by_us() {
+    for (held, asked) in [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::", "::")]
+    {
+        let Ok(listener) = TcpListener::bind((held, 0)) else { continue };
+        let local = listener.local_addr().unwrap();
+        let asked = SocketAddr::new(asked.parse().unwrap(), local.port());
+        let facts = enriched(Phase::Binding, &tcp(asked), TcpListener::bind(asked).unwrap_err());
+        let Some(fact @ Fact::Holder { local: holder, overlaps: true, .. }) = facts.first() else {
+            panic!("{facts:?}")
+        };
+        assert!(ours(fact), "{facts:?}");
+        assert_eq!(*holder, tcp(local));
+    }
+}
+
+#[test]
+fn a_dual_stack_wildcard_holds_ipv4_too() {
+    let Ok(listener) = TcpListener::bind("[::]:0") else { return };
+    let asked = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listener.local_addr().unwrap().port());
+    let Err(error) = TcpListener::bind(asked) else { return };
+    let facts = enriched(Phase::Binding, &tcp(asked), error);
+    assert!(matches!(&facts[..], [Fact::Holder { overlaps: true, .. }]) && ours(&facts[0]), "{facts:?}");
+}
+
+#[test]
+fn a_udp_port_in_use_is_held_by_us() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let local = socket.local_addr().unwrap();
+    let endpoint = Endpoint::from_socket_addr(Transport::Udp, local);
+    let facts = enriched(Phase::Binding, &endpoint, UdpSocket::bind(local).unwrap_err());
+    assert!(matches!(&facts[..], [Fact::Holder { local: holder, overlaps: true, .. }] if *holder == endpoint));
+    assert!(ours(&facts[0]), "{facts:?}");
+}
+
+#[test]
+fn a_refused_port_has_a_neighbour() {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let asked = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), local.port());
+    let facts = enriched(Phase::Connecting, &tcp(asked), TcpStream::connect(asked).unwrap_err());
+    assert!(
+        matches!(&facts[..], [Fact::Holder { local: near, overlaps: false, .. }] if *near == tcp(local)),
+        "{facts:?}"
+    );
+    assert!(ours(&facts[0]));
+}
+
+#[test]
+fn a_refused_port_may_be_one_of_udp() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let local = socket.local_addr().unwrap();
+    let facts = enriched(Phase::Connecting, &tcp(local), TcpStream::connect(local).unwrap_err());
+    let near = Endpoint::from_socket_addr(Transport::Udp, local);
+    assert!(matches!(&facts[..], [Fact::Holder { local, overlaps: false, .. }] if *local == near), "{facts:?}");
+}
+
+#[test]
+fn nothing_is_claimed_about_other_hosts() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let elsewhere = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), listener.local_addr().unwrap().port());
+    let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+    assert_eq!(enriched(Phase::Connecting, &tcp(elsewhere), refused), []);
+}
+
+#[test]
+fn connections_in_time_wait_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let client = TcpStream::connect(local).unwrap();
+    // The side that closes first waits.
+    drop(listener.accept().unwrap());
+    let mut rest = Vec::new();
+    io::Read::read_to_end(&mut &client, &mut rest).unwrap();
+    drop(client);
+    drop(listener);
+    // The state changes a moment after the last close.
+    for _ in 0..100 {
+        let in_use = io::Error::from_raw_os_error(libc::EADDRINUSE);
+        let facts = enriched(Phase::Binding, &tcp(local), in_use);
+        if facts == [Fact::TimeWait { connections: 1 }] {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no TIME_WAIT seen on {local}");
+}
+
+#[test]
+fn a_full_accept_queue_is_seen() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let _waiting = [TcpStream::connect(local).unwrap(), TcpStream::connect(local).unwrap()];
+    let mut error = Error::timed_out(Phase::Connecting, Some(&tcp(local)), "--connect-timeout", Duration::from_secs(1));
+    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    assert!(ours(&error.facts[0]));
+    assert_eq!(error.facts[1], Fact::AcceptQueue { waiting: 2 });
+}
+
+#[test]
+fn an_address_not_ours_lists_ours() {
+    let elsewhere: SocketAddr = "192.0.2.1:0".parse().unwrap();
+    let facts = enriched(Phase::Binding, &tcp(elsewhere), TcpListener::bind(elsewhere).unwrap_err());
+    let [Fact::LocalAddresses(ours)] = &facts[..] else { panic!("{facts:?}") };
+    assert!(ours.contains(&Ipv4Addr::LOCALHOST.into()));
+}
+
+#[test]
+fn a_privileged_port_brings_the_setting() {
+    let denied = || io::Error::from_raw_os_error(libc::EACCES);
+    let facts = enriched(Phase::Binding, &tcp("127.0.0.1:80".parse().unwrap()), denied());
+    assert!(matches!(&facts[..], [Fact::Sysctl { name: "net.ipv4.ip_unprivileged_port_start", .. }]));
+    assert_eq!(enriched(Phase::Binding, &tcp("127.0.0.1:8080".parse().unwrap()), denied()), []);
+}
+
+#[test]
+fn too_many_descriptors_bring_the_limit() {
+    let full = io::Error::from_raw_os_error(libc::EMFILE);
+    let facts = enriched(Phase::Accepting, &tcp("127.0.0.1:80".parse().unwrap()), full);
+    assert!(matches!(&facts[..], [Fact::Descriptors { limit: 1.. }]));
+}
+
+#[test]
+fn every_attempt_is_looked_into() {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let asked = tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port()));
+    let attempt = || Error::os(Phase::Connecting, Some(&asked), io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    let mut error = Error::attempts(&asked, vec![attempt(), attempt()]);
+    enrich(&mut error);
+    enrich(&mut error);
+    let Cause::Attempts(attempts) = &error.cause else { panic!() };
+    assert!(attempts.iter().all(|attempt| attempt.facts.len() == 1), "{attempts:?}");
+}
+
+fn unix(kind: UnixKind, path: &Path) -> Endpoint {
+    Endpoint::Unix(Unix { kind, name: UnixName::Path(path.to_owned()) })
+}
+
+fn state(phase: Phase, endpoint: &Endpoint, source: io::Error) -> UnixPathState {
+    match enriched(phase, endpoint, source).pop() {
+        Some(Fact::UnixPath(state)) => state,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_stands_at_a_path_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let connect =
+        |path: &Path| state(Phase::Connecting, &unix(UnixKind::Stream, path), UnixStream::connect(path).unwrap_err());
+    assert_eq!(connect(&at("none")), UnixPathState::Missing { deepest: dir.path().to_owned() });
+    assert_eq!(connect(&at("no/such/dir")), UnixPathState::Missing { deepest: dir.path().to_owned() });
+    std::fs::write(at("file"), "").unwrap();
+    assert_eq!(connect(&at("file")), UnixPathState::NotASocket("a regular file"));
+    assert_eq!(connect(&at("file/below")), UnixPathState::Missing { deepest: dir.path().to_owned() });
+    assert_eq!(connect(dir.path()), UnixPathState::NotASocket("a directory"));
+    std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+    assert_eq!(connect(&at("link")), UnixPathState::NotASocket("a symbolic link that leads nowhere"));
+    drop(UnixListener::bind(at("stale")).unwrap());
+    assert_eq!(connect(&at("stale")), UnixPathState::Stale);
+}
+
+#[test]
+fn a_path_that_is_served_says_by_whom_and_how() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("live");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let live = state(Phase::Binding, &unix(UnixKind::Stream, &path), UnixListener::bind(&path).unwrap_err());
+    assert!(
+        matches!(live, UnixPathState::Live { kind: Some("stream"), process: Some(p) } if p.pid == std::process::id())
+    );
+
+    let path = dir.path().join("dgram");
+    let _socket = UnixDatagram::bind(&path).unwrap();
+    let wrong = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(wrong.raw_os_error(), Some(libc::EPROTOTYPE));
+    let live = state(Phase::Connecting, &unix(UnixKind::Stream, &path), wrong);
+    assert!(matches!(live, UnixPathState::Live { kind: Some("dgram"), .. }));
+
+    // Through a link the name is another one than the kernel's.
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let live = state(Phase::Connecting, &unix(UnixKind::Stream, &link), UnixStream::connect(&link).unwrap_err());
+    assert!(matches!(live, UnixPathState::Live { kind: Some("dgram"), process: Some(_) }));
+}
+
+#[test]
+fn a_listener_is_told_from_its_last_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gone");
+    let listener = UnixListener::bind(&path).unwrap();
+    let _client = UnixStream::connect(&path).unwrap();
+    let _server = listener.accept().unwrap();
+    drop(listener);
+    let refused = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(state(Phase::Connecting, &unix(UnixKind::Stream, &path), refused), UnixPathState::Stale);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_asked_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let resolv_conf = dir.path().join("resolv.conf");
+    // No server listens on this address of loopback, so the answer is quick.
+    std::fs::write(&resolv_conf, "nameserver 127.99.99.99\n").unwrap();
+    let endpoint: Endpoint = "nowhere.example:80".parse().unwrap();
+    let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
+    error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
+    enrich_by(&mut error, &resolv_conf, Instant::now());
+    let server = "127.99.99.99:53".parse().unwrap();
+    assert_eq!(error.facts, [Fact::NameServer { server, answer: NameAnswer::NoServer }]);
+}

@@ -1,0 +1,153 @@
+//! The door of a server: who comes in, one at a time, and what is said about it.
+//!
+//! It never waits itself. The stdio handler waits with poll(2), the others with the runtime, so that all
+//! servers share the same rules of admission.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::acl::Acl;
+use crate::addr::{Endpoint, Host, Inet};
+use crate::error::{Error, Phase, Result, words};
+use crate::event::{ConnId, Event, Limit, Sink};
+use crate::net::bind::{AcceptError, Listener};
+use crate::net::conn::Conn;
+use crate::net::options::{Options, Role, Stage};
+use crate::sys::{Stop, poll};
+
+/// How long to wait after a lack of descriptors or memory, unless a session ends before.
+pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Numbers connections and turns away those that may not come.
+pub struct Door {
+    /// Who may come.
+    pub acl: Acl,
+    /// Options for accepted sockets.
+    pub options: Options,
+    /// Is told.
+    pub sink: Arc<dyn Sink>,
+    next: ConnId,
+    exhausted: bool,
+}
+
+/// What an attempt to accept brought.
+pub enum Admission {
+    /// A connection and its number.
+    Session(ConnId, Conn),
+    /// Somebody came and is gone again: denied, or lost on the way. Try again at once.
+    Gone,
+    /// Nobody waits.
+    Nobody,
+    /// No descriptor or memory left: wait a little, or for a session to end.
+    Exhausted,
+}
+
+impl Door {
+    /// A door that nobody has come through yet.
+    #[must_use]
+    pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
+        Self { acl, options, sink, next: 1, exhausted: false }
+    }
+
+    /// Takes the next connection, if one waits.
+    ///
+    /// # Errors
+    /// When the listener is broken. What happens to one connection is no error of the server.
+    pub fn accept(&mut self, listener: &Listener) -> Result<Admission> {
+        let conn = match listener.accept() {
+            Ok(conn) => conn,
+            Err(error) => match AcceptError::of(&error) {
+                AcceptError::Empty => return Ok(Admission::Nobody),
+                AcceptError::Connection => return Ok(Admission::Gone),
+                AcceptError::Exhausted => {
+                    // Once for each time it happens, however long it lasts.
+                    if !std::mem::replace(&mut self.exhausted, true) {
+                        let message = format!("cannot take more connections for now: {}", words(&error));
+                        self.sink.emit(None, &Event::Warning { message: &message });
+                    }
+                    return Ok(Admission::Exhausted);
+                }
+                AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
+            },
+        };
+        self.exhausted = false;
+        Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
+    }
+
+    /// Looks at a connection that is already there.
+    pub fn admit(&mut self, conn: Conn) -> Option<(ConnId, Conn)> {
+        let id = self.welcome(conn.local(), conn.peer())?;
+        match self.options.apply(conn.socket(), conn.shape(), Role::Accepted, Stage::After) {
+            Ok(reports) => {
+                for report in reports {
+                    self.sink.emit(Some(id), &report.event());
+                }
+            }
+            // The peer may be gone already; that shows soon enough.
+            Err(error) => self.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
+        }
+        Some((id, conn))
+    }
+
+    /// Numbers a peer, unless a rule turns it away.
+    pub fn welcome(&mut self, local: &Endpoint, peer: &Endpoint) -> Option<ConnId> {
+        if let Some(rule) = ip_of(peer).and_then(|ip| self.acl.denies(ip)) {
+            self.sink.emit(None, &Event::Denied { peer, rule: &rule });
+            return None;
+        }
+        let id = self.next;
+        self.next += 1;
+        self.sink.emit(Some(id), &Event::Accepted { local, peer });
+        Some(id)
+    }
+
+    /// Waits for the next connection. `None` when the program is to stop first.
+    ///
+    /// # Errors
+    /// Exit 7 when nobody came within `patience`; those of [`Door::accept`].
+    pub fn wait(&mut self, listener: &Listener, patience: Option<Duration>, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        loop {
+            if stop.requested().is_some() {
+                return Ok(None);
+            }
+            let mut pause = until;
+            match self.accept(listener)? {
+                Admission::Session(id, conn) => return Ok(Some((id, conn))),
+                Admission::Gone => continue,
+                Admission::Nobody => {}
+                Admission::Exhausted => pause = Some(Instant::now() + EXHAUSTED_PAUSE),
+            }
+            if let (Some(until), Some(after)) = (until, patience)
+                && Instant::now() >= until
+            {
+                return Err(self.nobody_came(listener.local(), after));
+            }
+            let os = |source| Error::os(Phase::Accepting, Some(listener.local()), source);
+            let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+            if pause == until {
+                fds.push(PollFd::new(listener, PollFlags::IN));
+            }
+            poll(&mut fds, pause).map_err(os)?;
+        }
+    }
+
+    /// The error for an `--accept-timeout` that passed.
+    #[must_use]
+    pub fn nobody_came(&self, local: &Endpoint, after: Duration) -> Error {
+        self.sink.emit(None, &Event::Timeout { limit: Limit::Accept, after });
+        Error::timed_out(Phase::Accepting, Some(local), "--accept-timeout", after)
+    }
+}
+
+/// The IP address of a peer that has one.
+fn ip_of(peer: &Endpoint) -> Option<IpAddr> {
+    match peer {
+        Endpoint::Inet(Inet { host: Host::V4(address), .. }) => Some((*address).into()),
+        Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) => Some((*addr).into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,190 @@
+//! Standard input and output: the only handler that writes payload to stdout. One session at a time.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Exit, Result};
+use crate::event::{ConnId, Event, Sink};
+use crate::net::bind::{Bound, Datagrams};
+use crate::net::conn::Conn;
+use crate::sys::{Reason, Stop};
+use crate::work::close_on::CloseOn;
+use crate::work::door::Door;
+use crate::work::local::{Input, Kind, Output};
+use crate::work::pump::{End, Outcome, Pump, Rules};
+
+/// What goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// The payload.
+    Payload,
+    /// The payload, unless stdout is a terminal, on which a dump of it is shown instead.
+    UnlessTerminal,
+    /// Nothing: the payload is told as events, on stdout.
+    Nothing,
+}
+
+/// See the module.
+pub struct Stdio {
+    /// What ends a session.
+    pub rules: Rules,
+    /// Sent at the start of a session.
+    pub greeting: Option<Vec<u8>>,
+    /// A message that ends a session.
+    pub close_on: Option<CloseOn>,
+    /// A file for the bytes of both directions (`--output`).
+    pub copy: Option<File>,
+    /// What goes to stdout.
+    pub show: Show,
+    /// Is told.
+    pub sink: Arc<dyn Sink>,
+    /// Ends it.
+    pub stop: Stop,
+}
+
+/// How many sessions, and how long to wait for each.
+#[derive(Debug, Clone, Copy)]
+pub struct Sessions {
+    /// Whether to go on after the first.
+    pub keep_open: bool,
+    /// After so many it ends.
+    pub count: Option<u64>,
+    /// How long to wait for somebody to come.
+    pub accept_timeout: Option<Duration>,
+}
+
+impl Stdio {
+    /// Runs one session and says how it ended.
+    pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
+        let begun = Instant::now();
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let output = Output::new(stdout.as_fd());
+        let shown = match self.show {
+            Show::Payload => true,
+            Show::UnlessTerminal => output.kind() != Kind::Terminal,
+            Show::Nothing => false,
+        };
+        let pump = Pump {
+            conn,
+            id,
+            input: Some(Input::new(stdin.as_fd())),
+            output: shown.then_some(output),
+            rules: &self.rules,
+            greeting: self.greeting.as_deref(),
+            close_on: self.close_on.as_ref(),
+            copy: self.copy.as_ref(),
+            sink: &*self.sink,
+            stop: &self.stop,
+        };
+        let Outcome { sent, received, end } = pump.run();
+        let reason = match &end {
+            End::Finished | End::OutputClosed => Exit::Ok,
+            End::Stopped(reason) => exit(*reason),
+            End::Failed(error) => error.exit,
+        };
+        self.sink.emit(
+            Some(id),
+            &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() },
+        );
+        end
+    }
+
+    /// Serves one session after another.
+    ///
+    /// # Errors
+    /// Those of the listener; of the session, where there is to be just one.
+    pub fn serve(&self, bound: Bound, door: Door, sessions: Sessions) -> Result<Exit> {
+        match bound {
+            Bound::Listener(listener) => self.serve_connections(listener, door, sessions),
+            Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions),
+            Bound::Session(conn) => self.serve_inherited(conn, door),
+        }
+    }
+
+    fn serve_connections(&self, listener: crate::net::bind::Listener, mut door: Door, sessions: Sessions) -> Result<Exit> {
+        let mut listener = Some(listener);
+        let last = if sessions.keep_open { sessions.count } else { Some(1) };
+        let mut begun = 0;
+        while let Some(open) = &listener {
+            let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop)? else {
+                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+            };
+            begun += 1;
+            if last.is_some_and(|last| begun >= last) {
+                // The next client is refused at once, instead of waiting in a queue that nobody looks at.
+                listener = None;
+            }
+            match self.session(&mut conn, id) {
+                End::Finished => {}
+                End::OutputClosed => return Ok(Exit::Ok),
+                End::Stopped(reason) => return Ok(exit(reason)),
+                End::Failed(error) if !sessions.keep_open || is_ours(&error) => return Err(error),
+                End::Failed(error) => self.sink.fail(Some(id), &error),
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn serve_datagrams(&self, datagrams: Datagrams, mut door: Door, sessions: Sessions) -> Result<Exit> {
+        let Datagrams { socket, shape, own, file } = datagrams;
+        let os = |source| Error::os(crate::error::Phase::Receiving, None, source);
+        if let Some(patience) = sessions.accept_timeout {
+            let local = crate::net::conn::endpoint_of(&socket.local_addr().map_err(os)?, shape);
+            if !self.wait_for_first(&socket, patience)? {
+                return Err(door.nobody_came(&local, patience));
+            }
+        }
+        let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
+        let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
+        let end = self.session(&mut conn, 1);
+        drop(file);
+        match end {
+            End::Finished | End::OutputClosed => Ok(Exit::Ok),
+            End::Stopped(reason) => Ok(exit(reason)),
+            End::Failed(error) => Err(error),
+        }
+    }
+
+    /// Whether a datagram came in time, or the program is to stop.
+    fn wait_for_first(&self, socket: &socket2::Socket, patience: Duration) -> Result<bool> {
+        use rustix::event::{PollFd, PollFlags};
+        let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+        crate::sys::poll(&mut fds, Instant::now().checked_add(patience))
+            .map_err(|source| Error::os(crate::error::Phase::Waiting, None, source))
+    }
+
+    fn serve_inherited(&self, conn: Conn, mut door: Door) -> Result<Exit> {
+        let Some((id, mut conn)) = door.admit(conn) else { return Ok(Exit::Ok) };
+        verdict(self.session(&mut conn, id))
+    }
+}
+
+/// What the end of the only session means for the program.
+///
+/// # Errors
+/// That of the session.
+pub fn verdict(end: End) -> Result<Exit> {
+    match end {
+        End::Finished | End::OutputClosed => Ok(Exit::Ok),
+        End::Stopped(reason) => Ok(exit(reason)),
+        End::Failed(error) => Err(error),
+    }
+}
+
+/// The exit code for being stopped.
+#[must_use]
+pub fn exit(reason: Reason) -> Exit {
+    match reason {
+        Reason::Signal(signal) => Exit::Signal(signal),
+        Reason::Deadline => Exit::Deadline,
+    }
+}
+
+/// Whether it is our own side that failed, which the next session would find no better.
+fn is_ours(error: &Error) -> bool {
+    use crate::error::Phase;
+    matches!(error.phase, Phase::ReadingStdin | Phase::WritingStdout | Phase::File)
+}

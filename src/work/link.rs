@@ -1,0 +1,256 @@
+//! A peer of a server that has many: the same face for a connection and for a datagram peer.
+//!
+//! No buffer is held while nothing moves: bytes are received into one that the whole thread shares, and what
+//! has to be kept is copied out of it. Measured: 0.9 KiB a connection, against 17 with a buffer each.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use socket2::{SockAddr, Socket};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::addr::Endpoint;
+use crate::error::{Error, Phase, Result};
+use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
+use crate::net::conn::{Conn, Incoming};
+use crate::net::socket::Shape;
+use crate::sys;
+
+/// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
+const BUFFER: usize = 64 << 10;
+
+/// How long a peer that was told that no more comes may take to end its own side, before the connection is
+/// closed over what it still sends: a close with unread bytes is a reset, which can overtake our last answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
+}
+
+/// See the module.
+pub struct Link {
+    wire: Wire,
+    /// Its number in events.
+    pub id: ConnId,
+    local: Endpoint,
+    peer: Endpoint,
+    shape: Shape,
+    idle: Option<Duration>,
+    sink: Arc<dyn Sink>,
+    detail: Detail,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+enum Wire {
+    Connection(AsyncFd<Conn>),
+    Datagrams(Peer),
+}
+
+/// One of the peers of a datagram socket.
+pub struct Peer {
+    /// The socket that all of them share.
+    pub socket: Arc<AsyncFd<Socket>>,
+    /// Where answers go.
+    pub to: SockAddr,
+    /// The address of ours that the peer wrote to.
+    pub from: Option<(IpAddr, u32)>,
+    /// What the peer sent, in order. It ends when the server does.
+    pub inbox: Mutex<mpsc::Receiver<Vec<u8>>>,
+    /// After so much silence the session is over.
+    pub quiet: Duration,
+}
+
+/// What came, lent for as long as it takes to look at it.
+pub enum Got<'a> {
+    /// Bytes of a stream, or one message.
+    Bytes(&'a [u8]),
+    /// The peer ended what it sends; of datagrams, it has been silent for so long that the session is over.
+    Eof,
+}
+
+impl Link {
+    /// A connection that was accepted.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn connection(conn: Conn, id: ConnId, idle: Option<Duration>, sink: Arc<dyn Sink>) -> Result<Self> {
+        let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
+        let fd = AsyncFd::with_interest(conn, Interest::READABLE | Interest::WRITABLE)
+            .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
+        Ok(Self::new(Wire::Connection(fd), id, local, peer, shape, idle, sink))
+    }
+
+    /// A peer that was heard on a datagram socket.
+    #[must_use]
+    pub fn datagrams(peer: Peer, id: ConnId, local: Endpoint, name: Endpoint, shape: Shape, sink: Arc<dyn Sink>) -> Self {
+        Self::new(Wire::Datagrams(peer), id, local, name, shape, None, sink)
+    }
+
+    fn new(
+        wire: Wire,
+        id: ConnId,
+        local: Endpoint,
+        peer: Endpoint,
+        shape: Shape,
+        idle: Option<Duration>,
+        sink: Arc<dyn Sink>,
+    ) -> Self {
+        let detail = sink.detail();
+        Self { wire, id, local, peer, shape, idle, sink, detail, sent: 0.into(), received: 0.into() }
+    }
+
+    /// Our address.
+    #[must_use]
+    pub fn local(&self) -> &Endpoint {
+        &self.local
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn peer(&self) -> &Endpoint {
+        &self.peer
+    }
+
+    /// Family and type.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
+    /// Bytes sent and received so far.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+
+    /// Receives, and lends what came to `look`.
+    ///
+    /// # Errors
+    /// When the connection breaks, or nothing comes for the idle timeout.
+    pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
+        self.within_idle(self.recv_patiently(look)).await
+    }
+
+    async fn recv_patiently<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
+        match &self.wire {
+            Wire::Connection(fd) => {
+                let mut look = Some(look);
+                let outcome = fd
+                    .async_io(Interest::READABLE, |conn| {
+                        SHARED.with_borrow_mut(|buffer| {
+                            let got = match conn.recv_connected(buffer)? {
+                                Incoming::Bytes(bytes) => Got::Bytes(&buffer[..bytes]),
+                                Incoming::Eof => Got::Eof,
+                            };
+                            self.told_received(&got);
+                            Ok(look.take().map(|look| look(got)))
+                        })
+                    })
+                    .await;
+                match outcome {
+                    Ok(Some(result)) => Ok(result),
+                    Ok(None) => unreachable!("async_io ends with the first success"),
+                    Err(source) => Err(self.broken(Phase::Receiving, source)),
+                }
+            }
+            Wire::Datagrams(peer) => {
+                let mut inbox = peer.inbox.lock().await;
+                let message = tokio::time::timeout(peer.quiet, inbox.recv()).await.ok().flatten();
+                let got = message.as_ref().map_or(Got::Eof, |message| Got::Bytes(message));
+                self.told_received(&got);
+                Ok(look(got))
+            }
+        }
+    }
+
+    /// Sends all of it; of a message, whole or not at all.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the peer takes nothing for the idle timeout.
+    pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
+        loop {
+            let sent = self.within_idle(self.send_some(bytes)).await?;
+            self.sent.fetch_add(sent as u64, Ordering::Relaxed);
+            if self.detail >= Detail::Transfers {
+                self.sink.emit(Some(self.id), &Event::Send(Payload::of(&bytes[..sent])));
+            }
+            bytes = &bytes[sent..];
+            if bytes.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_some(&self, bytes: &[u8]) -> Result<usize> {
+        match &self.wire {
+            Wire::Connection(fd) => fd.async_io(Interest::WRITABLE, |conn| conn.send(bytes)).await,
+            Wire::Datagrams(peer) => {
+                peer.socket
+                    .async_io(Interest::WRITABLE, |socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from))
+                    .await
+            }
+        }
+        .map_err(|source| self.broken(Phase::Sending, source))
+    }
+
+    /// Tells the peer that no more comes. Datagrams have no such thing.
+    pub fn finish(&self) {
+        if let Wire::Connection(fd) = &self.wire
+            && fd.get_ref().shutdown_write().is_ok()
+            && fd.get_ref().has_end()
+        {
+            self.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
+        }
+    }
+
+    /// Ends our side and lets the peer end its own, for a little while; what it still sends is dropped.
+    pub async fn close(&self) {
+        self.finish();
+        if matches!(self.wire, Wire::Connection(_)) {
+            let until_eof = async { while let Ok(true) = self.recv(|got| matches!(got, Got::Bytes(_))).await {} };
+            let _ = tokio::time::timeout(LINGER, until_eof).await;
+        }
+    }
+
+    async fn within_idle<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.idle {
+            None => work.await,
+            Some(idle) => match tokio::time::timeout(idle, work).await {
+                Ok(result) => result,
+                Err(_) => {
+                    self.sink.emit(Some(self.id), &Event::Timeout { limit: Limit::Idle, after: idle });
+                    Err(Error::timed_out(Phase::Waiting, Some(&self.peer), "--idle-timeout", idle))
+                }
+            },
+        }
+    }
+
+    fn told_received(&self, got: &Got<'_>) {
+        match got {
+            Got::Bytes(bytes) => {
+                self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if self.detail >= Detail::Transfers {
+                    self.sink.emit(Some(self.id), &Event::Recv(Payload::of(bytes)));
+                }
+            }
+            Got::Eof => self.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
+        }
+    }
+
+    fn broken(&self, phase: Phase, source: io::Error) -> Error {
+        Error::os(phase, Some(&self.peer), source)
+    }
+}

@@ -1,0 +1,11 @@
+//! Floor 3: what is done with connections.
+
+pub mod close_on;
+pub mod diag;
+pub mod door;
+pub mod handler;
+pub mod link;
+pub mod local;
+pub mod pump;
+pub mod serve;
+mod splice;
