@@ -12,7 +12,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         output_is_captured_and_checked,
         ports_of_peers_are_found [Socat, NcOpenbsd, Busybox],
         pty_is_a_terminal [Setsid],
-        namespace_is_its_own [Root],
+        namespace_is_its_own [Root, Socat],
         shell_redirections,
         cpu_and_children_are_seen,
     ]
@@ -80,6 +80,8 @@ fn namespace_is_its_own(t: &Ctx) {
     let port = addr.rsplit_once(':').unwrap().1.to_owned();
     let inside = t.peer("socat", &["-u", "STDIO", &format!("TCP:127.0.0.1:{port}")]).under(&ns.wrap()).run(b"");
     inside.code(1).says(&["refused"]);
+    let named = t.peer("getent", &["hosts", "test-host"]).hosts("10.1.2.3 test-host\n").run(b"");
+    assert!(named.code(0).stdout.text().starts_with("10.1.2.3"));
 }
 
 fn shell_redirections(t: &Ctx) {
