@@ -94,11 +94,12 @@ fn ready_file_is_written_whole(t: &Ctx) {
     let mut buf = [std::mem::MaybeUninit::uninit(); 1024];
     let mut reader = inotify::Reader::new(&watch, &mut buf);
     // A temporary file may come first; it is the name asked for that counts.
-    let mut next = || {
+    loop {
         assert!(readable(&watch, PATIENCE), "no ready file; stderr: {}", server.stderr.text());
-        reader.next()
-    };
-    while next().unwrap().file_name().is_none_or(|name| name.to_bytes() != b"ready") {}
+        if reader.next().unwrap().file_name().is_some_and(|name| name.to_bytes() == b"ready") {
+            break;
+        }
+    }
     let line = fs::read_to_string(t.path("d/ready")).unwrap();
     connect(line.trim_end().parse().unwrap());
     assert!(line.ends_with('\n'), "{line:?}");
