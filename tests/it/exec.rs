@@ -96,7 +96,7 @@ fn r21_default_signals_whatever_we_inherited(t: &Ctx) {
 }
 
 fn r25_only_our_own_children_are_ended(t: &Ctx) {
-    let script = "mkfifo ready; \"$0\" listen -k --sh 'exec sleep 100' --ready-fd 9 127.0.0.1:0 9>ready &
+    let script = "mkfifo ready; \"$0\" listen -k --sh 'exec sleep 30' --ready-fd 9 127.0.0.1:0 9>ready &
         read addr <ready; exec 3<>/dev/null; echo \"$addr\"; read go; kill $!; wait $!; echo alive $?";
     let mut shell = t.peer("setsid", &["sh", "-c", script, env!("CARGO_BIN_EXE_sockkit")]).piped().spawn();
     shell.stdout.wait_for("\n");

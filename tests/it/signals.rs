@@ -159,7 +159,7 @@ fn r26_peer_does_not_read(t: &Ctx) {
 fn r26_waiting_for_a_program(t: &Ctx) {
     let streams = std::cell::RefCell::new(Vec::new());
     ends(|| {
-        let server = t.listen(&["--sh", "echo up; exec sleep 100", "127.0.0.1:0"]).server();
+        let server = t.listen(&["--sh", "echo up; exec sleep 30", "127.0.0.1:0"]).server();
         let stream = connect(server.socket_addr());
         assert_eq!(read_exactly(&stream, 3), b"up\n");
         streams.borrow_mut().push(stream);

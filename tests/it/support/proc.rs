@@ -453,7 +453,17 @@ impl Proc {
 impl Drop for Proc {
     fn drop(&mut self) {
         if !self.reaped {
+            // What it started would outlive it; gathered while the tree still stands.
+            let mut family = self.children();
+            let mut next = 0;
+            while next < family.len() {
+                family.extend(children_of(family[next]));
+                next += 1;
+            }
             self.signal(Signal::KILL);
+            for pid in family.into_iter().filter_map(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
             let _ = self.child.wait();
             self.forget();
         }
