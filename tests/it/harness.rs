@@ -59,7 +59,7 @@ fn ports_of_peers_are_found(t: &Ctx) {
 
 fn pty_is_a_terminal(t: &Ctx) {
     let mut pty = Pty::open();
-    let script = "test -t 0 && stty size && read x && echo got $x && cat";
+    let script = "test -t 0 && stty size && read x && echo got $x && exec cat";
     let mut shell = t
         .peer("sh", &["-c", script])
         .stdin(In::Fd(pty.side()))
