@@ -342,8 +342,7 @@ fn families(socket: &Socket, shape: Shape) -> Option<&'static str> {
 /// # Errors
 /// Those of getsockopt(2); `Unsupported` for a family that sockkit does not speak.
 pub fn shape_of(socket: &Socket) -> io::Result<Shape> {
-    let unsupported =
-        || io::Error::new(io::ErrorKind::Unsupported, "a socket of a family or type that is not served here");
+    let unsupported = || io::Error::new(io::ErrorKind::Unsupported, "a socket of a family or type that is not served here");
     let family = match socket.local_addr()?.family() as libc::c_int {
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
@@ -389,8 +388,7 @@ pub fn systemd_fd(name: Option<&str>, endpoint: &Endpoint) -> Result<OwnedFd> {
     if variable("LISTEN_PID").and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
         return Err(fail("the sockets were passed to another process: LISTEN_PID is not this one's".into()));
     }
-    let names: Vec<String> =
-        variable("LISTEN_FDNAMES").map_or_else(Vec::new, |names| names.split(':').map(str::to_owned).collect());
+    let names: Vec<String> = variable("LISTEN_FDNAMES").map_or_else(Vec::new, |names| names.split(':').map(str::to_owned).collect());
     let nth = match name {
         None => 0,
         Some(wanted) => names

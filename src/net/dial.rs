@@ -64,8 +64,7 @@ impl Dial<'_> {
                 Err(error) => error,
             };
             let Some(patience) = patience else { return Err(error) };
-            let worth_it =
-                matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve);
+            let worth_it = matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve);
             if !worth_it || Instant::now() >= patience.until {
                 return Err(error);
             }
@@ -229,8 +228,9 @@ impl Dial<'_> {
             Some(source) => {
                 let sources = resolve(source, Purpose::Server, None, self.stop, self.sink)?;
                 let fits = sources.into_iter().find(|found| found.shape.family == target.shape.family);
-                fits.map(|found| found.address)
-                    .ok_or_else(|| Error::usage(format!("--source {source} is not an address for {}", target.shape)))?
+                fits.map(|found| found.address).ok_or_else(|| {
+                    Error::usage(format!("--source {source} is not an address for {}", target.shape))
+                })?
             }
             // Without a name of its own, no answer finds a UNIX datagram client: unix(7), "autobind".
             None if (target.shape.family, target.shape.kind) == (Family::Unix, Kind::Dgram) => {

@@ -190,10 +190,8 @@ fn literal(endpoint: &Endpoint, inet: &Inet, port: u16) -> Result<Vec<SocketAddr
         (Host::V4(address), _) => SocketAddr::from((*address, port)),
         (Host::V6 { addr, scope }, _) => {
             let scope = match scope {
-                Some(name) => sys::interface_index(name).map_err(|source| Error {
-                    exit: Exit::Bind,
-                    ..Error::os(Phase::Resolving, Some(endpoint), source)
-                })?,
+                Some(name) => sys::interface_index(name)
+                    .map_err(|source| Error { exit: Exit::Bind, ..Error::os(Phase::Resolving, Some(endpoint), source) })?,
                 None => 0,
             };
             SocketAddrV6::new(*addr, port, 0, scope).into()

@@ -36,9 +36,8 @@ pub struct Hints {
 /// # Errors
 /// The `EAI_` code. A NUL in either string is `EAI_NONAME`.
 pub fn lookup(host: &str, service: &str, hints: Hints) -> Result<Vec<SocketAddr>, LookupError> {
-    let c_string = |text: &str| {
-        CString::new(text).map_err(|_| LookupError { code: libc::EAI_NONAME, text: "NUL in a name".into() })
-    };
+    let c_string =
+        |text: &str| CString::new(text).map_err(|_| LookupError { code: libc::EAI_NONAME, text: "NUL in a name".into() });
     let (host, service) = (c_string(host)?, c_string(service)?);
     // SAFETY: addrinfo is plain data for which all zeroes is the documented "no hints".
     let mut wanted: libc::addrinfo = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -275,8 +274,7 @@ mod tests {
 
     #[test]
     fn an_unknown_service_is_told_by_its_code() {
-        let error =
-            lookup("127.0.0.1", "no-such-service", Hints { family: 0, socktype: libc::SOCK_STREAM }).unwrap_err();
+        let error = lookup("127.0.0.1", "no-such-service", Hints { family: 0, socktype: libc::SOCK_STREAM }).unwrap_err();
         assert!([libc::EAI_SERVICE, libc::EAI_NONAME].contains(&error.code), "{error:?}");
         assert!(!error.text.is_empty());
     }
@@ -294,4 +292,5 @@ mod tests {
         let file = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(inherited_socket(file.as_raw_fd()).unwrap_err().raw_os_error(), Some(libc::ENOTSOCK));
     }
+
 }

@@ -108,12 +108,7 @@ impl Door {
     ///
     /// # Errors
     /// Exit 7 when nobody came within `patience`; those of [`Door::accept`].
-    pub fn wait(
-        &mut self,
-        listener: &Listener,
-        patience: Option<Duration>,
-        stop: &Stop,
-    ) -> Result<Option<(ConnId, Conn)>> {
+    pub fn wait(&mut self, listener: &Listener, patience: Option<Duration>, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             if stop.requested().is_some() {

@@ -89,14 +89,7 @@ impl Link {
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
-    pub fn datagrams(
-        peer: Peer,
-        id: ConnId,
-        local: Endpoint,
-        name: Endpoint,
-        shape: Shape,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
+    pub fn datagrams(peer: Peer, id: ConnId, local: Endpoint, name: Endpoint, shape: Shape, sink: Arc<dyn Sink>) -> Self {
         Self::new(Wire::Datagrams(peer), id, local, name, shape, None, sink)
     }
 

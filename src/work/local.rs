@@ -152,10 +152,10 @@ impl<'fd> Output<'fd> {
         loop {
             let written = match (&self.private, self.kind) {
                 (Some(private), _) => rustix::io::write(private, bytes),
-                (None, Kind::Socket) => rustix::net::send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-                (None, Kind::Pipe | Kind::Terminal) => {
-                    rustix::io::write(self.fd, &bytes[..bytes.len().min(SAFE_WRITE)])
+                (None, Kind::Socket) => {
+                    rustix::net::send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
                 }
+                (None, Kind::Pipe | Kind::Terminal) => rustix::io::write(self.fd, &bytes[..bytes.len().min(SAFE_WRITE)]),
                 (None, Kind::File | Kind::Device) => rustix::io::write(self.fd, bytes),
             };
             match written {

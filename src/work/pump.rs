@@ -137,8 +137,10 @@ impl Pump<'_> {
             input.expect_bulk();
         }
         let output = if rules.send_only { None } else { output };
-        let screen =
-            output.as_ref().is_some_and(|output| output.kind() == Kind::Terminal && !rules.raw).then(Visible::new);
+        let screen = output
+            .as_ref()
+            .is_some_and(|output| output.kind() == Kind::Terminal && !rules.raw)
+            .then(Visible::new);
         let down = match &output {
             Some(output) if !payload_passes_here => SpliceDown::between(conn, output),
             _ => None,
@@ -154,14 +156,7 @@ impl Pump<'_> {
                 sendfile,
                 last_was_cr: false,
             },
-            down: Down {
-                state: State::Open,
-                buffer: Vec::new(),
-                shown: Vec::new(),
-                pending: 0..0,
-                splice: down,
-                screen,
-            },
+            down: Down { state: State::Open, buffer: Vec::new(), shown: Vec::new(), pending: 0..0, splice: down, screen },
             conn,
             id,
             input,
@@ -317,10 +312,7 @@ impl Session<'_> {
         }
         if self.is_finished(now) {
             if self.up.state == State::Open {
-                self.sink.emit(
-                    Some(self.id),
-                    &Event::Warning { message: "the session is over; standard input was still open" },
-                );
+                self.sink.emit(Some(self.id), &Event::Warning { message: "the session is over; standard input was still open" });
             }
             return Ok(Some(End::Finished));
         }
@@ -594,12 +586,7 @@ impl Session<'_> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(data) {
             self.copy = None;
-            let error = Error::text(
-                crate::error::Exit::Failed,
-                Phase::File,
-                None,
-                format!("--output: {}", crate::error::words(&source)),
-            );
+            let error = Error::text(crate::error::Exit::Failed, Phase::File, None, format!("--output: {}", crate::error::words(&source)));
             self.sink.emit(Some(self.id), &Event::Warning { message: &error.to_string() });
             self.failure.get_or_insert(error);
         }

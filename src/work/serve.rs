@@ -232,8 +232,7 @@ impl Serve {
             }
             if sessions.len() >= self.max_conns {
                 if !std::mem::replace(&mut full, true) {
-                    let message =
-                        format!("{} sessions at once (--max-conns): other peers get no answer", self.max_conns);
+                    let message = format!("{} sessions at once (--max-conns): other peers get no answer", self.max_conns);
                     self.door.sink.emit(None, &Event::Warning { message: &message });
                 }
                 continue;

@@ -57,12 +57,7 @@ pub fn close_all_on_exec(first: i32) {
     let first_unsigned = libc::c_uint::try_from(first).unwrap_or(3);
     // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11) changes flags only.
     let done = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first_unsigned,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC as libc::c_uint,
-        )
+        libc::syscall(libc::SYS_close_range, first_unsigned, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_uint)
     };
     if done != 0 {
         super::super::posix::close_on_exec_one_by_one(first);

@@ -145,7 +145,8 @@ pub fn send_packet(
             (*cmsg).cmsg_len = libc::CMSG_LEN(size as u32) as _;
             header.msg_controllen = libc::CMSG_SPACE(size as u32) as _;
         }
-        let sent = libc::sendmsg(socket.as_fd().as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        let sent =
+            libc::sendmsg(socket.as_fd().as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(sent).unwrap_or(0)) }
     }
 }

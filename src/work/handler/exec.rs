@@ -180,11 +180,7 @@ async fn feed(link: &Link, mut stdin: Option<ChildStdin>) -> Result<()> {
 
 /// What the program prints, to the peer. Once the program has exited, what is in the pipe is all there will
 /// be, whoever else still has it open.
-async fn forward(
-    link: &Link,
-    stdout: Option<AsyncFd<std::os::fd::OwnedFd>>,
-    exited: &tokio::sync::Notify,
-) -> Result<()> {
+async fn forward(link: &Link, stdout: Option<AsyncFd<std::os::fd::OwnedFd>>, exited: &tokio::sync::Notify) -> Result<()> {
     let Some(stdout) = stdout else { return Ok(()) };
     let os = |source: std::io::Error| Error::os(Phase::Running, Some(link.peer()), source);
     let mut over = false;
@@ -255,11 +251,7 @@ pub fn find_program(name: &OsStr) -> Result<PathBuf> {
     let missing = |text: String| Error::text(Exit::Child, Phase::Running, None, text);
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
-        return if runnable(&path) {
-            Ok(path)
-        } else {
-            Err(missing(format!("{}: no program that can be run", path.display())))
-        };
+        return if runnable(&path) { Ok(path) } else { Err(missing(format!("{}: no program that can be run", path.display()))) };
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     std::env::split_paths(&path)

@@ -85,7 +85,10 @@ impl Stdio {
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
-        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
+        self.sink.emit(
+            Some(id),
+            &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() },
+        );
         end
     }
 
@@ -101,12 +104,7 @@ impl Stdio {
         }
     }
 
-    fn serve_connections(
-        &self,
-        listener: crate::net::bind::Listener,
-        mut door: Door,
-        sessions: Sessions,
-    ) -> Result<Exit> {
+    fn serve_connections(&self, listener: crate::net::bind::Listener, mut door: Door, sessions: Sessions) -> Result<Exit> {
         let mut listener = Some(listener);
         let last = if sessions.keep_open { sessions.count } else { Some(1) };
         let mut begun = 0;
