@@ -1,3 +1,368 @@
-//! Floor 5: arguments to values.
+//! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
+mod caret;
 pub mod socket_options;
+mod value;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use crate::acl::{Acl, Cidr};
+use crate::addr::{DEFAULT_PORT, Endpoint, IpFamily, Reading};
+use crate::error::{Error, Result};
+use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
+use crate::text::unescape;
+use crate::value::parse_duration;
+use crate::work::handler::stdio::Show;
+use crate::work::pump::Rules;
+
+pub use caret::with_caret;
+pub use value::{events_target, file_mode};
+
+/// The addresses of servers: none is the default port on loopback.
+#[derive(Debug, Clone, Args)]
+pub struct ServerAddress {
+    /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP [default: loopback on port 2023]
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// The address of a client.
+#[derive(Debug, Clone, Args)]
+pub struct ClientAddress {
+    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
+    #[arg(value_name = "ADDR", num_args = 1..=2, required = true)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// What an address may leave open.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Address")]
+pub struct ReadingArgs {
+    /// The port of an address without one
+    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT, value_parser = value::port, allow_negative_numbers = true)]
+    port: u16,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    v6: bool,
+    /// UDP instead of TCP
+    #[arg(short, long)]
+    udp: bool,
+}
+
+impl ReadingArgs {
+    fn reading(&self) -> Reading {
+        let family = match (self.v4, self.v6) {
+            (true, _) => Some(IpFamily::V4),
+            (_, true) => Some(IpFamily::V6),
+            _ => None,
+        };
+        Reading { port: self.port, family, udp: self.udp }
+    }
+}
+
+impl ServerAddress {
+    /// The address to bind.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        let reading = self.reading.reading();
+        if self.addr.is_empty() {
+            let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
+            return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
+        }
+        Ok(Endpoint::parse(&self.addr, &reading)?)
+    }
+}
+
+impl ClientAddress {
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        Ok(Endpoint::parse(&self.addr, &self.reading.reading())?)
+    }
+
+    /// Reads a local address in the same way, but for its port, which is the kernel's choice if not given.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn source(&self, text: &OsString) -> Result<Endpoint> {
+        let endpoint = Endpoint::parse(std::slice::from_ref(text), &Reading { port: 0, ..self.reading.reading() })?;
+        if !matches!(endpoint, Endpoint::Inet(_)) {
+            return Err(Error::usage(format!("--source takes HOST[:PORT], not {endpoint}")));
+        }
+        Ok(endpoint)
+    }
+}
+
+/// What is said, where, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Tell each phase and option, with times; twice: each read and write
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Say errors only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Write events to stdout as JSON Lines, payload included
+    #[arg(long)]
+    pub json: bool,
+    /// Write the same events to a file or descriptor, and leave stdout to the payload
+    #[arg(long, value_name = "FILE|fd:N", value_parser = events_target)]
+    events: Option<EventsTarget>,
+    /// Show a hex dump of what passes, on stderr
+    #[arg(long)]
+    hex: bool,
+    /// Stamp each line that is shown
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "rfc3339", value_enum)]
+    timestamps: Option<TimestampsArg>,
+    /// Use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_enum)]
+    color: ColorArg,
+    /// Show control bytes to a terminal as they are
+    #[arg(long)]
+    pub raw: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TimestampsArg {
+    Rfc3339,
+    Delta,
+    Unix,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+impl OutputArgs {
+    /// How to talk.
+    #[must_use]
+    pub fn config(&self, command: &str, start: Instant) -> OutConfig {
+        OutConfig {
+            command: command.to_owned(),
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, 0) => Verbosity::Default,
+                (false, 1) => Verbosity::Verbose,
+                (false, _) => Verbosity::VeryVerbose,
+            },
+            json: self.json,
+            events: self.events.clone(),
+            hex: self.hex,
+            timestamps: self.timestamps.map(|kind| match kind {
+                TimestampsArg::Rfc3339 => Timestamps::Rfc3339,
+                TimestampsArg::Delta => Timestamps::Delta,
+                TimestampsArg::Unix => Timestamps::Unix,
+            }),
+            color: self.color(),
+            start,
+        }
+    }
+
+    /// `--color`.
+    #[must_use]
+    pub fn color(&self) -> ColorChoice {
+        match self.color {
+            ColorArg::Auto => ColorChoice::Auto,
+            ColorArg::Always => ColorChoice::Always,
+            ColorArg::Never => ColorChoice::Never,
+        }
+    }
+
+    /// What of the payload goes to stdout.
+    #[must_use]
+    pub fn show(&self) -> Show {
+        match (self.json, self.hex) {
+            (true, _) => Show::Nothing,
+            (false, true) => Show::UnlessTerminal,
+            (false, false) => Show::Payload,
+        }
+    }
+}
+
+/// Limits by the clock.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Timeouts (2s, 500ms, 1m; a bare number is seconds)")]
+pub struct TimeoutArgs {
+    /// End a connection on which nothing moves in either direction
+    #[arg(short, long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    pub idle_timeout: Option<Duration>,
+    /// End a connection on which nothing is received
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    recv_timeout: Option<Duration>,
+    /// End a connection on which nothing of what waits can be sent
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    send_timeout: Option<Duration>,
+    /// End the whole run, with status 124
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    pub deadline: Option<Duration>,
+}
+
+/// What ends a session.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "End of a session")]
+pub struct EofArgs {
+    /// Send only: write nothing that comes, take no notice of the peer's end
+    #[arg(long, conflicts_with_all = ["recv_only", "stay"])]
+    pub send_only: bool,
+    /// Receive only: read nothing from stdin, keep our side open until the peer ends
+    #[arg(long, conflicts_with = "stay")]
+    pub recv_only: bool,
+    /// At the end of stdin, do not tell the peer (no FIN)
+    #[arg(long)]
+    no_shutdown: bool,
+    /// After the end of stdin, go on for so long at the most (nc's -q)
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    linger_after_eof: Option<Duration>,
+    /// When the peer ends, go on until stdin ends
+    #[arg(long)]
+    stay: bool,
+}
+
+/// What is done with text on its way.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Text")]
+pub struct TextArgs {
+    /// Send CR LF for each LF of stdin
+    #[arg(long)]
+    crlf: bool,
+    /// What ends each line typed in the REPL
+    #[arg(long, value_name = "EOL", default_value = "lf", value_enum)]
+    pub eol: Eol,
+    /// Copy the bytes of both directions to a file as they pass
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Add to the end of that file
+    #[arg(long, requires = "output")]
+    append: bool,
+}
+
+/// What ends a typed line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Eol {
+    /// LF, as on Unix.
+    Lf,
+    /// CR LF, as SMTP and HTTP want it.
+    Crlf,
+    /// Nothing, as the tutorials' servers want it.
+    None,
+}
+
+impl Eol {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::Crlf => b"\r\n",
+            Self::None => b"",
+        }
+    }
+}
+
+impl TextArgs {
+    /// Opens `--output`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn copy(&self) -> Result<Option<std::fs::File>> {
+        let Some(path) = &self.output else { return Ok(None) };
+        let file =
+            std::fs::OpenOptions::new().create(true).write(true).append(self.append).truncate(!self.append).open(path);
+        let failed = |source| {
+            let text = format!("--output {}: {}", path.display(), crate::error::words(&source));
+            Error::text(crate::error::Exit::Failed, crate::error::Phase::File, None, text)
+        };
+        file.map(Some).map_err(failed)
+    }
+}
+
+/// The rules of a session, from the groups that have a part in them.
+#[must_use]
+pub fn rules(eof: &EofArgs, timeouts: &TimeoutArgs, text: &TextArgs, output: &OutputArgs) -> Rules {
+    Rules {
+        send_only: eof.send_only,
+        recv_only: eof.recv_only,
+        no_shutdown: eof.no_shutdown,
+        linger: eof.linger_after_eof,
+        stay: eof.stay,
+        keep_open: false,
+        crlf: text.crlf,
+        raw: output.raw,
+        idle: timeouts.idle_timeout,
+        recv: timeouts.recv_timeout,
+        send: timeouts.send_timeout,
+    }
+}
+
+/// What servers share.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Serving")]
+pub struct ServingArgs {
+    /// End after N sessions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    pub count: Option<u64>,
+    /// At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]
+    #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
+    pub max_conns: Option<usize>,
+    /// Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)
+    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
+    allow: Vec<Cidr>,
+    /// Turn these networks away; beats --allow (may be repeated)
+    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
+    deny: Vec<Cidr>,
+    /// Once listening, write the bound address to this file
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Once listening, write the bound address to this descriptor, and close it
+    #[arg(long, value_name = "N", value_parser = value::descriptor, allow_negative_numbers = true)]
+    pub ready_fd: Option<i32>,
+    /// Take over a socket file that nobody serves any more
+    #[arg(long)]
+    pub unlink: bool,
+    /// The permission bits of a socket file, from its first instant
+    #[arg(long, value_name = "OCTAL", value_parser = file_mode)]
+    pub mode: Option<u32>,
+    /// How long to wait for somebody to connect
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    pub accept_timeout: Option<Duration>,
+}
+
+impl ServingArgs {
+    /// Who may come.
+    #[must_use]
+    pub fn acl(&self) -> Acl {
+        Acl { allow: self.allow.clone(), deny: self.deny.clone() }
+    }
+}
+
+/// A text argument with backslash escapes.
+///
+/// # Errors
+/// Exit 2, with the place of the escape that is none.
+pub fn text_argument(text: &OsString) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    match text.to_str() {
+        Some(text) => Ok(unescape(text)?),
+        // Not UTF-8, so it has no meaning to us beyond its bytes.
+        None => Ok(text.as_bytes().to_owned()),
+    }
+}

@@ -29,6 +29,18 @@ pub enum Bound {
     Session(Conn),
 }
 
+impl Bound {
+    /// The bound address, with the real port.
+    #[must_use]
+    pub fn local(&self) -> Endpoint {
+        match self {
+            Self::Listener(listener) => listener.local.clone(),
+            Self::Datagrams(datagrams) => datagrams.local.clone(),
+            Self::Session(conn) => conn.local().clone(),
+        }
+    }
+}
+
 /// A socket that takes connections.
 pub struct Listener {
     socket: Socket,
@@ -47,6 +59,8 @@ pub struct Datagrams {
     pub shape: Shape,
     /// Whether it is ours alone, and not inherited.
     pub own: bool,
+    /// The bound address.
+    pub local: Endpoint,
     /// Its file, which goes when this is dropped.
     pub file: Option<SocketFile>,
 }
@@ -195,7 +209,7 @@ impl Bind<'_> {
         }
         let local = endpoint_of(&address, shape);
         self.sink.emit(None, &Event::Listening { local: &local, families: families(&socket, shape), backlog: None });
-        Ok(Bound::Datagrams(Datagrams { socket, shape, own, file }))
+        Ok(Bound::Datagrams(Datagrams { socket, shape, own, local, file }))
     }
 
     fn apply(&self, socket: &Socket, shape: Shape, role: Role, stage: Stage) -> Result<()> {

@@ -8,7 +8,7 @@ use socket2::{SockAddr, Socket};
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Exit, Phase, Result, words};
-use crate::event::{Event, Sink};
+use crate::event::{ConnId, Event, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
@@ -24,6 +24,9 @@ const UNIX_WAIT: Duration = Duration::from_millis(100);
 
 /// The pauses of `--retry`: the first, and the longest it grows to.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// The number of the one connection of a client.
+pub const CONN: ConnId = 1;
 
 /// How to dial.
 pub struct Dial<'a> {
@@ -89,7 +92,7 @@ impl Dial<'_> {
         };
         if let Some(conn) = &conn {
             let took = started.elapsed();
-            self.sink.emit(None, &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            self.sink.emit(Some(CONN), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
         }
         Ok(conn)
     }

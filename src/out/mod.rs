@@ -132,6 +132,22 @@ impl Sink for Out {
     }
 }
 
+/// Says this on stderr, as it is.
+pub fn say(text: &str) {
+    let _ = Descriptor(io::stderr()).write_all(text.as_bytes());
+}
+
+/// Prints what was asked for to stdout. A reader that left early is no failure.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(bytes: &[u8]) -> Result<Exit> {
+    match Descriptor(io::stdout()).write_all(bytes) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::os(Phase::WritingStdout, None, source)),
+        _ => Ok(Exit::Ok),
+    }
+}
+
 /// Says a failure before there is an [`Out`]: arguments that do not parse.
 pub fn complain(command: &str, error: &Error, color: ColorChoice) {
     let text = explain(command, error).render(color::decide(color));

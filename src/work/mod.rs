@@ -1,5 +1,7 @@
 //! Floor 3: what is done with connections.
 
+pub mod builtin;
+pub mod check;
 pub mod close_on;
 pub mod diag;
 pub mod door;
@@ -7,5 +9,6 @@ pub mod handler;
 pub mod link;
 pub mod local;
 pub mod pump;
+pub mod queue;
 pub mod serve;
 mod splice;

@@ -171,9 +171,7 @@ impl Serve {
     }
 
     async fn datagrams(&mut self, datagrams: Datagrams) -> Result<Exit> {
-        let Datagrams { socket, shape, own: _, file } = datagrams;
-        let local = socket.local_addr().map_err(|source| Error::os(Phase::Binding, None, source))?;
-        let local = endpoint_of(&local, shape);
+        let Datagrams { socket, shape, own: _, local, file } = datagrams;
         let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         let stopped = Stopping::new(&self.stop)?;
         let socket = Arc::new(AsyncFd::with_interest(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);

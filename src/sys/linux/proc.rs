@@ -25,6 +25,16 @@ pub fn interfaces() -> Vec<String> {
     names
 }
 
+/// Handshakes that this host lost to full accept queues since it started: `TcpExtListenOverflows` of nstat(8).
+#[must_use]
+pub fn listen_overflows() -> Option<u64> {
+    let table = fs::read_to_string("/proc/net/netstat").ok()?;
+    let mut lines = table.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let (_, value) = names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == "ListenOverflows")?;
+    value.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +45,11 @@ mod tests {
         assert_eq!(sysctl("net.core.no_such_thing"), None);
         assert_eq!(sysctl("net..core"), None);
         assert_eq!(sysctl("../version"), None);
+    }
+
+    #[test]
+    fn the_counter_of_lost_handshakes_is_there() {
+        assert!(listen_overflows().is_some());
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event, Sink};
-use crate::net::bind::{Bound, Datagrams};
+use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::Conn;
 use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
+use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::{Input, Kind, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
@@ -96,15 +97,30 @@ impl Stdio {
     ///
     /// # Errors
     /// Those of the listener; of the session, where there is to be just one.
-    pub fn serve(&self, bound: Bound, door: Door, sessions: Sessions) -> Result<Exit> {
+    pub fn serve(
+        &self,
+        bound: Bound,
+        mut door: Door,
+        sessions: Sessions,
+        session: impl Fn(&mut Conn, ConnId) -> End,
+    ) -> Result<Exit> {
         match bound {
-            Bound::Listener(listener) => self.serve_connections(listener, door, sessions),
-            Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions),
-            Bound::Session(conn) => self.serve_inherited(conn, door),
+            Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
+            Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
+            Bound::Session(conn) => match door.admit(conn) {
+                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                None => Ok(Exit::Ok),
+            },
         }
     }
 
-    fn serve_connections(&self, listener: crate::net::bind::Listener, mut door: Door, sessions: Sessions) -> Result<Exit> {
+    fn serve_connections(
+        &self,
+        listener: Listener,
+        mut door: Door,
+        sessions: Sessions,
+        session: impl Fn(&mut Conn, ConnId) -> End,
+    ) -> Result<Exit> {
         let mut listener = Some(listener);
         let last = if sessions.keep_open { sessions.count } else { Some(1) };
         let mut begun = 0;
@@ -117,35 +133,39 @@ impl Stdio {
                 // The next client is refused at once, instead of waiting in a queue that nobody looks at.
                 listener = None;
             }
-            match self.session(&mut conn, id) {
+            match session(&mut conn, id) {
                 End::Finished => {}
                 End::OutputClosed => return Ok(Exit::Ok),
                 End::Stopped(reason) => return Ok(exit(reason)),
                 End::Failed(error) if !sessions.keep_open || is_ours(&error) => return Err(error),
-                End::Failed(error) => self.sink.fail(Some(id), &error),
+                End::Failed(mut error) => {
+                    diag::enrich(&mut error);
+                    self.sink.fail(Some(id), &error);
+                }
             }
         }
         Ok(Exit::Ok)
     }
 
-    fn serve_datagrams(&self, datagrams: Datagrams, mut door: Door, sessions: Sessions) -> Result<Exit> {
-        let Datagrams { socket, shape, own, file } = datagrams;
-        let os = |source| Error::os(crate::error::Phase::Receiving, None, source);
-        if let Some(patience) = sessions.accept_timeout {
-            let local = crate::net::conn::endpoint_of(&socket.local_addr().map_err(os)?, shape);
-            if !self.wait_for_first(&socket, patience)? {
-                return Err(door.nobody_came(&local, patience));
-            }
+    fn serve_datagrams(
+        &self,
+        datagrams: Datagrams,
+        mut door: Door,
+        sessions: Sessions,
+        session: impl Fn(&mut Conn, ConnId) -> End,
+    ) -> Result<Exit> {
+        let Datagrams { socket, shape, own, local, file } = datagrams;
+        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
+        if let Some(patience) = sessions.accept_timeout
+            && !self.wait_for_first(&socket, patience)?
+        {
+            return Err(door.nobody_came(&local, patience));
         }
         let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
         let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
-        let end = self.session(&mut conn, 1);
+        let end = session(&mut conn, 1);
         drop(file);
-        match end {
-            End::Finished | End::OutputClosed => Ok(Exit::Ok),
-            End::Stopped(reason) => Ok(exit(reason)),
-            End::Failed(error) => Err(error),
-        }
+        verdict(end)
     }
 
     /// Whether a datagram came in time, or the program is to stop.
@@ -153,12 +173,7 @@ impl Stdio {
         use rustix::event::{PollFd, PollFlags};
         let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
         crate::sys::poll(&mut fds, Instant::now().checked_add(patience))
-            .map_err(|source| Error::os(crate::error::Phase::Waiting, None, source))
-    }
-
-    fn serve_inherited(&self, conn: Conn, mut door: Door) -> Result<Exit> {
-        let Some((id, mut conn)) = door.admit(conn) else { return Ok(Exit::Ok) };
-        verdict(self.session(&mut conn, id))
+            .map_err(|source| Error::os(Phase::Waiting, None, source))
     }
 }
 
@@ -185,6 +200,5 @@ pub fn exit(reason: Reason) -> Exit {
 
 /// Whether it is our own side that failed, which the next session would find no better.
 fn is_ours(error: &Error) -> bool {
-    use crate::error::Phase;
     matches!(error.phase, Phase::ReadingStdin | Phase::WritingStdout | Phase::File)
 }

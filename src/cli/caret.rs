@@ -1,0 +1,54 @@
+//! Shows where in the command line an argument is wrong.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// What clap says, with the command line and a caret under the place, where it is a place.
+#[must_use]
+pub fn with_caret(error: &clap::Error, argv: &[OsString]) -> String {
+    let text = error.render().to_string();
+    let Some(wrong) = place(error, argv) else { return text };
+    let (mut line, mut column, mut width) = (String::from("sockkit"), 0, 0);
+    for (nth, argument) in argv.iter().enumerate().skip(1) {
+        let shown: String = argument.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let shown = if shown.is_empty() || shown.contains(' ') { format!("'{shown}'") } else { shown };
+        line.push(' ');
+        if nth == wrong {
+            column = line.chars().count();
+            width = shown.chars().count();
+        }
+        line.push_str(&shown);
+    }
+    let caret = format!("  {line}\n  {:column$}{}\n", "", "^".repeat(width));
+    match text.split_once('\n') {
+        Some((first, rest)) => format!("{first}\n{caret}{rest}"),
+        None => format!("{text}\n{caret}"),
+    }
+}
+
+/// Which argument it is about. Errors in a value show the place in the value themselves.
+fn place(error: &clap::Error, argv: &[OsString]) -> Option<usize> {
+    let wanted = match error.kind() {
+        ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict | ErrorKind::TooManyValues | ErrorKind::NoEquals => {
+            error.get(ContextKind::InvalidArg)?
+        }
+        ErrorKind::InvalidSubcommand => error.get(ContextKind::InvalidSubcommand)?,
+        ErrorKind::InvalidValue => error.get(ContextKind::InvalidValue)?,
+        _ => return None,
+    };
+    let ContextValue::String(wanted) = wanted else { return None };
+    let name = wanted.split([' ', '=', '[']).next().filter(|name| !name.is_empty())?;
+    let is_it = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument == *wanted
+            || argument == name
+            || argument.split_once('=').is_some_and(|(flag, value)| flag == name || value == wanted)
+    };
+    // -vq holds two flags, and clap names the one.
+    let holds_it = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        name.len() == 2 && argument.starts_with('-') && !argument.starts_with("--") && argument.contains(&name[1..])
+    };
+    argv.iter().skip(1).position(is_it).or_else(|| argv.iter().skip(1).position(holds_it)).map(|nth| nth + 1)
+}

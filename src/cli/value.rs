@@ -1,0 +1,44 @@
+//! Readers of single arguments, for clap.
+
+use crate::out::EventsTarget;
+use crate::span::Misread;
+use crate::value::parse_number;
+
+/// A port of TCP or UDP.
+pub(super) fn port(text: &str) -> Result<u16, Misread> {
+    Ok(u16::try_from(parse_number("port", text, 0..=65_535)?).unwrap_or_default())
+}
+
+/// A number of things of which there must be one.
+pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
+    Ok(usize::try_from(parse_number("number", text, 1..=1 << 20)?).unwrap_or(usize::MAX))
+}
+
+/// The number of a descriptor.
+pub(super) fn descriptor(text: &str) -> Result<i32, Misread> {
+    Ok(i32::try_from(parse_number("descriptor", text, 0..=i32::MAX as u64)?).unwrap_or(i32::MAX))
+}
+
+/// Permission bits in octal, as chmod(1) takes them.
+///
+/// # Errors
+/// When they are none.
+pub fn file_mode(text: &str) -> Result<u32, Misread> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && !text.starts_with('+') => Ok(mode),
+        _ => Err(Misread::new("mode", text, 0..text.len(), "permission bits are octal, from 0 to 0777").hint("0660")),
+    }
+}
+
+/// `FILE` or `fd:N`.
+///
+/// # Errors
+/// When N is no descriptor.
+pub fn events_target(text: &str) -> Result<EventsTarget, Misread> {
+    match text.strip_prefix("fd:") {
+        Some(number) => descriptor(number)
+            .map(EventsTarget::Fd)
+            .map_err(|misread| crate::value::within(misread, text, "fd:".len())),
+        None => Ok(EventsTarget::File(text.into())),
+    }
+}

@@ -1,0 +1,116 @@
+//! `sockkit connect`.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Context, Runnable};
+use crate::addr::Endpoint;
+use crate::cli::socket_options::SocketOptions;
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, TextArgs, TimeoutArgs, rules};
+use crate::error::{Exit, Result};
+use crate::net::dial::{CONN, Dial};
+use crate::repl;
+use crate::value::parse_duration;
+use crate::work::builtin;
+use crate::work::check;
+use crate::work::handler::stdio::{Stdio, exit, verdict};
+
+/// How long to wait for a connection where nobody said.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The arguments of `sockkit connect`.
+#[derive(Debug, Args)]
+#[command(after_help = "With stdin and stdout a terminal it is a line editor, else a pipe.")]
+pub(super) struct Connect {
+    #[command(flatten)]
+    address: ClientAddress,
+    /// The local address to connect from
+    #[arg(short, long, value_name = "HOST[:PORT]", help_heading = "Address")]
+    source: Option<OsString>,
+    /// Connect, say what happened, close
+    #[arg(short = 'z', long)]
+    check: bool,
+    /// Keep trying for so long
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    retry: Option<Duration>,
+    /// Give up if there is no connection in this time, resolving included [default: 10s]
+    #[arg(short = 'w', long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    connect_timeout: Option<Duration>,
+    /// Be a pipe, also at a terminal
+    #[arg(long, conflicts_with = "repl")]
+    pipe: bool,
+    /// Talk through a line editor, also without a terminal
+    #[arg(short = 'I', long)]
+    repl: bool,
+    #[command(flatten)]
+    eof: EofArgs,
+    #[command(flatten)]
+    timeouts: TimeoutArgs,
+    #[command(flatten)]
+    text: TextArgs,
+    #[command(flatten)]
+    socket: SocketOptions,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Runnable for Connect {
+    const NAME: &'static str = "connect";
+    const ABOUT: &'static str = "Open a connection; talk through stdin and stdout, or a line editor";
+
+    fn output(&self) -> Option<&OutputArgs> {
+        Some(&self.output)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.timeouts.deadline
+    }
+
+    fn run(&self, context: &Context) -> Result<Exit> {
+        let mut endpoint = self.address.endpoint()?;
+        let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
+        let stdio = Stdio {
+            rules: rules(&self.eof, &self.timeouts, &self.text, &self.output),
+            greeting: None,
+            close_on: None,
+            copy: self.text.copy()?,
+            show: self.output.show(),
+            sink: context.sink.clone(),
+            stop: context.stop.clone(),
+        };
+        if let Endpoint::Builtin(peer) = endpoint {
+            endpoint = builtin::start(peer)?;
+        }
+        let options = self.socket.options();
+        let dial = Dial {
+            endpoint: &endpoint,
+            source: source.as_ref(),
+            options: &options,
+            timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            retry: self.retry,
+            stop: &context.stop,
+            sink: &*context.sink,
+        };
+        let Some(mut conn) = dial.dial()? else {
+            return Ok(context.stop.requested().map_or(Exit::Ok, exit));
+        };
+        if self.check {
+            return check::check(&mut conn, self.connect_timeout, &context.stop);
+        }
+        if self.wants_repl() {
+            return verdict(repl::run(&mut conn, CONN, self.text.eol.bytes(), &context.sink, &context.stop));
+        }
+        verdict(stdio.session(&mut conn, CONN))
+    }
+}
+
+impl Connect {
+    /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
+    fn wants_repl(&self) -> bool {
+        let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;
+        self.repl || (!about_bytes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
+    }
+}

@@ -1,0 +1,53 @@
+//! `sockkit man`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap_mangen::Man as Page;
+
+use super::{Context, Runnable};
+use crate::cli::OutputArgs;
+use crate::error::{Error, Exit, Phase, Result, words};
+
+/// The arguments of `sockkit man`.
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Where to write the pages; made if missing [default: the current directory]
+    #[arg(default_value = ".", hide_default_value = true)]
+    dir: PathBuf,
+}
+
+impl Runnable for Man {
+    const NAME: &'static str = "man";
+    const ABOUT: &'static str = "Write the man pages";
+
+    fn output(&self) -> Option<&OutputArgs> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    fn run(&self, _: &Context) -> Result<Exit> {
+        let failed = |path: &std::path::Path, source: &std::io::Error| {
+            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(source)))
+        };
+        std::fs::create_dir_all(&self.dir).map_err(|source| failed(&self.dir, &source))?;
+        let mut top = super::command(false);
+        top.build();
+        let mut pages = vec![("sockkit".to_owned(), top.clone())];
+        for own in top.get_subcommands() {
+            let name = format!("sockkit-{}", own.get_name());
+            pages.push((name.clone(), own.clone().name(name)));
+        }
+        for (name, command) in pages {
+            let path = self.dir.join(format!("{name}.1"));
+            let mut page = Vec::new();
+            let written = Page::new(command).render(&mut page).and_then(|()| std::fs::write(&path, &page));
+            written.map_err(|source| failed(&path, &source))?;
+        }
+        Ok(Exit::Ok)
+    }
+}

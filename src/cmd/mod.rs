@@ -1,0 +1,171 @@
+//! The subcommands: one file each, its arguments beside what they do.
+
+mod completions;
+mod connect;
+mod echo;
+mod listen;
+mod man;
+mod serving;
+mod time;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use crate::cli::{OutputArgs, with_caret};
+use crate::error::{Error, Exit, Phase, Result};
+use crate::event::{Event, Limit, Sink};
+use crate::out::{ColorChoice, Out, OutConfig, complain};
+use crate::sys::{self, Reason, Stop};
+use crate::work::diag;
+
+/// What every subcommand is given.
+pub struct Context {
+    /// Who is told what happens.
+    pub sink: Arc<dyn Sink>,
+    /// Ends every wait.
+    pub stop: Stop,
+}
+
+/// A subcommand, as the dispatcher sees it.
+struct Subcommand {
+    name: &'static str,
+    about: &'static str,
+    augment: fn(Command) -> Command,
+    run: fn(&ArgMatches) -> Result<Exit, Failure>,
+}
+
+/// Why a subcommand came to nothing.
+enum Failure {
+    /// The arguments do not fit: clap's own words.
+    Arguments(clap::Error),
+    /// It was told already; this is its exit code.
+    Told(Exit),
+}
+
+/// In the order in which help lists them.
+const SUBCOMMANDS: &[Subcommand] = &[
+    subcommand::<listen::Listen>(),
+    subcommand::<connect::Connect>(),
+    subcommand::<echo::Echo>(),
+    subcommand::<time::Time>(),
+    subcommand::<completions::Completions>(),
+    subcommand::<man::Man>(),
+];
+
+/// A subcommand that can be run.
+trait Runnable: Args {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    /// How to talk; `None` for one that has no events to tell.
+    fn output(&self) -> Option<&OutputArgs>;
+    /// `--deadline`.
+    fn deadline(&self) -> Option<Duration>;
+    /// Does it.
+    fn run(&self, context: &Context) -> Result<Exit>;
+}
+
+const fn subcommand<T: Runnable>() -> Subcommand {
+    Subcommand { name: T::NAME, about: T::ABOUT, augment: T::augment_args, run: run::<T> }
+}
+
+/// Runs the program: arguments, work, exit code.
+#[must_use]
+pub fn main(argv: &[OsString]) -> u8 {
+    sys::default_sigchld();
+    let outcome = command(true).try_get_matches_from(argv).map_err(Failure::Arguments).and_then(|matches| {
+        let (name, matches) = matches.subcommand().expect("a subcommand is required");
+        let subcommand = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name).expect("clap knows no others");
+        (subcommand.run)(matches)
+    });
+    let exit = match outcome {
+        Ok(exit) | Err(Failure::Told(exit)) => exit,
+        Err(Failure::Arguments(error)) => say_arguments(&error, argv),
+    };
+    exit.code()
+}
+
+/// Help and version are what was asked for, and go to stdout; anything else is a mistake.
+fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Failed,
+            _ => Exit::Ok,
+        };
+    }
+    crate::out::say(&with_caret(error, argv));
+    Exit::Usage
+}
+
+/// The whole command line. With `lazily`, a subcommand's own arguments are only built when it is the one: that
+/// is most of what a short run would spend before it connects.
+#[must_use]
+pub fn command(lazily: bool) -> Command {
+    let top = Command::new("sockkit")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Open, serve, watch and explain sockets of every family")
+        .after_help("Try: sockkit connect echo:    (type a line, see it come back; Ctrl-D ends)")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true);
+    SUBCOMMANDS.iter().fold(top, |top, subcommand| {
+        let own = Command::new(subcommand.name).about(subcommand.about);
+        top.subcommand(if lazily { own.defer(subcommand.augment) } else { (subcommand.augment)(own) })
+    })
+}
+
+fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let arguments = T::from_arg_matches(matches).map_err(Failure::Arguments)?;
+    let color = arguments.output().map_or(ColorChoice::Auto, OutputArgs::color);
+    let fail = |mut error: Error| {
+        diag::enrich(&mut error);
+        complain(T::NAME, &error, color);
+        Failure::Told(error.exit)
+    };
+    let stop = Stop::on_signals().map_err(|source| fail(Error::os(Phase::Opening, None, source)))?;
+    let Some(output) = arguments.output() else {
+        let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
+        return arguments.run(&context).map_err(fail);
+    };
+    let config: OutConfig = output.config(T::NAME, start);
+    let out = Arc::new(Out::new(&config).map_err(fail)?);
+    let context = Context { sink: out.clone(), stop };
+    if let Some(deadline) = arguments.deadline() {
+        context.stop.after(deadline);
+    }
+    out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
+    let exit = arguments.run(&context).unwrap_or_else(|mut error| {
+        diag::enrich(&mut error);
+        out.fail(None, &error);
+        error.exit
+    });
+    if context.stop.requested() == Some(Reason::Deadline)
+        && exit == Exit::Deadline
+        && let Some(after) = arguments.deadline()
+    {
+        out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+    }
+    out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
+    Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command(false).debug_assert();
+    }
+
+    #[test]
+    fn bad_input_is_exit_2() {
+        for line in ["", "--bogus", "nosuch", "listen --bogus", "connect", "connect a b c", "listen -verbose", "connect -v -q x:1"] {
+            let argv: Vec<OsString> = std::iter::once("sockkit").chain(line.split_whitespace()).map(Into::into).collect();
+            assert_eq!(main(&argv), 2, "{line}");
+        }
+    }
+}

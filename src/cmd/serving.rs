@@ -1,0 +1,101 @@
+//! What all servers do around their handler: bind, say that they are ready, serve.
+
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Context;
+use crate::addr::Endpoint;
+use crate::cli::socket_options::SocketOptions;
+use crate::cli::{ServerAddress, ServingArgs, TimeoutArgs};
+use crate::error::{Error, Exit, Phase, Result, words};
+use crate::net::bind::{Bind, Bound};
+use crate::net::options::Options;
+use crate::sys;
+use crate::work::door::Door;
+use crate::work::handler::Handler;
+use crate::work::serve::{MAX_CONNS, MAX_PROCESSES, Serve};
+
+/// Binds the address and gives the ready signals.
+///
+/// # Errors
+/// Those of binding; exit 2 for rules that do not fit the address.
+pub(super) fn bind(address: &ServerAddress, options: &Options, serving: &ServingArgs, context: &Context) -> Result<Bound> {
+    let endpoint = address.endpoint()?;
+    let unix = matches!(endpoint, Endpoint::Unix(_));
+    if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
+        return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {endpoint} has not")));
+    }
+    if (serving.mode.is_some() || serving.unlink) && !unix {
+        return Err(Error::usage(format!("--mode and --unlink are about socket files, which {endpoint} has not")));
+    }
+    let bind = Bind {
+        endpoint: &endpoint,
+        options,
+        mode: serving.mode,
+        unlink: serving.unlink,
+        stop: &context.stop,
+        sink: &*context.sink,
+    };
+    let bound = bind.bind()?;
+    let local = bound.local();
+    if let Some(path) = &serving.ready_file {
+        write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
+    }
+    if let Some(number) = serving.ready_fd {
+        let name = format!("descriptor {number}");
+        let fd = sys::inherited_output(number).map_err(|source| ready_failed(&name, &source))?;
+        writeln!(std::fs::File::from(fd), "{local}").map_err(|source| ready_failed(&name, &source))?;
+    }
+    Ok(bound)
+}
+
+fn ready_failed(target: &str, source: &io::Error) -> Error {
+    Error::text(Exit::Failed, Phase::File, None, format!("the ready signal to {target}: {}", words(source)))
+}
+
+/// Whoever reads the file finds all of the address, or no file: it is written beside, then renamed.
+fn write_whole(path: &Path, local: &Endpoint) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&beside)?;
+    let done = writeln!(file, "{local}").and_then(|()| std::fs::rename(&beside, path));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    done
+}
+
+/// Serves many sessions side by side.
+///
+/// # Errors
+/// Those of binding and of the listener.
+pub(super) fn serve(
+    address: &ServerAddress,
+    socket: &SocketOptions,
+    serving: &ServingArgs,
+    timeouts: &TimeoutArgs,
+    handler: Handler,
+    keep_open: bool,
+    context: &Context,
+) -> Result<Exit> {
+    let options = socket.options();
+    let bound = bind(address, &options, serving, context)?;
+    let most = if matches!(handler, Handler::Exec(_)) { MAX_PROCESSES } else { MAX_CONNS };
+    let serve = Serve {
+        door: Door::new(serving.acl(), options, context.sink.clone()),
+        handler: Arc::new(handler),
+        count: if keep_open { serving.count } else { Some(1) },
+        keep_open,
+        max_conns: serving.max_conns.unwrap_or(most),
+        accept_timeout: serving.accept_timeout,
+        idle: timeouts.idle_timeout,
+        stop: context.stop.clone(),
+    };
+    serve.run(bound)
+}

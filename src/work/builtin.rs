@@ -1,0 +1,56 @@
+//! A peer inside this process, for a first try with nothing else running: `echo:`, `time:`.
+
+use std::sync::Arc;
+
+use crate::acl::Acl;
+use crate::addr::{Builtin, Endpoint, Host, Inet, Port, Transport};
+use crate::error::{Error, Phase, Result};
+use crate::event::{ConnId, Event, Sink};
+use crate::net::bind::Bind;
+use crate::net::options::Options;
+use crate::sys::Stop;
+use crate::work::door::Door;
+use crate::work::handler::Handler;
+use crate::work::serve::Serve;
+
+/// Hears everything and says nothing: what the built-in peer does is not what the user asked about.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn emit(&self, _: Option<ConnId>, _: &Event<'_>) {}
+}
+
+/// Starts a server for one connection on an ephemeral loopback port, and returns its address. It ends with the
+/// process.
+///
+/// # Errors
+/// Those of binding.
+pub fn start(peer: Builtin) -> Result<Endpoint> {
+    let any = Endpoint::Inet(Inet {
+        transport: Transport::Tcp,
+        family: None,
+        host: Host::V4(std::net::Ipv4Addr::LOCALHOST),
+        port: Port::Number(0),
+    });
+    let stop = Stop::new().map_err(|source| Error::os(Phase::Opening, None, source))?;
+    let options = Options::new();
+    let bind = Bind { endpoint: &any, options: &options, mode: None, unlink: false, stop: &stop, sink: &Nobody };
+    let bound = bind.bind()?;
+    let local = bound.local();
+    let serve = Serve {
+        door: Door::new(Acl::default(), options, Arc::new(Nobody)),
+        handler: Arc::new(match peer {
+            Builtin::Echo => Handler::Echo,
+            Builtin::Time => Handler::Time,
+        }),
+        count: Some(1),
+        keep_open: true,
+        max_conns: 1,
+        accept_timeout: None,
+        idle: None,
+        stop,
+    };
+    // What goes wrong there shows as what its client sees.
+    std::thread::spawn(move || drop(serve.run(bound)));
+    Ok(local)
+}
