@@ -1,0 +1,278 @@
+//! Datagrams: their borders, their senders, and the errors only they have.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+
+use crate::support::{Ctx, Data, Netns, SOON, let_pass, trials, udp};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials!["datagram";
+        connect_talks_both_ways,
+        listen_answers_whoever_spoke_last,
+        builtin_echo_over_udp,
+        each_write_is_a_datagram,
+        empty_datagram_passes,
+        too_large_is_a_clear_error,
+        port_unreachable_is_refused,
+        port_unreachable_on_ipv6 [Ipv6],
+        unix_datagrams_are_answered,
+        unix_datagram_with_a_real_peer,
+        r23_udp_server_without_stdin,
+        r36_three_clients_interleaved,
+        r36_listen_without_a_handler_hears_everyone,
+        r37_borders_are_kept,
+        r37_server_survives_a_client_that_closed,
+        broadcast_needs_its_flag [Root],
+        multicast_is_received [Root],
+    ]
+}
+
+fn recv(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buf = vec![0; 70_000];
+    let (len, from) = socket.recv_from(&mut buf).expect("a datagram");
+    buf.truncate(len);
+    (buf, from)
+}
+
+fn connect_talks_both_ways(t: &Ctx) {
+    let socket = udp();
+    let addr = format!("udp://{}", socket.local_addr().unwrap());
+    let mut client = t.connect(&[&addr]).piped().spawn();
+    for n in 0..3 {
+        client.write(b"ping");
+        let (got, from) = recv(&socket);
+        assert_eq!(got, b"ping");
+        socket.send_to(b"pong", from).unwrap();
+        client.stdout.wait_len(4 * (n + 1));
+    }
+    client.close_stdin();
+    client.wait().code(0).stdout("pongpongpong");
+}
+
+fn listen_answers_whoever_spoke_last(t: &Ctx) {
+    let mut server = t.listen(&["-u", "127.0.0.1:0"]).piped().server();
+    let (a, b) = (udp(), udp());
+    for (n, (socket, said)) in [(&a, "from a"), (&b, "from b"), (&a, "from a")].into_iter().enumerate() {
+        socket.send_to(said.as_bytes(), server.socket_addr()).unwrap();
+        server.stdout.wait_len(6 * (n + 1));
+        server.write(b"answer");
+        assert_eq!(recv(socket).0, b"answer");
+    }
+}
+
+fn builtin_echo_over_udp(t: &Ctx) {
+    let server = t.listen(&["-u", "-k", "--reply", "pong", "127.0.0.1:0"]).server();
+    let mut client = t.connect(&["-u", &server.socket_addr().to_string()]).piped().spawn();
+    client.write(b"ping");
+    client.stdout.wait_for("pong");
+    client.close_stdin();
+    client.wait().code(0).stdout("pong");
+}
+
+fn each_write_is_a_datagram(t: &Ctx) {
+    let socket = udp();
+    let mut client = t.connect(&["-u", &socket.local_addr().unwrap().to_string()]).piped().spawn();
+    for text in ["one", "two", "three"] {
+        client.write(text.as_bytes());
+        assert_eq!(recv(&socket).0, text.as_bytes());
+    }
+}
+
+fn empty_datagram_passes(t: &Ctx) {
+    // It is no end, and what comes after it comes too.
+    let server = t.listen(&["-u", "127.0.0.1:0"]).piped().server();
+    let socket = udp();
+    for datagram in [&b""[..], b"after", b"", b" the empty one"] {
+        socket.send_to(datagram, server.socket_addr()).unwrap();
+    }
+    server.stdout.wait_for("after the empty one");
+    let server = t.listen(&["-u", "-k", "--reply", "pong", "127.0.0.1:0"]).server();
+    socket.send_to(b"", server.socket_addr()).unwrap();
+    assert_eq!(recv(&socket).0, b"pong");
+    // Answered by an empty one, a client reads on.
+    let peer = udp();
+    let client = t.connect(&["-u", &peer.local_addr().unwrap().to_string()]).piped();
+    let mut client = client.spawn();
+    client.write(b"?");
+    let (_, from) = recv(&peer);
+    peer.send_to(b"", from).unwrap();
+    peer.send_to(b"more", from).unwrap();
+    client.stdout.wait_for("more");
+    assert!(client.is_running());
+}
+
+fn too_large_is_a_clear_error(t: &Ctx) {
+    let socket = udp();
+    let big = vec![b'x'; 65508];
+    std::fs::write(t.path("big"), &big).unwrap();
+    let file = std::fs::File::open(t.path("big")).unwrap();
+    let mut client = t
+        .connect(&["-u", &socket.local_addr().unwrap().to_string()])
+        .stdin(crate::support::In::Fd(file.into()))
+        .spawn();
+    let exit = client.wait();
+    // Whatever is sent of a file is cut at what a datagram holds; it never fails with a bare errno.
+    exit.says_not(&["EMSGSIZE", "os error 90"]);
+    let server = t.listen(&["-u", "-k", "--sh", "head -c 65508 /dev/zero", "127.0.0.1:0"]).server();
+    socket.send_to(b"?", server.socket_addr()).unwrap();
+    let_pass(Duration::from_millis(300));
+    assert!(server.is_running());
+}
+
+fn port_unreachable_is_refused(t: &Ctx) {
+    let gone = UdpSocket::bind((t.loopback(), 0)).unwrap().local_addr().unwrap();
+    let mut client = t.connect(&["-u", &gone.to_string()]).piped().spawn();
+    client.write(b"anyone?");
+    client.wait().code(5).says(&["refused"]).within(SOON);
+}
+
+fn port_unreachable_on_ipv6(t: &Ctx) {
+    let gone = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap();
+    let mut client = t.connect(&["-u", &gone.to_string()]).piped().spawn();
+    client.write(b"anyone?");
+    client.wait().code(5).says(&["refused"]).within(SOON);
+}
+
+fn unix_datagrams_are_answered(t: &Ctx) {
+    let addr = format!("unix-dgram:{}", t.file("s"));
+    let server = t.listen(&["-k", "--reply", "pong", &addr]).server();
+    let mut client = t.connect(&[server.addr()]).piped().spawn();
+    client.write(b"ping");
+    client.stdout.wait_for("pong");
+    client.close_stdin();
+    client.wait().code(0).stdout("pong");
+}
+
+fn unix_datagram_with_a_real_peer(t: &Ctx) {
+    let socket = UnixDatagram::bind(t.path("peer")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut client = t.connect(&[&format!("unix-dgram:{}", t.file("peer"))]).piped().spawn();
+    client.write(b"ping");
+    let mut buf = [0; 100];
+    let (len, from) = socket.recv_from(&mut buf).unwrap();
+    assert_eq!(&buf[..len], b"ping");
+    assert!(!from.is_unnamed(), "the client has an address of its own");
+    socket.send_to_addr(b"pong", &from).unwrap();
+    client.stdout.wait_for("pong");
+}
+
+fn r23_udp_server_without_stdin(t: &Ctx) {
+    let server = t.listen(&["-u", "127.0.0.1:0"]).server();
+    let_pass(Duration::from_millis(1500));
+    let socket = udp();
+    for _ in 0..3 {
+        socket.send_to(b"late", server.socket_addr()).unwrap();
+    }
+    server.stdout.wait_for("latelatelate");
+}
+
+fn r36_three_clients_interleaved(t: &Ctx) {
+    for handler in [&["--exec", "cat"][..], &["--sh", "while read x; do echo \"$x\"; done"]] {
+        let server = t.listen(&["-q", "-u", "-k", "127.0.0.1:0"]).args(handler).server();
+        let clients = [udp(), udp(), udp()];
+        for round in 0..200 {
+            for (n, client) in clients.iter().enumerate() {
+                client.send_to(format!("client {n} round {round}\n").as_bytes(), server.socket_addr()).unwrap();
+            }
+            for (n, client) in clients.iter().enumerate() {
+                let (got, from) = recv(client);
+                assert_eq!(String::from_utf8(got).unwrap(), format!("client {n} round {round}\n"));
+                assert_eq!(from, server.socket_addr());
+            }
+        }
+    }
+}
+
+fn r36_listen_without_a_handler_hears_everyone(t: &Ctx) {
+    let server = t.listen(&["-u", "127.0.0.1:0"]).piped().server();
+    for (n, socket) in [udp(), udp(), udp()].iter().enumerate() {
+        socket.send_to(b"x", server.socket_addr()).unwrap();
+        server.stdout.wait_len(n + 1);
+    }
+}
+
+fn r37_borders_are_kept(t: &Ctx) {
+    let sizes = [0, 1, 1472, 65507, 0, 2];
+    // Received: each an event of its own, with its length.
+    let server = t.listen(&["-u", "--json", "127.0.0.1:0"]).piped().server();
+    let socket = udp();
+    for size in sizes {
+        socket.send_to(&vec![b'x'; size], server.socket_addr()).unwrap();
+    }
+    socket.send_to(b"the last one", server.socket_addr()).unwrap();
+    server.stdout.wait_for("the last one");
+    let text = server.stdout.text();
+    let got: Vec<usize> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|event| event["event"] == "recv")
+        .map(|event| event["text"].as_str().unwrap_or_default().len())
+        .collect();
+    assert_eq!(got[..sizes.len()], sizes);
+    // As bytes: nothing lost, nothing between them.
+    let data = Data::new(37);
+    let peer = udp();
+    let mut client = t.connect(&["-u", &peer.local_addr().unwrap().to_string()]).piped().spawn();
+    client.write(b"?");
+    let (_, from) = recv(&peer);
+    let bytes = data.bytes(70_000);
+    let mut at = 0;
+    for size in [1, 1472, 0, 65507, 3] {
+        peer.send_to(&bytes[at..at + size], from).unwrap();
+        at += size;
+        client.stdout.wait_len(at);
+    }
+    assert!(client.stdout.bytes() == bytes[..at]);
+    // Handed to a program and back.
+    let server = t.listen(&["-u", "-k", "--exec", "cat", "127.0.0.1:0"]).server();
+    for size in [1, 1472, 40_000] {
+        peer.send_to(&bytes[..size], server.socket_addr()).unwrap();
+        let mut back = Vec::new();
+        while back.len() < size {
+            back.extend(recv(&peer).0);
+        }
+        assert!(back == bytes[..size]);
+    }
+}
+
+fn r37_server_survives_a_client_that_closed(t: &Ctx) {
+    for handler in [&["--reply", "pong"][..], &["--sh", "read x; sleep 0.1; echo pong"]] {
+        let server = t.listen(&["-u", "-k", "127.0.0.1:0"]).args(handler).server();
+        for _ in 0..20 {
+            // Gone before the answer comes: the kernel says "refused" to a server that asks.
+            udp().send_to(b"ping\n", server.socket_addr()).unwrap();
+        }
+        let socket = udp();
+        socket.send_to(b"ping\n", server.socket_addr()).unwrap();
+        assert!(recv(&socket).0.starts_with(b"pong"));
+    }
+    let mut server = t.listen(&["-u", "127.0.0.1:0"]).piped().server();
+    udp().send_to(b"gone", server.socket_addr()).unwrap();
+    server.stdout.wait_for("gone");
+    server.write(b"answer to nobody");
+    let_pass(Duration::from_millis(200));
+    assert!(server.is_running(), "{}", server.stderr.text());
+    udp().send_to(b"next", server.socket_addr()).unwrap();
+    server.stdout.wait_for("next");
+}
+
+fn broadcast_needs_its_flag(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up");
+    ns.run("ip addr add 10.9.9.1/24 brd 10.9.9.255 dev v0");
+    let exit = t.connect(&["udp://10.9.9.255:9"]).under(&ns.wrap()).run(b"x");
+    exit.code(11).says(&["--broadcast"]);
+    t.connect(&["--broadcast", "udp://10.9.9.255:9"]).under(&ns.wrap()).run(b"x").code(0);
+}
+
+fn multicast_is_received(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("ip link set lo multicast on; ip route add 224.0.0.0/4 dev lo");
+    let server = t.listen(&["--join", "239.1.2.3%lo", "udp://0.0.0.0:0"]).under(&ns.wrap()).piped().server();
+    let addr = format!("udp://239.1.2.3:{}", server.port());
+    t.connect(&["--send-only", &addr]).under(&ns.wrap()).run(b"to the group").code(0);
+    server.stdout.wait_for("to the group");
+}

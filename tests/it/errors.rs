@@ -1,0 +1,352 @@
+//! Bad input, and errors that explain themselves: the code, and the words that matter.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+
+use libtest_mimic::Trial;
+
+use crate::support::{Ctx, Netns, SOON, trials};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials!["errors";
+        no_arguments_at_all,
+        bad_addresses_show_the_place,
+        ambiguous_ipv6_shows_both_readings,
+        bad_durations_and_sizes,
+        bad_options,
+        two_handlers,
+        option_that_does_not_fit_the_family,
+        unix_path_of_200_characters,
+        arguments_that_are_not_utf8,
+        control_characters_are_shown_escaped,
+        backlog_out_of_range,
+        refused_explains_itself,
+        refused_names_what_listens_nearby,
+        does_not_resolve [Root],
+        name_server_without_an_answer [Root, Nft],
+        unknown_service,
+        port_in_use_names_the_holder,
+        address_not_ours,
+        no_such_interface,
+        privileged_port [Root, Setpriv],
+        no_route [Root],
+        administratively_prohibited [Root, Nft],
+        local_firewall [Root, Nft],
+        unix_path_missing,
+        unix_path_not_a_socket,
+        unix_path_stale,
+        unix_path_of_another_type,
+        unix_path_without_permission [Root, Setpriv],
+        descriptor_that_is_not_open,
+        systemd_without_listen_fds,
+        errors_go_to_stderr_even_with_json,
+    ]
+}
+
+/// Exit 2, nothing on stdout, a caret.
+#[track_caller]
+fn caret(t: &Ctx, args: &[&str]) {
+    t.sockkit(args).run(b"").code(2).stdout("").says(&["^"]).within(SOON);
+}
+
+/// Exit 2 and nothing on stdout.
+#[track_caller]
+fn usage(t: &Ctx, args: &[&str]) {
+    t.sockkit(args).run(b"").code(2).stdout("").within(SOON);
+}
+
+fn no_arguments_at_all(t: &Ctx) {
+    t.sockkit(&[]).run(b"").code(2).stdout("").says(&["usage"]);
+    t.sockkit(&["connect"]).run(b"").code(2).says(&["usage"]);
+    t.sockkit(&["lissen"]).run(b"").code(2).says(&["listen"]);
+}
+
+fn bad_addresses_show_the_place(t: &Ctx) {
+    for bad in [
+        "host:65536",
+        "host:99999",
+        "host:-1",
+        "host:80x",
+        "host:",
+        ":",
+        "[::1",
+        "[::1]x:80",
+        "[:::1]:80",
+        "1.2.3.4:5:6",
+        "tcp://",
+        "udp://:99999",
+        "http//x",
+        "unix:",
+        "unix-dgram:",
+        "@",
+        "vsock:1",
+        "vsock:x:1",
+        "fd:",
+        "fd:x",
+        "fd:-1",
+        "",
+        " ",
+        "ho st:80",
+        "tcp5://x:1",
+    ] {
+        caret(t, &["connect", bad]);
+        caret(t, &["listen", bad]);
+    }
+    caret(t, &["connect", ":0x50"]);
+    caret(t, &["connect", "127.0.0.1", "70000"]);
+}
+
+fn ambiguous_ipv6_shows_both_readings(t: &Ctx) {
+    t.sockkit(&["connect", "::1:80"]).run(b"").code(2).says(&["[::1]:80", "[::1:80]", "^"]);
+}
+
+fn bad_durations_and_sizes(t: &Ctx) {
+    for bad in ["1x", "x", "-1", "", "1 2 3", "1s1", "99999999999999999999s", "nan", "inf"] {
+        for flag in ["--connect-timeout", "--idle-timeout", "--deadline", "--linger", "--accept-timeout"] {
+            usage(t, &["connect", &format!("{flag}={bad}"), "127.0.0.1:1"]);
+        }
+    }
+    for bad in ["1x", "x", "-1", "", "k", "99999999999999999999", "1kk"] {
+        for flag in ["--sndbuf", "--rcvbuf"] {
+            usage(t, &["connect", &format!("{flag}={bad}"), "127.0.0.1:1"]);
+        }
+    }
+    caret(t, &["connect", "--connect-timeout=1x", "127.0.0.1:1"]);
+    caret(t, &["connect", "--sndbuf=1x", "127.0.0.1:1"]);
+}
+
+fn bad_options(t: &Ctx) {
+    for args in [
+        &["connect", "--no-such", "x:1"][..],
+        &["connect", "-Q", "x:1"],
+        &["connect", "--ttl=256", "x:1"],
+        &["connect", "--ttl=x", "x:1"],
+        &["connect", "--dscp=nonsense", "x:1"],
+        &["connect", "--opt=nonsense", "x:1"],
+        &["connect", "--opt=socket:no-such=1", "x:1"],
+        &["connect", "--color=purple", "x:1"],
+        &["connect", "-4", "-6", "x:1"],
+        &["connect", "--send-only", "--recv-only", "x:1"],
+        &["connect", "-6", "127.0.0.1:1"],
+        &["connect", "-4", "[::1]:1"],
+        &["connect", "tcp6://127.0.0.1:1"],
+        &["connect", "one:1", "2", "three"],
+        &["listen", "-m", "x", "127.0.0.1:0"],
+        &["listen", "--count=x", "127.0.0.1:0"],
+        &["listen", "--mode=9", "unix:/tmp/never"],
+        &["listen", "--ready-fd=x", "127.0.0.1:0"],
+        &["listen", "--ready-fd=77", "127.0.0.1:0"],
+        &["listen", "-6", "127.0.0.1:0"],
+        &["listen", "echo:"],
+    ] {
+        usage(t, args);
+    }
+}
+
+fn two_handlers(t: &Ctx) {
+    let all: [&[&str]; 6] =
+        [&["--close"], &["--discard"], &["--no-accept"], &["--exec", "cat"], &["--sh", "cat"], &["--reply", "x"]];
+    for (n, one) in all.iter().enumerate() {
+        for other in &all[n + 1..] {
+            t.listen(one).args(other).args(&["127.0.0.1:0"]).run(b"").code(2).stdout("");
+        }
+    }
+    t.listen(&["--greeting", "x", "--discard", "127.0.0.1:0"]).run(b"").code(2);
+}
+
+fn option_that_does_not_fit_the_family(t: &Ctx) {
+    for (option, addr) in [
+        ("--nodelay", "unix:s"),
+        ("--nodelay", "udp://127.0.0.1:1"),
+        ("--ttl=3", "unix:s"),
+        ("--mss=500", "udp://127.0.0.1:1"),
+        ("--keepalive", "unix:s"),
+        ("--v6only", "127.0.0.1:0"),
+        ("--broadcast", "127.0.0.1:1"),
+    ] {
+        let exit = t.connect(&[option, addr]).run(b"");
+        let name = option.split('=').next().unwrap();
+        exit.code(2).says(&[name]);
+    }
+}
+
+fn unix_path_of_200_characters(t: &Ctx) {
+    let long = format!("unix:/tmp/{}", "x".repeat(200));
+    for command in ["connect", "listen"] {
+        // 107 is what fits.
+        t.sockkit(&[command, &long]).run(b"").code(2).says(&["long", "107"]);
+    }
+}
+
+fn arguments_that_are_not_utf8(t: &Ctx) {
+    let bad = || OsString::from_vec(b"ho\xffst:80".to_vec());
+    t.sockkit(&["connect"]).args(&[bad()]).run(b"").code(2).stdout("");
+    t.sockkit(&["listen"]).args(&[bad()]).run(b"").code(2).stdout("");
+    t.sockkit(&[]).args(&[bad()]).run(b"").code(2).stdout("");
+    // A UNIX path is bytes.
+    let path = OsString::from_vec([b"unix:", t.file("s").as_bytes(), b"\xff"].concat());
+    let mut server = t.sockkit(&["listen"]).args(&[&path]).piped().spawn();
+    server.stderr.wait_for("\n");
+    t.sockkit(&["connect"]).args(&[&path]).run(b"bytes").code(0);
+    server.wait().code(0).stdout("bytes");
+}
+
+fn control_characters_are_shown_escaped(t: &Ctx) {
+    for bad in ["a\x1b[2Jb:80", "a\nb:80", "a\x07:80", "\u{202e}a:80x"] {
+        let exit = t.connect(&[bad]).run(b"");
+        exit.says_not(&["\x1b", "\x07", "\u{202e}"]);
+        assert!([2, 4].contains(&exit.code), "{}", exit.code);
+    }
+}
+
+fn backlog_out_of_range(t: &Ctx) {
+    for bad in ["-1", "2147483648", "x", ""] {
+        usage(t, &["listen", &format!("--backlog={bad}"), "127.0.0.1:0"]);
+    }
+    for (good, capped) in [("0", false), ("1", false), ("2147483647", true)] {
+        let server = t.listen(&["-v", "--backlog", good, "127.0.0.1:0"]).server();
+        if capped {
+            server.stderr.wait_for("somaxconn");
+        }
+    }
+}
+
+fn refused_explains_itself(t: &Ctx) {
+    let gone = TcpListener::bind((t.loopback(), 0)).unwrap().local_addr().unwrap().to_string();
+    let exit = t.connect(&[&gone]).run(b"");
+    exit.code(5).stdout("").says(&["sockkit:", "failed", &gone, "refused", "cause:", "try:"]).within(SOON);
+    exit.says_not(&["os error", "ECONNREFUSED", "Os {"]);
+}
+
+fn refused_names_what_listens_nearby(t: &Ctx) {
+    let host = t.loopback();
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let other = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap();
+    t.connect(&[&other.to_string()]).run(b"").code(5).says(&[&port.to_string()]);
+}
+
+fn does_not_resolve(t: &Ctx) {
+    // A namespace of its own has no way to a name server: no answer, which is not the same as "no such name".
+    let ns = Netns::new();
+    let exit = t.connect(&["-w", "3s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
+    exit.code(4).stdout("").says(&["no-such-host.invalid", "resolve", "cause:"]);
+}
+
+fn name_server_without_an_answer(t: &Ctx) {
+    // The budget holds for the resolver, too.
+    let ns = Netns::new();
+    ns.run("nft add table inet t; nft 'add chain inet t out { type filter hook output priority 0; }'");
+    ns.run("nft add rule inet t out udp dport 53 drop; ip route add blackhole default 2>/dev/null || true");
+    let exit = t.connect(&["-w", "1s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
+    exit.code(4).within(SOON);
+}
+
+fn unknown_service(t: &Ctx) {
+    t.connect(&["127.0.0.1:no-such-service"]).run(b"").code(4).says(&["no-such-service"]);
+}
+
+fn port_in_use_names_the_holder(t: &Ctx) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let us = std::process::id().to_string();
+    t.listen(&[&addr]).run(b"").code(10).says(&["in use", &addr, &us]);
+    t.listen(&[&format!("udp://{addr}")]).spawn().stderr.wait_for(&addr);
+}
+
+fn address_not_ours(t: &Ctx) {
+    t.listen(&["192.0.2.1:0"]).run(b"").code(10).says(&["192.0.2.1"]);
+    t.connect(&["-s", "192.0.2.1", "127.0.0.1:1"]).run(b"").code(10).says(&["192.0.2.1"]);
+}
+
+fn no_such_interface(t: &Ctx) {
+    t.connect(&["--interface", "nosuch0", "127.0.0.1:1"]).run(b"").code(10).says(&["nosuch0"]);
+    t.connect(&["[fe80::1%nosuch0]:1"]).run(b"").code(10).says(&["nosuch0"]);
+}
+
+/// In front of a command: an ordinary user.
+const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+fn privileged_port(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("sysctl -qw net.ipv4.ip_unprivileged_port_start=1024");
+    let exit = t.listen(&["127.0.0.1:80"]).under(&ns.wrap()).under(&NOBODY).run(b"");
+    exit.code(11).says(&["permission", "80"]);
+}
+
+fn no_route(t: &Ctx) {
+    let ns = Netns::new();
+    t.connect(&["192.0.2.1:80"]).under(&ns.wrap()).run(b"").code(6).says(&["unreachable", "try:"]);
+    t.connect(&["[2001:db8::1]:80"]).under(&ns.wrap()).run(b"").code(6);
+}
+
+fn administratively_prohibited(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'");
+    ns.run("nft add rule inet t in tcp dport 9 reject with icmpx admin-prohibited");
+    for addr in ["127.0.0.1:9", "[::1]:9"] {
+        t.connect(&[addr]).under(&ns.wrap()).run(b"").code(6);
+    }
+}
+
+fn local_firewall(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("nft add table inet t; nft 'add chain inet t out { type filter hook output priority 0; }'");
+    ns.run("nft add rule inet t out udp dport 9 drop");
+    t.connect(&["udp://127.0.0.1:9"]).under(&ns.wrap()).run(b"x").code(11).says(&["firewall"]);
+}
+
+fn unix_path_missing(t: &Ctx) {
+    t.connect(&[&format!("unix:{}", t.file("missing"))]).run(b"").code(6).says(&["missing", "cause:", "try:"]);
+    t.listen(&["unix:/nonexistent/dir/s"]).run(b"").says(&["/nonexistent/dir"]).says_not(&["os error"]);
+}
+
+fn unix_path_not_a_socket(t: &Ctx) {
+    std::fs::write(t.path("f"), "").unwrap();
+    let exit = t.connect(&[&format!("unix:{}", t.file("f"))]).run(b"");
+    assert_ne!(exit.code, 0);
+    exit.says(&["not a socket"]);
+}
+
+fn unix_path_stale(t: &Ctx) {
+    drop(UnixListener::bind(t.path("s")).unwrap());
+    t.connect(&[&format!("unix:{}", t.file("s"))]).run(b"").code(5).says(&["refused", "cause:"]);
+}
+
+fn unix_path_of_another_type(t: &Ctx) {
+    let _socket = UnixDatagram::bind(t.path("d")).unwrap();
+    t.connect(&[&format!("unix:{}", t.file("d"))]).run(b"").code(1).says(&["unix-dgram:"]);
+}
+
+fn unix_path_without_permission(t: &Ctx) {
+    use std::os::unix::fs::PermissionsExt;
+    let _listener = UnixListener::bind(t.path("s")).unwrap();
+    std::fs::set_permissions(t.path("s"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(t.dir(), PermissionsExt::from_mode(0o755)).unwrap();
+    let exit = t.connect(&[&format!("unix:{}", t.file("s"))]).under(&NOBODY).run(b"");
+    exit.code(11).says(&["permission"]);
+}
+
+fn descriptor_that_is_not_open(t: &Ctx) {
+    for command in ["connect", "listen"] {
+        t.sockkit(&[command, "fd:77"]).run(b"").code(2).says(&["77"]);
+        // Open, but no socket.
+        t.sockkit(&[command, "fd:0"]).run(b"").code(2);
+    }
+}
+
+fn systemd_without_listen_fds(t: &Ctx) {
+    t.listen(&["systemd:"]).run(b"").code(2).says(&["LISTEN_FDS"]);
+    // Meant for another process.
+    t.listen(&["systemd:"]).env("LISTEN_FDS", "1").env("LISTEN_PID", "1").run(b"").code(2).says(&["LISTEN_PID"]);
+}
+
+fn errors_go_to_stderr_even_with_json(t: &Ctx) {
+    let gone = TcpListener::bind((t.loopback(), 0)).unwrap().local_addr().unwrap().to_string();
+    let exit = t.connect(&["--json", &gone]).run(b"");
+    for line in exit.code(5).stdout.text().lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The spawned binary against real peers.
+//!
+//! A test is a function `fn name(t: &Ctx)` that panics to fail, and its name in the list at the top of its file,
+//! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
+//! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
+
+mod cli;
+mod connect;
+mod datagram;
+mod eof;
+mod errors;
+mod exec;
+mod harness;
+mod listen;
+mod peers;
+mod pump;
+mod signals;
+mod support;
+mod tutorial;
+
+use libtest_mimic::Arguments;
+
+fn main() -> std::process::ExitCode {
+    let mut args = Arguments::from_args();
+    // Most tests wait for something most of the time.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    args.test_threads.get_or_insert(cores * 3);
+    let trials = [
+        cli::tests,
+        connect::tests,
+        datagram::tests,
+        eof::tests,
+        errors::tests,
+        exec::tests,
+        harness::tests,
+        listen::tests,
+        peers::tests,
+        pump::tests,
+        signals::tests,
+        tutorial::tests,
+    ]
+    .into_iter()
+    .flat_map(|tests| tests())
+    .collect();
+    libtest_mimic::run(&args, trials).exit_code()
+}

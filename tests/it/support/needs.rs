@@ -1,0 +1,92 @@
+//! What a test may need that a machine may not have.
+
+use std::collections::HashMap;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Need {
+    NcOpenbsd,
+    NcTraditional,
+    Ncat,
+    Socat,
+    Busybox,
+    Python3,
+    Curl,
+    Tar,
+    Prlimit,
+    Setsid,
+    Setpriv,
+    /// Root that may make network namespaces, and `ip`.
+    Root,
+    /// `nft` in a namespace of our own.
+    Nft,
+    /// `::1` can be bound.
+    Ipv6,
+}
+
+impl Need {
+    /// The name of what is missing, `None` when it is there. Asked once per run of the tests.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        static KNOWN: Mutex<Option<HashMap<Need, bool>>> = Mutex::new(None);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = *known.get_or_insert_default().entry(self).or_insert_with(|| self.is_here());
+        (!here).then(|| self.name())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Need::NcOpenbsd => "nc.openbsd",
+            Need::NcTraditional => "nc.traditional",
+            Need::Ncat => "ncat",
+            Need::Socat => "socat",
+            Need::Busybox => "busybox",
+            Need::Python3 => "python3",
+            Need::Curl => "curl",
+            Need::Tar => "tar",
+            Need::Prlimit => "prlimit",
+            Need::Setsid => "setsid",
+            Need::Setpriv => "setpriv",
+            Need::Root => "root with `ip netns`",
+            Need::Nft => "nft in a network namespace",
+            Need::Ipv6 => "IPv6 on loopback",
+        }
+    }
+
+    fn is_here(self) -> bool {
+        match self {
+            Need::Root => succeeds("unshare", &["-n", "true"]) && succeeds("ip", &["netns", "list"]),
+            Need::Nft => Need::Root.is_here() && succeeds("unshare", &["-n", "nft", "list", "ruleset"]),
+            Need::Ipv6 => std::net::TcpListener::bind("[::1]:0").is_ok(),
+            program => on_path(program.name()),
+        }
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else { return false };
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let quiet = Stdio::null;
+    Command::new(program)
+        .args(args)
+        .stdin(quiet())
+        .stdout(quiet())
+        .stderr(quiet())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The interpreter itself: what is called `python3` may be a slow wrapper that looks for it.
+pub(crate) fn python() -> String {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    FOUND
+        .get_or_init(|| {
+            let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+            let said = asked.ok().and_then(|out| String::from_utf8(out.stdout).ok()).unwrap_or_default();
+            if said.trim().is_empty() { "python3".to_owned() } else { said.trim().to_owned() }
+        })
+        .clone()
+}
