@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::addr::Endpoint;
+use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::span::Misread;
 
 /// The result of everything that can end the program.
@@ -471,7 +471,8 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
     match errno {
         libc::EPERM => Exit::Permission,
         // ICMPv6 "administratively prohibited" arrives as EACCES on a connect; on a UNIX path it is a file mode.
-        libc::EACCES if phase == Phase::Connecting && !unix => Exit::Unreachable,
+        // On IPv4 UDP it is the missing --broadcast, ip(7).
+        libc::EACCES if phase == Phase::Connecting && !unix && !is_udp4(endpoint) => Exit::Unreachable,
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
@@ -486,6 +487,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
     }
+}
+
+fn is_udp4(endpoint: Option<&Endpoint>) -> bool {
+    matches!(endpoint, Some(Endpoint::Inet(Inet { transport: Transport::Udp, host: Host::V4(_), .. })))
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub trait Sink: Send + Sync {
         );
     }
 
+    /// Whether it told stdout and nobody reads that any more: then there is nobody to work for.
+    fn reader_left(&self) -> bool {
+        false
+    }
+
     /// What this sink wants to be told; constant over its life.
     fn detail(&self) -> Detail {
         Detail::Sessions

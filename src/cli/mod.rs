@@ -124,8 +124,8 @@ pub struct OutputArgs {
     /// Write the same events to a file or descriptor, and leave stdout to the payload
     #[arg(long, value_name = "FILE|fd:N", value_parser = events_target)]
     events: Option<EventsTarget>,
-    /// Show a hex dump of what passes, on stderr
-    #[arg(long)]
+    /// Show payload of both directions as a hex dump
+    #[arg(long, conflicts_with = "json")]
     hex: bool,
     /// Stamp each line that is shown
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "rfc3339", value_enum)]
@@ -190,19 +190,15 @@ impl OutputArgs {
     /// What of the payload goes to stdout.
     #[must_use]
     pub fn show(&self) -> Show {
-        match (self.json, self.hex) {
-            (true, _) => Show::Nothing,
-            (false, true) => Show::UnlessTerminal,
-            (false, false) => Show::Payload,
-        }
+        if self.json || self.hex { Show::Nothing } else { Show::Payload }
     }
 }
 
 /// Limits by the clock.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Timeouts (2s, 500ms, 1m; a bare number is seconds)")]
+#[command(next_help_heading = "Timeouts")]
 pub struct TimeoutArgs {
-    /// End a connection on which nothing moves in either direction
+    /// End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)
     #[arg(short, long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     pub idle_timeout: Option<Duration>,
     /// End a connection on which nothing is received
@@ -218,7 +214,7 @@ pub struct TimeoutArgs {
 
 /// What ends a session.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "End of a session")]
+#[command(next_help_heading = "EOF")]
 pub struct EofArgs {
     /// Send only: write nothing that comes, take no notice of the peer's end
     #[arg(long, conflicts_with_all = ["recv_only", "stay"])]
@@ -341,8 +337,8 @@ pub struct ServingArgs {
     /// The permission bits of a socket file, from its first instant
     #[arg(long, value_name = "OCTAL", value_parser = file_mode)]
     pub mode: Option<u32>,
-    /// How long to wait for somebody to connect
-    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    /// Give up if nobody connects in this time
+    #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     pub accept_timeout: Option<Duration>,
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Connect {
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     retry: Option<Duration>,
     /// Give up if there is no connection in this time, resolving included [default: 10s]
-    #[arg(short = 'w', long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(short = 'w', long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     connect_timeout: Option<Duration>,
     /// Be a pipe, also at a terminal
     #[arg(long, conflicts_with = "repl")]

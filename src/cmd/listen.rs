@@ -22,7 +22,9 @@ use crate::work::queue;
 
 /// The arguments of `sockkit listen`.
 #[derive(Debug, Args)]
-#[command(after_help = "Without a handler, one connection at a time talks through stdin and stdout.")]
+#[command(
+    after_help = "At most one handler; with -k their sessions run side by side. Without one, a connection at a time talks\nthrough stdin and stdout."
+)]
 pub(super) struct Listen {
     #[command(flatten)]
     address: ServerAddress,
@@ -47,7 +49,7 @@ pub(super) struct Listen {
 
 /// What is done with each connection: one of them, or stdin and stdout.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Handlers (at most one; with -k they run side by side)")]
+#[command(next_help_heading = "Handlers")]
 struct Handlers {
     /// Answer each message with TEXT (\r \n \t \0 \\ \xNN)
     #[arg(long, value_name = "TEXT", group = "handler")]

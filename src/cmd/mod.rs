@@ -68,7 +68,12 @@ trait Runnable: Args {
 }
 
 const fn subcommand<T: Runnable>() -> Subcommand {
-    Subcommand { name: T::NAME, about: T::ABOUT, augment: T::augment_args, run: run::<T> }
+    Subcommand { name: T::NAME, about: T::ABOUT, augment: augment::<T>, run: run::<T> }
+}
+
+/// The doc comment of the arguments is for readers of the code; the help has its own words.
+fn augment<T: Runnable>(command: Command) -> Command {
+    T::augment_args(command).about(T::ABOUT).long_about(None)
 }
 
 /// Runs the program: arguments, work, exit code.
@@ -108,8 +113,7 @@ pub fn command(lazily: bool) -> Command {
         .about("Open, serve, watch and explain sockets of every family")
         .after_help("Try: sockkit connect echo:    (type a line, see it come back; Ctrl-D ends)")
         .subcommand_required(true)
-        .arg_required_else_help(true)
-        .disable_help_subcommand(true);
+        .arg_required_else_help(true);
     SUBCOMMANDS.iter().fold(top, |top, subcommand| {
         let own = Command::new(subcommand.name).about(subcommand.about);
         top.subcommand(if lazily { own.defer(subcommand.augment) } else { (subcommand.augment)(own) })

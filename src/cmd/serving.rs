@@ -35,6 +35,13 @@ pub(super) fn bind(
     if (serving.mode.is_some() || serving.unlink) && !unix {
         return Err(Error::usage(format!("--mode and --unlink are about socket files, which {endpoint} has not")));
     }
+    // Before anything is bound: a descriptor that is not open is a mistake in the command line.
+    let ready = serving.ready_fd.map(|number| (number, sys::inherited_output(number)));
+    let ready = match ready {
+        Some((number, Err(_))) => return Err(Error::usage(format!("--ready-fd: descriptor {number} is not open"))),
+        Some((number, Ok(fd))) => Some((number, std::fs::File::from(fd))),
+        None => None,
+    };
     let bind = Bind {
         endpoint: &endpoint,
         options,
@@ -48,10 +55,8 @@ pub(super) fn bind(
     if let Some(path) = &serving.ready_file {
         write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
     }
-    if let Some(number) = serving.ready_fd {
-        let name = format!("descriptor {number}");
-        let fd = sys::inherited_output(number).map_err(|source| ready_failed(&name, &source))?;
-        writeln!(std::fs::File::from(fd), "{local}").map_err(|source| ready_failed(&name, &source))?;
+    if let Some((number, mut file)) = ready {
+        writeln!(file, "{local}").map_err(|source| ready_failed(&format!("descriptor {number}"), &source))?;
     }
     Ok(bound)
 }

@@ -1,7 +1,7 @@
 //! A connection, however it was made: bytes or messages, its peer, half-close.
 
 use std::io;
-use std::net::{IpAddr, Shutdown};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockAddr, Socket};
 
-use crate::addr::{Endpoint, Transport, Unix, UnixKind, UnixName};
+use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::sys;
 
@@ -276,13 +276,26 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// An IP address in the address grammar, with the name of its interface where it has a scope.
+#[must_use]
+pub fn inet_endpoint(transport: Transport, address: SocketAddr) -> Endpoint {
+    let mut endpoint = Endpoint::from_socket_addr(transport, address);
+    if let (Endpoint::Inet(Inet { host: Host::V6 { scope, .. }, .. }), SocketAddr::V6(v6)) = (&mut endpoint, address)
+        && v6.scope_id() != 0
+        && let Some(name) = sys::interface_name(v6.scope_id())
+    {
+        *scope = Some(name);
+    }
+    endpoint
+}
+
 /// A kernel address in the address grammar. An IPv4 peer of a dual-stack socket is an IPv4 address.
 #[must_use]
 pub fn endpoint_of(address: &SockAddr, shape: Shape) -> Endpoint {
     if let Some(mut socket_addr) = address.as_socket() {
         socket_addr.set_ip(socket_addr.ip().to_canonical());
         let transport = if shape.kind == Kind::Dgram { Transport::Udp } else { Transport::Tcp };
-        return Endpoint::from_socket_addr(transport, socket_addr);
+        return inet_endpoint(transport, socket_addr);
     }
     if let Some((cid, port)) = address.as_vsock_address() {
         return Endpoint::Vsock { cid, port };

@@ -12,6 +12,7 @@ use socket2::SockAddr;
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixKind, UnixName};
 use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
+use crate::net::conn::inet_endpoint;
 use crate::net::socket::{Family, Kind, Shape};
 use crate::sys::{self, Hints, LookupError, Stop};
 
@@ -212,7 +213,7 @@ fn targets(transport: Transport, addresses: Vec<SocketAddr>) -> Vec<Target> {
         .into_iter()
         .map(|address| Target {
             shape: Shape { family: if address.is_ipv4() { Family::V4 } else { Family::V6 }, kind },
-            endpoint: Endpoint::from_socket_addr(transport, address),
+            endpoint: inet_endpoint(transport, address),
             address: address.into(),
         })
         .collect()

@@ -1,15 +1,15 @@
 //! Events for people: one line each on stderr.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use super::stamp::{Stamper, Timestamps};
 use crate::addr::{Endpoint, Unix, UnixName};
-use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
-use crate::text::{Direction, hexdump, visible_line};
+use crate::event::{ConnId, Detail, Event, Limit, Side, Sink};
+use crate::text::visible_line;
 
 use super::color::{Paint, paint};
 use super::explain::render;
@@ -28,29 +28,14 @@ pub enum Verbosity {
     VeryVerbose,
 }
 
-/// `--timestamps`: what stands before each line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Timestamps {
-    /// Date and time in UTC (RFC 3339), to the microsecond.
-    #[default]
-    Rfc3339,
-    /// Seconds since the line before, the first since the start.
-    Delta,
-    /// Seconds since 1970.
-    Unix,
-}
-
 /// Says events to a person.
 ///
-/// Every event is one line (an error may have lines of its own below it, a dump has many), written at once.
+/// Every event is one line (an error may have lines of its own below it), written at once.
 /// Strings that came from elsewhere are shown with their controls escaped, so that no event can look like
 /// another one, or drive the terminal. Where that fails nobody is told: there is nobody.
 pub struct Human {
     verbosity: Verbosity,
-    hex: bool,
-    timestamps: Option<Timestamps>,
     color: bool,
-    start: Instant,
     /// The highest connection number so far: with one connection there is no need to number lines.
     connections: AtomicU64,
     state: Mutex<State>,
@@ -58,39 +43,20 @@ pub struct Human {
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// When the line before was written, since the start.
-    last: Duration,
-    /// How much each connection has sent and received, for the offsets of dumps.
-    offsets: HashMap<Option<ConnId>, [u64; 2]>,
+    stamper: Stamper,
 }
 
 impl Human {
     /// Writes to `out`, which should not buffer. `start` is the zero of the times that `-v` shows.
     #[must_use]
-    pub fn new(out: Box<dyn Write + Send>, verbosity: Verbosity, start: Instant) -> Self {
-        Self {
-            verbosity,
-            hex: false,
-            timestamps: None,
-            color: false,
-            start,
-            connections: AtomicU64::new(0),
-            state: Mutex::new(State { out, last: Duration::ZERO, offsets: HashMap::new() }),
-        }
-    }
-
-    /// Dumps payload too.
-    #[must_use]
-    pub fn hex(mut self, on: bool) -> Self {
-        self.hex = on;
-        self
-    }
-
-    /// Puts a time before each line.
-    #[must_use]
-    pub fn timestamps(mut self, kind: Option<Timestamps>) -> Self {
-        self.timestamps = kind;
-        self
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        verbosity: Verbosity,
+        timestamps: Option<Timestamps>,
+        start: Instant,
+    ) -> Self {
+        let stamper = Stamper::new(timestamps, start);
+        Self { verbosity, color: false, connections: AtomicU64::new(0), state: Mutex::new(State { out, stamper }) }
     }
 
     /// Uses colour. The crate `colored` must agree.
@@ -102,37 +68,12 @@ impl Human {
 
     /// What stands before the text of a line.
     fn stamp(&self, state: &mut State) -> String {
-        let now = self.start.elapsed();
-        let since = now.saturating_sub(std::mem::replace(&mut state.last, now));
-        let text = match self.timestamps {
-            Some(Timestamps::Rfc3339) => humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-            Some(Timestamps::Delta) => format!("+{}.{:06}", since.as_secs(), since.subsec_micros()),
-            Some(Timestamps::Unix) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                format!("{}.{:06}", now.as_secs(), now.subsec_micros())
-            }
-            None if self.verbosity >= Verbosity::Verbose => {
-                format!("[{}.{:06}]", now.as_secs(), now.subsec_micros())
-            }
+        let text = match state.stamper.stamp() {
+            Some(stamp) => stamp,
+            None if self.verbosity >= Verbosity::Verbose => state.stamper.since_start(),
             None => return String::new(),
         };
         paint(self.color, Paint::Dim, &text) + " "
-    }
-
-    /// The dump of one read or write.
-    fn dump(&self, state: &mut State, conn: Option<ConnId>, direction: Direction, data: &[u8], number: &str) -> String {
-        let seen = &mut state.offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
-        let offset = *seen;
-        *seen += data.len() as u64;
-        let stamp = self.stamp(state);
-        let mut text = String::new();
-        for line in hexdump(offset, data, direction) {
-            let _ = writeln!(text, "{stamp}{number}{line}");
-        }
-        if data.is_empty() {
-            let _ = writeln!(text, "{stamp}{number}{} {offset:08x}  (empty)", direction.marker());
-        }
-        text
     }
 }
 
@@ -145,20 +86,11 @@ impl Sink for Human {
         };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match event {
-            Event::Send(Payload { data: Some(data), .. }) if self.hex => {
-                self.dump(&mut state, conn, Direction::Sent, data, &number)
-            }
-            Event::Recv(Payload { data: Some(data), .. }) if self.hex => {
-                self.dump(&mut state, conn, Direction::Received, data, &number)
-            }
             Event::Error { message, cause, r#try, details, .. } => {
                 let message = number + &visible_line(message);
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
             }
             _ => {
-                if matches!(event, Event::Closed { .. }) {
-                    state.offsets.remove(&conn);
-                }
                 let Some((from, text)) = say(event) else { return };
                 if self.verbosity < from {
                     return;
@@ -175,13 +107,7 @@ impl Sink for Human {
     }
 
     fn detail(&self) -> Detail {
-        if self.hex {
-            Detail::Payload
-        } else if self.verbosity >= Verbosity::VeryVerbose {
-            Detail::Transfers
-        } else {
-            Detail::Sessions
-        }
+        if self.verbosity >= Verbosity::VeryVerbose { Detail::Transfers } else { Detail::Sessions }
     }
 }
 

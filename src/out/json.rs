@@ -20,6 +20,9 @@ pub enum Broken {
     Failed(String),
 }
 
+/// What a complaint calls stdout.
+pub(super) const STDOUT: &str = "standard output";
+
 /// Writes every event with its payload to one place, each line whole and at once.
 pub struct Json {
     name: String,
@@ -58,10 +61,14 @@ impl Sink for Json {
             let left = error.kind() == io::ErrorKind::BrokenPipe;
             inner.broken = Some(if left { Broken::ReaderLeft } else { Broken::Failed(words(&error)) });
             // `| head -1` on stdout is no error; a log that stops is worth a word.
-            if !left || self.name != "standard output" {
+            if !left || self.name != STDOUT {
                 super::mutter(&format!("events stop here: writing {}: {}", self.name, words(&error)));
             }
         }
+    }
+
+    fn reader_left(&self) -> bool {
+        self.name == STDOUT && self.broken() == Some(Broken::ReaderLeft)
     }
 
     fn detail(&self) -> Detail {

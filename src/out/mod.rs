@@ -19,14 +19,18 @@ use crate::sys;
 use crate::text::visible_line;
 
 mod color;
+mod dump;
 pub mod explain;
 mod human;
 mod json;
+mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
+pub use dump::Dump;
 pub use explain::{Explained, explain};
-pub use human::{Human, Timestamps, Verbosity};
+pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
+pub use stamp::Timestamps;
 
 /// Where `--events` goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +77,15 @@ impl Out {
     /// `--events` that cannot be opened; exit 2 for a descriptor that is not open.
     pub fn new(config: &OutConfig) -> Result<Self> {
         let color = color::decide(config.color);
-        let human = Human::new(Box::new(Descriptor(io::stderr())), config.verbosity, config.start)
-            .hex(config.hex)
-            .timestamps(config.timestamps)
-            .color(color);
+        let stderr = Box::new(Descriptor(io::stderr()));
+        let human = Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color);
         let mut out = Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: None, events: None };
+        if config.hex {
+            let stdout = Box::new(Descriptor(io::stdout()));
+            out.sinks.push(Arc::new(Dump::new(stdout, config.timestamps, config.start)));
+        }
         if config.json {
-            let json = Arc::new(Json::new(Box::new(Descriptor(io::stdout())), "standard output", config.start));
+            let json = Arc::new(Json::new(Box::new(Descriptor(io::stdout())), json::STDOUT, config.start));
             out.sinks.push(json.clone());
             out.json = Some(json);
         }
@@ -125,6 +131,10 @@ impl Sink for Out {
 
     fn fail(&self, conn: Option<ConnId>, error: &Error) {
         self.emit(conn, &explain(&self.command, error).event());
+    }
+
+    fn reader_left(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.reader_left())
     }
 
     fn detail(&self) -> Detail {

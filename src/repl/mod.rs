@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::termios::{OptionalActions, Termios};
@@ -17,6 +17,9 @@ use crate::sys::{Reason, Stop, poll};
 use crate::text::Visible;
 use crate::work::handler::stdio::exit;
 use crate::work::pump::End;
+
+/// After Ctrl-D, how long a silent peer is waited for.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// SIGINT: what Ctrl-C means outside of a line editor.
 const INTERRUPT: u8 = 2;
@@ -55,9 +58,15 @@ fn talk(conn: &mut Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<End
     let terminal = rustix::termios::tcgetattr(io::stdin()).ok();
     let mut editor = DefaultEditor::new().map_err(|error| editor_failed(&error))?;
     let mut printer = editor.create_external_printer().map_err(|error| editor_failed(&error))?;
-    let over = Stop::new().map_err(|source| Error::os(Phase::Opening, None, source))?;
+    let opening = |source| Error::os(Phase::Opening, None, source);
+    // Tells the receiver that the session is over; told by the receiver that it is.
+    let (over, receiving) = (Stop::new().map_err(opening)?, Stop::new().map_err(opening)?);
     std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive(conn, shared, &over, |text| drop(printer.print(text))));
+        let receiver = scope.spawn(|| {
+            let result = receive(conn, shared, &over, |text| drop(printer.print(text)));
+            receiving.request();
+            result
+        });
         // The line editor waits in read(2) and cannot be asked to return, so this thread ends the process.
         scope.spawn(|| {
             let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(&over, PollFlags::IN)];
@@ -68,17 +77,17 @@ fn talk(conn: &mut Conn, eol: &[u8], shared: &Shared, stop: &Stop) -> Result<End
         });
         let typed = type_lines(&mut editor, conn, eol, shared, stop);
         if matches!(typed, Ok(Typed::Ended)) {
-            // Our side has ended; what the peer still sends is shown, until it ends too.
+            // Our side has ended; what the peer still sends is shown, for as long as it keeps sending.
             let _ = conn.shutdown_write();
             shared.sink.emit(Some(shared.id), &Event::Eof { side: Side::Local });
-        } else {
-            over.request();
+            let mut before = u64::MAX;
+            while !receiver.is_finished() && shared.received.load(Ordering::Relaxed) != before {
+                before = shared.received.load(Ordering::Relaxed);
+                let _ = receiving.wait(Instant::now() + QUIET);
+            }
         }
-        if !conn.has_end() {
-            over.request();
-        }
-        let received = receiver.join().unwrap_or(Ok(()));
         over.request();
+        let received = receiver.join().unwrap_or(Ok(()));
         match typed? {
             Typed::Ended => received.map(|()| End::Finished),
             Typed::Left => Ok(End::Stopped(Reason::Signal(INTERRUPT))),

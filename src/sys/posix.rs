@@ -222,9 +222,7 @@ pub fn clean_child(command: &mut Command) {
     // SAFETY: the closure calls only async-signal-safe functions: signal, sigprocmask, and fcntl or close_range.
     unsafe {
         command.pre_exec(|| {
-            for signal in 1..32 {
-                libc::signal(signal, libc::SIG_DFL);
-            }
+            super::default_signals();
             let mut none = MaybeUninit::uninit();
             libc::sigemptyset(none.as_mut_ptr());
             libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());

@@ -21,6 +21,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Shape;
 use crate::sys;
+use crate::work::serve::Stopping;
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
 const BUFFER: usize = 64 << 10;
@@ -42,6 +43,7 @@ pub struct Link {
     peer: Endpoint,
     shape: Shape,
     idle: Option<Duration>,
+    stopping: Stopping,
     sink: Arc<dyn Sink>,
     detail: Detail,
     sent: AtomicU64,
@@ -71,7 +73,8 @@ pub struct Peer {
 pub enum Got<'a> {
     /// Bytes of a stream, or one message.
     Bytes(&'a [u8]),
-    /// The peer ended what it sends; of datagrams, it has been silent for so long that the session is over.
+    /// The peer ended what it sends, or has to be treated so: a datagram peer that has been silent for long, or
+    /// the program is to stop.
     Eof,
 }
 
@@ -80,37 +83,54 @@ impl Link {
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn connection(conn: Conn, id: ConnId, idle: Option<Duration>, sink: Arc<dyn Sink>) -> Result<Self> {
+    pub fn connection(
+        conn: Conn,
+        id: ConnId,
+        idle: Option<Duration>,
+        stopping: Stopping,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Self> {
         let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self::new(Wire::Connection(fd), id, local, peer, shape, idle, sink))
+        Ok(Self {
+            idle,
+            stopping,
+            id,
+            local,
+            peer,
+            shape,
+            detail: sink.detail(),
+            sink,
+            wire: Wire::Connection(fd),
+            sent: 0.into(),
+            received: 0.into(),
+        })
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
     pub fn datagrams(
-        peer: Peer,
+        wire: Peer,
         id: ConnId,
-        local: Endpoint,
-        name: Endpoint,
+        (local, peer): (Endpoint, Endpoint),
         shape: Shape,
+        stopping: Stopping,
         sink: Arc<dyn Sink>,
     ) -> Self {
-        Self::new(Wire::Datagrams(peer), id, local, name, shape, None, sink)
-    }
-
-    fn new(
-        wire: Wire,
-        id: ConnId,
-        local: Endpoint,
-        peer: Endpoint,
-        shape: Shape,
-        idle: Option<Duration>,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
-        let detail = sink.detail();
-        Self { wire, id, local, peer, shape, idle, sink, detail, sent: 0.into(), received: 0.into() }
+        Self {
+            idle: None,
+            stopping,
+            id,
+            local,
+            peer,
+            shape,
+            detail: sink.detail(),
+            sink,
+            wire: Wire::Datagrams(wire),
+            sent: 0.into(),
+            received: 0.into(),
+        }
     }
 
     /// Our address.
@@ -148,31 +168,35 @@ impl Link {
     /// # Errors
     /// When the connection breaks, or nothing comes for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
-        self.within_idle(self.recv_patiently(look)).await
+        // What has come is still taken when the program is to stop; what has not is not waited for.
+        let mut look = Some(look);
+        let mut take = |got: Got<'_>| look.take().map(|look| look(got));
+        let result = tokio::select! {
+            biased;
+            result = self.within_idle(self.recv_patiently(&mut take)) => result?,
+            () = self.stopping.wait() => None,
+        };
+        match result {
+            Some(result) => Ok(result),
+            None => Ok(take(Got::Eof).expect("nothing was taken")),
+        }
     }
 
-    async fn recv_patiently<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
+    async fn recv_patiently<R>(&self, look: &mut impl FnMut(Got<'_>) -> R) -> Result<R> {
         match &self.wire {
-            Wire::Connection(fd) => {
-                let mut look = Some(look);
-                let outcome = fd
-                    .async_io(Interest::READABLE, |conn| {
-                        SHARED.with_borrow_mut(|buffer| {
-                            let got = match conn.recv_connected(buffer)? {
-                                Incoming::Bytes(bytes) => Got::Bytes(&buffer[..bytes]),
-                                Incoming::Eof => Got::Eof,
-                            };
-                            self.told_received(&got);
-                            Ok(look.take().map(|look| look(got)))
-                        })
+            Wire::Connection(fd) => fd
+                .async_io(Interest::READABLE, |conn| {
+                    SHARED.with_borrow_mut(|buffer| {
+                        let got = match conn.recv_connected(buffer)? {
+                            Incoming::Bytes(bytes) => Got::Bytes(&buffer[..bytes]),
+                            Incoming::Eof => Got::Eof,
+                        };
+                        self.told_received(&got);
+                        Ok(look(got))
                     })
-                    .await;
-                match outcome {
-                    Ok(Some(result)) => Ok(result),
-                    Ok(None) => unreachable!("async_io ends with the first success"),
-                    Err(source) => Err(self.broken(Phase::Receiving, source)),
-                }
-            }
+                })
+                .await
+                .map_err(|source| self.broken(Phase::Receiving, source)),
             Wire::Datagrams(peer) => {
                 let mut inbox = peer.inbox.lock().await;
                 let message = tokio::time::timeout(peer.quiet, inbox.recv()).await.ok().flatten();

@@ -178,10 +178,11 @@ impl Pump<'_> {
             output_gone: false,
             draining: None,
             failure: None,
+            copy_failure: None,
         };
-        let end = match session.run() {
-            Ok(end) => end,
-            Err(error) => End::Failed(error),
+        let end = match (session.run(), session.copy_failure.take()) {
+            (Ok(End::Finished), Some(error)) | (Err(error), _) => End::Failed(error),
+            (Ok(end), _) => end,
         };
         Outcome { sent: session.sent, received: session.received, end }
     }
@@ -250,6 +251,8 @@ struct Session<'a> {
     draining: Option<(Reason, Instant)>,
     /// Broken; what came before is still written.
     failure: Option<Error>,
+    /// `--output` could not be written. What is copied goes on; the error is the session's at its end.
+    copy_failure: Option<Error>,
 }
 
 /// What poll(2) is to watch, and what it saw.
@@ -267,6 +270,9 @@ impl Session<'_> {
         loop {
             if let Some(end) = self.end()? {
                 return Ok(end);
+            }
+            if self.sink.reader_left() {
+                return Ok(End::OutputClosed);
             }
             let ready = self.wait()?;
             if ready.output_broken {
@@ -317,10 +323,8 @@ impl Session<'_> {
         }
         if self.is_finished(now) {
             if self.up.state == State::Open {
-                self.sink.emit(
-                    Some(self.id),
-                    &Event::Warning { message: "the session is over; standard input was still open" },
-                );
+                self.sink
+                    .emit(Some(self.id), &Event::Warning { message: "the session is over, with stdin still open" });
             }
             return Ok(Some(End::Finished));
         }
@@ -601,7 +605,7 @@ impl Session<'_> {
                 format!("--output: {}", crate::error::words(&source)),
             );
             self.sink.emit(Some(self.id), &Event::Warning { message: &error.to_string() });
-            self.failure.get_or_insert(error);
+            self.copy_failure = Some(error);
         }
     }
 

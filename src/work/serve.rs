@@ -120,7 +120,7 @@ impl Serve {
                         Admission::Session(id, conn) => {
                             begun += 1;
                             last_came = Instant::now();
-                            let link = Link::connection(conn, id, self.idle, self.door.sink.clone())?;
+                            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
                             let (handler, stopped) = (self.handler.clone(), stopped.clone());
                             sessions.spawn(async move { ((), session(&handler, link, &stopped).await) });
                         }
@@ -141,8 +141,9 @@ impl Serve {
     async fn single(&mut self, conn: Conn) -> Result<Exit> {
         let mut tally = Tally::default();
         if let Some((id, conn)) = self.door.admit(conn) {
-            let link = Link::connection(conn, id, self.idle, self.door.sink.clone())?;
-            tally.count(Some(session(&self.handler, link, &Stopping::new(&self.stop)?).await));
+            let stopped = Stopping::new(&self.stop)?;
+            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
+            tally.count(Some(session(&self.handler, link, &stopped).await));
         }
         self.verdict(tally)
     }
@@ -249,7 +250,7 @@ impl Serve {
                 inbox: Mutex::new(receiver),
                 quiet,
             };
-            let link = Link::datagrams(wire, id, local.clone(), peer, shape, self.door.sink.clone());
+            let link = Link::datagrams(wire, id, (local.clone(), peer), shape, stopped.clone(), self.door.sink.clone());
             let (handler, stopped) = (self.handler.clone(), stopped.clone());
             sessions.spawn(async move { (packet.from, session(&handler, link, &stopped).await) });
         }

@@ -232,7 +232,7 @@ fn does_not_resolve(t: &Ctx) {
     // A namespace of its own has no way to a name server: no answer, which is not the same as "no such name".
     let ns = Netns::new();
     let exit = t.connect(&["-w", "3s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
-    exit.code(4).stdout("").says(&["no-such-host.invalid", "resolve", "cause:"]);
+    exit.code(4).stdout("").says(&["no-such-host.invalid", "resolving", "cause:"]);
 }
 
 fn name_server_without_an_answer(t: &Ctx) {

@@ -37,12 +37,7 @@ fn stderr_of_the_program_is_ours(t: &Ctx) {
 }
 
 fn r10_failure_of_the_program_is_visible(t: &Ctx) {
-    for (handler, line, word) in [
-        ("--exec", "false", "1"),
-        ("--sh", "exit 7", "7"),
-        ("--sh", "kill -9 $$", "9"),
-        ("--exec", "/nonexistent/program", "nonexistent"),
-    ] {
+    for (handler, line, word) in [("--exec", "false", "1"), ("--sh", "exit 7", "7"), ("--sh", "kill -9 $$", "9")] {
         let exit = {
             let mut server = t.listen(&[handler, line, "127.0.0.1:0"]).server();
             let _ = connect(server.socket_addr()).read_to_end(&mut Vec::new());
@@ -50,6 +45,8 @@ fn r10_failure_of_the_program_is_visible(t: &Ctx) {
         };
         exit.code(14).says(&[word]);
     }
+    // A program that is not there is told before anybody has connected.
+    t.listen(&["--exec", "/nonexistent/program", "127.0.0.1:0"]).run(b"").code(14).says(&["nonexistent"]);
 }
 
 fn r12_program_has_blocking_descriptors(t: &Ctx) {

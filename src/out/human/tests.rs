@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Payload;
 
 use std::io;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Kept {
 
 fn human(verbosity: Verbosity) -> (Human, Kept) {
     let kept = Kept::default();
-    (Human::new(Box::new(kept.clone()), verbosity, Instant::now()), kept)
+    (Human::new(Box::new(kept.clone()), verbosity, None, Instant::now()), kept)
 }
 
 fn at(address: &str) -> Endpoint {
@@ -153,7 +154,7 @@ fn timestamps_come_in_three_forms() {
         (Timestamps::Delta, "+0.000000 x"),
     ] {
         let kept = Kept::default();
-        let human = Human::new(Box::new(kept.clone()), Verbosity::Verbose, Instant::now()).timestamps(Some(kind));
+        let human = Human::new(Box::new(kept.clone()), Verbosity::Verbose, Some(kind), Instant::now());
         human.emit(None, &Event::Listening { local: &at("127.0.0.1:1"), families: None, backlog: None });
         let line = kept.take().remove(0).replace("listening on 127.0.0.1:1\n", "x");
         assert_eq!(line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>(), shape);
@@ -215,34 +216,9 @@ fn an_event_is_one_line_however_hostile() {
 }
 
 #[test]
-fn a_dump_counts_each_direction_of_each_connection() {
-    let kept = Kept::default();
-    let human = Human::new(Box::new(kept.clone()), Verbosity::Quiet, Instant::now()).hex(true);
-    assert_eq!(human.detail(), Detail::Payload);
-    human.emit(Some(1), &Event::Send(Payload::of(b"0123456789abcdef!")));
-    human.emit(Some(1), &Event::Recv(Payload::of(b"a")));
-    human.emit(Some(1), &Event::Send(Payload::of(b"\n")));
-    human.emit(Some(2), &Event::Recv(Payload::of(b"")));
-    let written = kept.take();
-    assert_eq!(written.len(), 4, "one write for each event");
-    assert_eq!(
-        written.concat().lines().collect::<Vec<_>>(),
-        [
-            "> 00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|",
-            "> 00000010  21                                                |!|",
-            "< 00000000  61                                                |a|",
-            "> 00000011  0a                                                |.|",
-            "#2 < 00000000  (empty)",
-        ]
-    );
-    human.emit(Some(1), &Event::Closed { reason: "ok", sent: 18, received: 1, duration: Duration::ZERO });
-    assert_eq!(human.state.lock().unwrap().offsets.len(), 1, "what is over is forgotten");
-}
-
-#[test]
 fn lines_of_parallel_connections_do_not_mix() {
     let (mut reader, writer) = io::pipe().unwrap();
-    let human = Arc::new(Human::new(Box::new(writer), Verbosity::Default, Instant::now()));
+    let human = Arc::new(Human::new(Box::new(writer), Verbosity::Default, None, Instant::now()));
     let threads: Vec<_> = (1..=4)
         .map(|conn| {
             let human = human.clone();
@@ -265,6 +241,6 @@ fn lines_of_parallel_connections_do_not_mix() {
 fn nobody_is_told_when_stderr_fails() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
-    let human = Human::new(Box::new(writer), Verbosity::Default, Instant::now());
+    let human = Human::new(Box::new(writer), Verbosity::Default, None, Instant::now());
     human.emit(None, &Event::Warning { message: "x" });
 }

@@ -69,6 +69,23 @@ pub fn close_all_on_exec(first: i32) {
     }
 }
 
+/// Gives every signal its default disposition, also the two that glibc keeps for itself and that its own
+/// posix_spawn(3) leaves ignored. Async-signal-safe.
+pub fn default_signals() {
+    /// Signals are numbered 1 to 64, and a set of them has 8 bytes: signal(7), `<asm/signal.h>`.
+    const LAST: libc::c_int = 64;
+    const SET: libc::size_t = 8;
+    // A kernel_sigaction of zeroes is SIG_DFL without flags, on every architecture.
+    let default = [0u64; 4];
+    for signal in 1..=LAST {
+        // SAFETY: rt_sigaction(2) reads the struct, which is as large as the largest; for SIGKILL and SIGSTOP it
+        // fails without an effect.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<libc::c_void>(), SET)
+        };
+    }
+}
+
 /// Opens the pipe or terminal behind a descriptor once more, in non-blocking mode: a file description of our
 /// own, whose flags nobody shares (proc(5), /proc/self/fd).
 ///

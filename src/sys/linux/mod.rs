@@ -8,7 +8,7 @@ mod procfs;
 pub mod sockopt;
 mod unixdiag;
 
-pub use bytes::{close_all_on_exec, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
+pub use bytes::{close_all_on_exec, default_signals, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
 pub use errqueue::{icmp_error, recverr};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::listen_overflows;

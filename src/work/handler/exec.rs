@@ -75,6 +75,10 @@ impl Program {
         let os = |source| Error::os(Phase::Running, Some(link.peer()), source);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|stdout| stdout.into_owned_fd()).transpose().map_err(os)?;
+        if let Some(stdout) = &stdout {
+            // Our end alone: the program's is another file description, and stays as programs expect it.
+            rustix::io::ioctl_fionbio(stdout, true).map_err(|errno| os(errno.into()))?;
+        }
         let stdout = stdout.map(|fd| sys::watch(fd, Interest::READABLE)).transpose().map_err(os)?;
         if let Some(greeting) = &self.greeting {
             link.send(greeting).await?;

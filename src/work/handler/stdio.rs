@@ -14,7 +14,7 @@ use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
 use crate::work::door::Door;
-use crate::work::local::{Input, Kind, Output};
+use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
 
 /// What goes to stdout.
@@ -22,9 +22,7 @@ use crate::work::pump::{End, Outcome, Pump, Rules};
 pub enum Show {
     /// The payload.
     Payload,
-    /// The payload, unless stdout is a terminal, on which a dump of it is shown instead.
-    UnlessTerminal,
-    /// Nothing: the payload is told as events, on stdout.
+    /// Nothing: the payload is told as events, in another form (`--json`, `--hex`).
     Nothing,
 }
 
@@ -62,17 +60,11 @@ impl Stdio {
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
         let begun = Instant::now();
         let (stdin, stdout) = (io::stdin(), io::stdout());
-        let output = Output::new(stdout.as_fd());
-        let shown = match self.show {
-            Show::Payload => true,
-            Show::UnlessTerminal => output.kind() != Kind::Terminal,
-            Show::Nothing => false,
-        };
         let pump = Pump {
             conn,
             id,
             input: Some(Input::new(stdin.as_fd())),
-            output: shown.then_some(output),
+            output: (self.show == Show::Payload).then(|| Output::new(stdout.as_fd())),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),

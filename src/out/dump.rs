@@ -1,0 +1,125 @@
+//! `--hex`: the payload of both directions as a hex dump on stdout, in the place of the bytes.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::stamp::{Stamper, Timestamps};
+use crate::event::{ConnId, Detail, Event, Payload, Sink};
+use crate::text::{Direction, hexdump};
+
+/// See the module.
+pub struct Dump(Mutex<State>);
+
+struct State {
+    out: Box<dyn Write + Send>,
+    stamper: Stamper,
+    /// How much each connection has sent and received so far.
+    offsets: HashMap<ConnId, [u64; 2]>,
+    /// The highest connection number so far: with one connection there is no need to number lines.
+    most: ConnId,
+    reader_left: bool,
+}
+
+impl Dump {
+    /// Writes to `out`, which should not buffer.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, timestamps: Option<Timestamps>, start: Instant) -> Self {
+        let stamper = Stamper::new(timestamps, start);
+        Self(Mutex::new(State { out, stamper, offsets: HashMap::new(), most: 0, reader_left: false }))
+    }
+}
+
+impl State {
+    fn dump(&mut self, conn: ConnId, direction: Direction, data: &[u8]) -> String {
+        self.most = self.most.max(conn);
+        let mut before = self.stamper.stamp().map_or(String::new(), |stamp| stamp + " ");
+        if self.most > 1 {
+            let _ = write!(before, "#{conn} ");
+        }
+        let seen = &mut self.offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
+        let offset = *seen;
+        *seen += data.len() as u64;
+        let mut text = String::new();
+        for line in hexdump(offset, data, direction) {
+            let _ = writeln!(text, "{before}{line}");
+        }
+        if data.is_empty() {
+            let _ = writeln!(text, "{before}{} {offset:08x}  (empty)", direction.marker());
+        }
+        text
+    }
+}
+
+impl Sink for Dump {
+    fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let conn = conn.unwrap_or_default();
+        let text = match event {
+            Event::Send(Payload { data: Some(data), .. }) => state.dump(conn, Direction::Sent, data),
+            Event::Recv(Payload { data: Some(data), .. }) => state.dump(conn, Direction::Received, data),
+            Event::Closed { .. } => {
+                state.offsets.remove(&conn);
+                return;
+            }
+            _ => return,
+        };
+        // One call for the whole text, with the lock held.
+        if let Err(error) = state.out.write_all(text.as_bytes()) {
+            state.reader_left |= error.kind() == io::ErrorKind::BrokenPipe;
+        }
+    }
+
+    fn reader_left(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reader_left
+    }
+
+    fn detail(&self) -> Detail {
+        Detail::Payload
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::time::Duration;
+
+    #[test]
+    fn a_dump_counts_each_direction_of_each_connection() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let dump = Dump::new(Box::new(writer), None, Instant::now());
+        assert_eq!(dump.detail(), Detail::Payload);
+        dump.emit(Some(1), &Event::Send(Payload::of(b"0123456789abcdef!")));
+        dump.emit(Some(1), &Event::Recv(Payload::of(b"a")));
+        dump.emit(Some(1), &Event::Send(Payload::of(b"\n")));
+        dump.emit(Some(2), &Event::Recv(Payload::of(b"")));
+        dump.emit(Some(1), &Event::Closed { reason: "ok", sent: 18, received: 1, duration: Duration::ZERO });
+        assert_eq!(dump.0.lock().unwrap().offsets.len(), 1, "what is over is forgotten");
+        drop(dump);
+        let mut written = String::new();
+        reader.read_to_string(&mut written).unwrap();
+        assert_eq!(
+            written.lines().collect::<Vec<_>>(),
+            [
+                "> 00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|",
+                "> 00000010  21                                                |!|",
+                "< 00000000  61                                                |a|",
+                "> 00000011  0a                                                |.|",
+                "#2 < 00000000  (empty)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reader_that_left_is_noticed() {
+        let (reader, writer) = io::pipe().unwrap();
+        let dump = Dump::new(Box::new(writer), None, Instant::now());
+        drop(reader);
+        assert!(!dump.reader_left());
+        dump.emit(Some(1), &Event::Recv(Payload::of(b"a")));
+        assert!(dump.reader_left());
+    }
+}
