@@ -202,7 +202,8 @@ fn events_file_leaves_stdout_alone(t: &Ctx) {
 
 fn hex_dump(t: &Ctx) {
     let exit = t.connect(&["--hex", "echo:"]).run(b"AB\n");
-    assert!(exit.code(0).stdout.text().contains("41 42 0a"), "{:?}", exit.stdout.text());
+    // On stderr: stdout is for the bytes themselves.
+    exit.code(0).stdout("AB\n").says(&["41 42 0a"]);
 }
 
 fn quiet_and_verbose_change_only_stderr(t: &Ctx) {

@@ -137,7 +137,6 @@ fn bad_options(t: &Ctx) {
         &["listen", "--count=x", "127.0.0.1:0"],
         &["listen", "--mode=9", "unix:/tmp/never"],
         &["listen", "--ready-fd=x", "127.0.0.1:0"],
-        &["listen", "--ready-fd=77", "127.0.0.1:0"],
         &["listen", "-6", "127.0.0.1:0"],
         &["listen", "echo:"],
     ] {
@@ -224,15 +223,16 @@ fn refused_names_what_listens_nearby(t: &Ctx) {
     let host = t.loopback();
     let listener = TcpListener::bind((host, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let other = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap();
-    t.connect(&[&other.to_string()]).run(b"").code(5).says(&[&port.to_string()]);
+    // The slip of a digit: nobody else has this address, so nobody listens there.
+    let off_by_one = format!("{host}:{}", port - 1);
+    t.connect(&[&off_by_one]).run(b"").code(5).says(&[&port.to_string()]);
 }
 
 fn does_not_resolve(t: &Ctx) {
     // A namespace of its own has no way to a name server: no answer, which is not the same as "no such name".
     let ns = Netns::new();
     let exit = t.connect(&["-w", "3s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
-    exit.code(4).stdout("").says(&["no-such-host.invalid", "resolve", "cause:"]);
+    exit.code(4).stdout("").says(&["no-such-host.invalid", "resolv", "cause:"]);
 }
 
 fn name_server_without_an_answer(t: &Ctx) {
