@@ -202,7 +202,9 @@ fn events_file_leaves_stdout_alone(t: &Ctx) {
 
 fn hex_dump(t: &Ctx) {
     let exit = t.connect(&["--hex", "echo:"]).run(b"AB\n");
-    assert!(exit.code(0).stdout.text().contains("41 42 0a"), "{:?}", exit.stdout.text());
+    // In the place of the bytes, both directions.
+    let dump = exit.code(0).stdout.text();
+    assert!(dump.contains("> 00000000  41 42 0a") && dump.contains("< 00000000  41 42 0a"), "{dump:?}");
 }
 
 fn quiet_and_verbose_change_only_stderr(t: &Ctx) {

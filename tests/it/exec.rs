@@ -45,8 +45,9 @@ fn r10_failure_of_the_program_is_visible(t: &Ctx) {
         };
         exit.code(14).says(&[word]);
     }
-    // A program that is not there is told before anybody has connected.
-    t.listen(&["--exec", "/nonexistent/program", "127.0.0.1:0"]).run(b"").code(14).says(&["nonexistent"]);
+    // One that is not there is told at once, not when a client comes.
+    let missing = "/nonexistent/program";
+    t.listen(&["--exec", missing, "127.0.0.1:0"]).run(b"").code(14).stdout("").says(&[missing]);
 }
 
 fn r12_program_has_blocking_descriptors(t: &Ctx) {
@@ -86,8 +87,10 @@ fn r21_default_signals_whatever_we_inherited(t: &Ctx) {
         .under(&["env", "--ignore-signal=CHLD", "--ignore-signal=PIPE", "--block-signal=TERM"])
         .server();
     let text = String::from_utf8(read_all(connect(server.socket_addr()))).unwrap();
-    let masks: Vec<&str> = text.lines().map(|l| l.split_whitespace().last().unwrap()).collect();
-    assert_eq!(masks, ["0000000000000000"; 2], "{text}");
+    let masks: Vec<u64> =
+        text.lines().map(|l| u64::from_str_radix(l.split_whitespace().last().unwrap(), 16).unwrap()).collect();
+    assert_eq!(masks.len(), 2, "{text}");
+    assert!(masks.iter().all(|mask| *mask == 0), "{text}");
     // Waiting works, though the parent had SIGCHLD ignored.
     server.wait().code(0);
 }
@@ -114,7 +117,7 @@ fn r25_only_our_own_children_are_ended(t: &Ctx) {
 fn r40_no_fork_storm(t: &Ctx) {
     let server = t.listen(&["-q", "-u", "-k", "--exec", "sleep 0.2", "127.0.0.1:0"]).server();
     let mut most = 0;
-    for n in 0..2000 {
+    for n in 0..500 {
         udp().send_to(b"x", server.socket_addr()).unwrap();
         if n % 100 == 0 {
             most = most.max(server.children().len());

@@ -172,8 +172,11 @@ fn r26_connecting(t: &Ctx) {
     ns.run("nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'");
     ns.run("nft add rule inet t in tcp dport 9 drop");
     ends(|| {
-        let client = t.connect(&["-v", "127.0.0.1:9"]).under(&ns.wrap()).piped().spawn();
-        client.stderr.wait_for("127.0.0.1:9");
+        let client = t.connect(&["-w", "1m", "127.0.0.1:9"]).under(&ns.wrap()).piped().spawn();
+        poll_until("a connection in SYN_SENT", || {
+            let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", client.pid())).ok()?;
+            table.lines().any(|line| line.split_whitespace().nth(3) == Some("02")).then_some(())
+        });
         client
     });
 }
