@@ -1,6 +1,7 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
 mod caret;
+pub mod faults;
 pub mod socket_options;
 mod value;
 
@@ -320,9 +321,15 @@ pub struct ServingArgs {
     /// End after N sessions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
     pub count: Option<u64>,
-    /// At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]
+    /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, 65536 at the most; of programs 64]
     #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
     pub max_conns: Option<usize>,
+    /// Asked to end, give sessions so long to end themselves [default: 5s]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    pub grace: Option<Duration>,
+    /// At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time
+    #[arg(long)]
+    pub stats: bool,
     /// Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     allow: Vec<Cidr>,

@@ -10,12 +10,13 @@ use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ServerAddress, ServingArgs, TimeoutArgs};
 use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
 use crate::net::options::Options;
-use crate::sys;
+use crate::sys::{self, Asked};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
-use crate::work::serve::{MAX_CONNS, MAX_PROCESSES, Serve};
+use crate::work::serve::{GRACE, Serve};
 
 /// Binds the address and gives the ready signals.
 ///
@@ -95,17 +96,39 @@ pub(super) fn serve(
     context: &Context,
 ) -> Result<Exit> {
     let options = socket.options();
+    // Before it is ready: from then on somebody may ask.
+    let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let bound = bind(address, &options, serving, context)?;
-    let most = if matches!(handler, Handler::Exec(_)) { MAX_PROCESSES } else { MAX_CONNS };
+    let max_conns = max_conns(serving, &handler, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()),
         handler: Arc::new(handler),
         count: if keep_open { serving.count } else { Some(1) },
         keep_open,
-        max_conns: serving.max_conns.unwrap_or(most),
+        max_conns,
         accept_timeout: serving.accept_timeout,
         idle: timeouts.idle_timeout,
+        grace: serving.grace.unwrap_or(GRACE),
+        asked: Some(asked),
+        stats: serving.stats,
         stop: context.stop.clone(),
     };
     serve.run(bound)
+}
+
+/// How many sessions at once: as many as were asked for, or as there are descriptors for. The limit of those is
+/// raised as far as it goes.
+fn max_conns(serving: &ServingArgs, handler: &Handler, bound: &Bound, context: &Context) -> usize {
+    let limit = sys::raise_descriptors();
+    let Some(asked) = serving.max_conns else { return handler.usual_most(limit.soft) };
+    let possible = handler.possible_most(limit.soft);
+    // Datagram peers share one.
+    if asked > possible && !matches!(bound, Bound::Datagrams(_)) {
+        let message = format!(
+            "--max-conns {asked} cannot be reached: {} descriptors (RLIMIT_NOFILE, hard limit {}) are enough for {possible}",
+            limit.soft, limit.hard
+        );
+        context.sink.emit(None, &Event::Warning { message: &message });
+    }
+    asked
 }

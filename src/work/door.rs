@@ -21,6 +21,9 @@ use crate::sys::{Stop, poll};
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// After so long without it, a lack of descriptors or memory is told anew.
+const RELIEF: Duration = Duration::from_secs(10);
+
 /// Numbers connections and turns away those that may not come.
 pub struct Door {
     /// Who may come.
@@ -29,8 +32,12 @@ pub struct Door {
     pub options: Options,
     /// Is told.
     pub sink: Arc<dyn Sink>,
+    /// How many were turned away.
+    pub denied: u64,
+    /// How many times somebody had to wait for lack of descriptors or memory.
+    pub exhausted: u64,
     next: ConnId,
-    exhausted: bool,
+    last_exhausted: Option<Instant>,
 }
 
 /// What an attempt to accept brought.
@@ -49,7 +56,7 @@ impl Door {
     /// A door that nobody has come through yet.
     #[must_use]
     pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
-        Self { acl, options, sink, next: 1, exhausted: false }
+        Self { acl, options, sink, denied: 0, exhausted: 0, next: 1, last_exhausted: None }
     }
 
     /// Takes the next connection, if one waits.
@@ -63,8 +70,11 @@ impl Door {
                 AcceptError::Empty => return Ok(Admission::Nobody),
                 AcceptError::Connection => return Ok(Admission::Gone),
                 AcceptError::Exhausted => {
-                    // Once for each time it happens, however long it lasts.
-                    if !std::mem::replace(&mut self.exhausted, true) {
+                    self.exhausted += 1;
+                    // Once for each time it happens, however long it lasts: while it does, each session that ends
+                    // lets one more in, which is no end of it.
+                    let last = self.last_exhausted.replace(Instant::now());
+                    if last.is_none_or(|last| last.elapsed() > RELIEF) {
                         let message = format!("cannot take more connections for now: {}", words(&error));
                         self.sink.emit(None, &Event::Warning { message: &message });
                     }
@@ -73,7 +83,6 @@ impl Door {
                 AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
             },
         };
-        self.exhausted = false;
         Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
     }
 
@@ -95,6 +104,7 @@ impl Door {
     /// Numbers a peer, unless a rule turns it away.
     pub fn welcome(&mut self, local: &Endpoint, peer: &Endpoint) -> Option<ConnId> {
         if let Some(rule) = ip_of(peer).and_then(|ip| self.acl.denies(ip)) {
+            self.denied += 1;
             self.sink.emit(None, &Event::Denied { peer, rule: &rule });
             return None;
         }

@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
@@ -30,29 +30,56 @@ const BUFFER: usize = 64 << 10;
 /// closed over what it still sends: a close with unread bytes is a reset, which can overtake our last answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How often it is asked whether the peer's kernel has everything.
+const ACK_PAUSE: Duration = Duration::from_millis(2);
+
 thread_local! {
     static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
 
-/// See the module.
+/// See the module. There are as many of them as there are sessions, so what they share is held once.
 pub struct Link {
     wire: Wire,
     /// Its number in events.
     pub id: ConnId,
-    local: Endpoint,
-    peer: Endpoint,
-    shape: Shape,
-    idle: Option<Duration>,
-    stopping: Stopping,
-    sink: Arc<dyn Sink>,
-    detail: Detail,
+    shared: Arc<Shared>,
     sent: AtomicU64,
     received: AtomicU64,
 }
 
+/// What the links of a server have in common.
+pub struct Shared {
+    /// Without progress for so long, a session ends.
+    pub idle: Option<Duration>,
+    /// The end of the program, as sessions see it.
+    pub stopping: Stopping,
+    /// Is told.
+    pub sink: Arc<dyn Sink>,
+    detail: Detail,
+    /// Bytes sent and received by all of them.
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Shared {
+    /// For links that have moved nothing yet.
+    #[must_use]
+    pub fn new(idle: Option<Duration>, stopping: Stopping, sink: Arc<dyn Sink>) -> Self {
+        let detail = sink.detail();
+        Self { idle, stopping, sink, detail, sent: 0.into(), received: 0.into() }
+    }
+
+    /// Bytes that all links together sent and received so far.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+}
+
 enum Wire {
     Connection(AsyncFd<Conn>),
-    Datagrams(Peer),
+    // Seldom, and much larger.
+    Datagrams(Box<Peer>),
 }
 
 /// One of the peers of a datagram socket.
@@ -67,6 +94,12 @@ pub struct Peer {
     pub inbox: Mutex<mpsc::Receiver<Message>>,
     /// After so much silence the session is over.
     pub quiet: Duration,
+    /// Our address.
+    pub local: Endpoint,
+    /// The peer's.
+    pub peer: Endpoint,
+    /// Family and type of the socket.
+    pub shape: Shape,
 }
 
 /// A datagram that waits for its session, and the room that it takes of what all of them may.
@@ -91,78 +124,56 @@ impl Link {
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn connection(
-        conn: Conn,
-        id: ConnId,
-        idle: Option<Duration>,
-        stopping: Stopping,
-        sink: Arc<dyn Sink>,
-    ) -> Result<Self> {
-        let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
+    pub fn connection(conn: Conn, id: ConnId, shared: Arc<Shared>) -> Result<Self> {
+        let peer = conn.peer().clone();
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self {
-            idle,
-            stopping,
-            id,
-            local,
-            peer,
-            shape,
-            detail: sink.detail(),
-            sink,
-            wire: Wire::Connection(fd),
-            sent: 0.into(),
-            received: 0.into(),
-        })
+        Ok(Self { wire: Wire::Connection(fd), id, shared, sent: 0.into(), received: 0.into() })
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
-    pub fn datagrams(
-        wire: Peer,
-        id: ConnId,
-        (local, peer): (Endpoint, Endpoint),
-        shape: Shape,
-        stopping: Stopping,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
-        Self {
-            idle: None,
-            stopping,
-            id,
-            local,
-            peer,
-            shape,
-            detail: sink.detail(),
-            sink,
-            wire: Wire::Datagrams(wire),
-            sent: 0.into(),
-            received: 0.into(),
-        }
+    pub fn datagrams(wire: Peer, id: ConnId, shared: Arc<Shared>) -> Self {
+        Self { wire: Wire::Datagrams(Box::new(wire)), id, shared, sent: 0.into(), received: 0.into() }
     }
 
     /// Our address.
     #[must_use]
     pub fn local(&self) -> &Endpoint {
-        &self.local
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().local(),
+            Wire::Datagrams(peer) => &peer.local,
+        }
     }
 
     /// The peer's address.
     #[must_use]
     pub fn peer(&self) -> &Endpoint {
-        &self.peer
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().peer(),
+            Wire::Datagrams(peer) => &peer.peer,
+        }
     }
 
     /// Family and type.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        self.shape
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().shape(),
+            Wire::Datagrams(peer) => peer.shape,
+        }
+    }
+
+    /// The end of the program, as this session sees it.
+    #[must_use]
+    pub fn stopping(&self) -> &Stopping {
+        &self.shared.stopping
     }
 
     /// Who is told what happens.
     #[must_use]
     pub fn sink(&self) -> &dyn Sink {
-        &*self.sink
+        &*self.shared.sink
     }
 
     /// Bytes sent and received so far.
@@ -182,7 +193,7 @@ impl Link {
         let result = tokio::select! {
             biased;
             result = self.within_idle(self.recv_patiently(&mut take)) => result?,
-            () = self.stopping.wait() => None,
+            () = self.shared.stopping.wait() => None,
         };
         match result {
             Some(result) => Ok(result),
@@ -222,14 +233,31 @@ impl Link {
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
         loop {
             let sent = self.within_idle(self.send_some(bytes)).await?;
-            self.sent.fetch_add(sent as u64, Ordering::Relaxed);
-            if self.detail >= Detail::Transfers {
-                self.sink.emit(Some(self.id), &Event::Send(Payload::of(&bytes[..sent])));
-            }
+            self.told_sent(&bytes[..sent]);
             bytes = &bytes[sent..];
             if bytes.is_empty() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Sends what there is room for at once, from wherever it is: the way for an answer that is lent by
+    /// [`Link::recv`]. `None` when there is no room.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn send_now(&self, bytes: &[u8]) -> Result<Option<usize>> {
+        let sent = match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().send(bytes),
+            Wire::Datagrams(peer) => sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from),
+        };
+        match sent {
+            Ok(sent) => {
+                self.told_sent(&bytes[..sent]);
+                Ok(Some(sent))
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+            Err(source) => Err(self.broken(Phase::Sending, source)),
         }
     }
 
@@ -251,7 +279,7 @@ impl Link {
             && fd.get_ref().shutdown_write().is_ok()
             && fd.get_ref().has_end()
         {
-            self.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
+            self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
     }
 
@@ -264,16 +292,61 @@ impl Link {
         }
     }
 
+    /// Ends the connection by a reset (RST) once the peer's kernel has all that was sent, which a reset would
+    /// otherwise overtake. Other sockets than those of TCP have none, and just close.
+    pub async fn reset(&self) {
+        let Wire::Connection(fd) = &self.wire else { return };
+        let until = Instant::now() + LINGER;
+        // Nothing tells when the last byte is acknowledged.
+        while !fd.get_ref().is_all_acknowledged() && Instant::now() < until {
+            tokio::time::sleep(ACK_PAUSE).await;
+        }
+        if fd.get_ref().reset_on_close().is_ok() {
+            self.shared.sink.emit(Some(self.id), &Event::Reset { error: "by ourselves, as asked" });
+        }
+    }
+
+    /// Waits until the connection is broken or closed in both directions, or the program is to stop. What the peer
+    /// sends stays unread, so the end of what it sends is not seen; datagrams have no end at all.
+    ///
+    /// # Errors
+    /// When that takes longer than the idle timeout.
+    pub async fn gone(&self) -> Result<()> {
+        let broken = async {
+            let Wire::Connection(fd) = &self.wire else { return std::future::pending().await };
+            loop {
+                match fd.ready(Interest::WRITABLE).await {
+                    // Both halves are closed: EPOLLHUP of epoll_ctl(2).
+                    Ok(guard) if guard.ready().is_write_closed() => return Ok(()),
+                    Ok(mut guard) => guard.clear_ready(),
+                    Err(source) => return Err(self.broken(Phase::Waiting, source)),
+                }
+            }
+        };
+        tokio::select! {
+            result = self.within_idle(broken) => result,
+            () = self.shared.stopping.wait() => Ok(()),
+        }
+    }
+
     async fn within_idle<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match self.idle {
+        match self.shared.idle {
             None => work.await,
             Some(idle) => match tokio::time::timeout(idle, work).await {
                 Ok(result) => result,
                 Err(_) => {
-                    self.sink.emit(Some(self.id), &Event::Timeout { limit: Limit::Idle, after: idle });
-                    Err(Error::timed_out(Phase::Waiting, Some(&self.peer), "--idle-timeout", idle))
+                    self.shared.sink.emit(Some(self.id), &Event::Timeout { limit: Limit::Idle, after: idle });
+                    Err(Error::timed_out(Phase::Waiting, Some(self.peer()), "--idle-timeout", idle))
                 }
             },
+        }
+    }
+
+    fn told_sent(&self, bytes: &[u8]) {
+        self.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if self.shared.detail >= Detail::Transfers {
+            self.shared.sink.emit(Some(self.id), &Event::Send(Payload::of(bytes)));
         }
     }
 
@@ -281,15 +354,16 @@ impl Link {
         match got {
             Got::Bytes(bytes) => {
                 self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                if self.detail >= Detail::Transfers {
-                    self.sink.emit(Some(self.id), &Event::Recv(Payload::of(bytes)));
+                self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if self.shared.detail >= Detail::Transfers {
+                    self.shared.sink.emit(Some(self.id), &Event::Recv(Payload::of(bytes)));
                 }
             }
-            Got::Eof => self.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
+            Got::Eof => self.shared.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
         }
     }
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
-        Error::os(phase, Some(&self.peer), source)
+        Error::os(phase, Some(self.peer()), source)
     }
 }

@@ -1,7 +1,9 @@
 //! Floor 3: what is done with connections.
 
+pub mod ask_time;
 pub mod builtin;
 pub mod check;
+pub mod clock;
 pub mod close_on;
 pub mod diag;
 pub mod door;
@@ -13,5 +15,6 @@ pub mod queue;
 pub mod replay;
 pub mod script;
 pub mod serve;
+mod sessions;
 pub mod splice;
 mod stopping;
