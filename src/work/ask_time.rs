@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::error::{Error, Exit, Phase, Result};
-use crate::event::{ConnId, Event, Payload, Sink};
+use crate::event::{ConnId, Event, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Kind;
 use crate::sys::{Stop, poll};
@@ -53,7 +53,7 @@ pub struct Answer {
     pub offset: f64,
     /// How far that may be wrong, in seconds.
     pub uncertainty: f64,
-    /// From the question to the first byte of the answer.
+    /// From the question to the first byte of the answer; the question to a server that speaks first is to connect.
     pub round_trip: Duration,
 }
 
@@ -84,10 +84,11 @@ impl Ask<'_> {
     fn question(&self, conn: &mut Conn, id: ConnId, moved: &mut (u64, u64)) -> Result<Option<Answer>> {
         let handshake = self.begun.elapsed();
         let until = Instant::now() + self.patience;
-        let mut asked = Instant::now();
+        // One that speaks first may have taken the connection before we knew of it: to connect was the question.
+        let mut asked = self.begun;
         let mut said = None;
         if conn.has_end() {
-            let first = (asked + SPEAKS_FIRST.max(handshake * 3)).min(until);
+            let first = (Instant::now() + SPEAKS_FIRST.max(handshake * 3)).min(until);
             said = self.listen(conn, id, first, &mut moved.1)?;
         }
         if said.is_none() && self.stop.requested().is_none() && Instant::now() < until {
@@ -164,7 +165,10 @@ impl Ask<'_> {
             };
             let said = said.get_or_insert(Said { bytes: Vec::new(), came, at, over: false });
             match incoming {
-                Incoming::Eof => said.over = true,
+                Incoming::Eof => {
+                    said.over = true;
+                    self.sink.emit(Some(id), &Event::Eof { side: Side::Peer });
+                }
                 Incoming::Bytes(bytes) => {
                     self.sink.emit(Some(id), &Event::Recv(Payload::of(&buffer[..bytes])));
                     said.bytes.extend_from_slice(&buffer[..bytes]);

@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
@@ -20,7 +20,7 @@ use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Link, Message, Peer, Shared};
+use crate::work::link::{Link, Message, Peer, Shared, at};
 use crate::work::sessions::{Question, Sessions};
 use crate::work::stopping::Stopping;
 
@@ -272,12 +272,4 @@ fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> std::io::Resu
         make_room(socket, buffer)?;
     }
     sys::recv_packet(socket, buffer)
-}
-
-/// Ends at that moment, or never.
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
 }

@@ -77,21 +77,26 @@ enum Left {
     End,
 }
 
+fn echo_now(link: &Link, bytes: &[u8]) -> Result<Left> {
+    Ok(match link.send_now(bytes)? {
+        Some(sent) if sent == bytes.len() => Left::Nothing,
+        sent => Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec()),
+    })
+}
+
 /// Without faults. Most often there is room for the answer: then it is sent from where it was received to. What
 /// there is no room for is kept, and until it is gone nothing more is read: so a peer that does not read costs one
 /// read's worth of memory.
 pub(super) async fn faithful(link: &Link) -> Result<()> {
     loop {
-        let left = link.recv(|got| -> Result<Left> {
-            match got {
-                Got::Bytes(bytes) => Ok(match link.send_now(bytes)? {
-                    Some(sent) if sent == bytes.len() => Left::Nothing,
-                    sent => Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec()),
-                }),
+        // Awaited where it is made: a future that is moved first takes its place twice.
+        let left = link
+            .recv(|got| match got {
+                Got::Bytes(bytes) => echo_now(link, bytes),
                 Got::Eof => Ok(Left::End),
-            }
-        });
-        match left.await?? {
+            })
+            .await??;
+        match left {
             Left::Nothing => {}
             Left::Bytes(bytes) => link.send(&bytes).await?,
             Left::End => {
