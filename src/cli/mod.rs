@@ -321,7 +321,7 @@ pub struct ServingArgs {
     /// End after N sessions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
     pub count: Option<u64>,
-    /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, 65536 at the most; of programs 64]
+    /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]
     #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
     pub max_conns: Option<usize>,
     /// Asked to end, give sessions so long to end themselves [default: 5s]

@@ -187,16 +187,17 @@ impl Format {
     }
 
     /// Reads it in whichever form fits. Any four bytes are a time of RFC 868, so four that are text have to be near
-    /// the time that it is.
+    /// the time that it is; and a number is only taken for a time since 1973, when they came to have nine digits.
     #[must_use]
     pub fn guess(said: &[u8], near: SystemTime) -> Option<Reading> {
         let text = said.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
         let decade = i128::from(10 * 365 * 24 * 60 * 60) * 1_000_000_000;
         let now = near.duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0));
-        Self::ALL
-            .into_iter()
-            .filter_map(|format| format.read(said, near))
-            .find(|reading| reading.format != Self::Rfc868 || !text || (reading.nanos - now).abs() < decade)
+        Self::ALL.into_iter().filter_map(|format| format.read(said, near)).find(|reading| match reading.format {
+            Self::Rfc868 => !text || (reading.nanos - now).abs() < decade,
+            Self::Unix => reading.nanos >= in_nanos(100_000_000),
+            _ => true,
+        })
     }
 }
 
@@ -381,6 +382,8 @@ mod tests {
             b"\xff\xff\xff\xff\xff",
             b"[",
             b"[x]",
+            b"2020",
+            b"404",
             "一二三四五六七八".as_bytes(),
         ] {
             assert_eq!(Format::guess(said, at(THEN)), None, "{:?}", String::from_utf8_lossy(said));

@@ -114,8 +114,8 @@ impl Serve {
             tokio::select! {
                 biased;
                 () = shared.stopping.wait() => return Ok(()),
-                () = question.asked() => sessions.tell(&self.door),
                 Some(_) = sessions.next_end() => exhausted = false,
+                () = question.asked() => sessions.tell(&self.door),
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
                     match self.door.accept(listener)? {
@@ -198,13 +198,13 @@ impl Serve {
             let packet = tokio::select! {
                 biased;
                 () = shared.stopping.wait() => break,
-                () = question.asked() => {
-                    sessions.tell(&self.door);
-                    continue;
-                }
                 Some(key) = sessions.next_end() => {
                     key.map(|key| inboxes.remove(&key));
                     full = false;
+                    continue;
+                }
+                () = question.asked() => {
+                    sessions.tell(&self.door);
                     continue;
                 }
                 packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => packet,

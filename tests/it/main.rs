@@ -7,6 +7,7 @@
 mod cli;
 mod connect;
 mod datagram;
+mod echo;
 mod eof;
 mod errors;
 mod exec;
@@ -15,8 +16,10 @@ mod listen;
 mod peers;
 mod pump;
 mod replay;
+mod serving;
 mod signals;
 mod support;
+mod time;
 mod tutorial;
 
 use libtest_mimic::Arguments;
@@ -30,6 +33,7 @@ fn main() -> std::process::ExitCode {
         cli::tests,
         connect::tests,
         datagram::tests,
+        echo::tests,
         eof::tests,
         errors::tests,
         exec::tests,
@@ -38,7 +42,9 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         pump::tests,
         replay::tests,
+        serving::tests,
         signals::tests,
+        time::tests,
         tutorial::tests,
     ]
     .into_iter()

@@ -18,8 +18,9 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::work::link::{Got, Link};
 
-/// The most sessions at once where nobody said, were there descriptors for more.
-const MOST_SESSIONS: usize = 65_536;
+/// The most sessions at once where nobody said: never less than the first, for a lack of descriptors is waited out;
+/// nor more than the second, were there descriptors for more.
+const MOST_SESSIONS: (usize, usize) = (512, 65_536);
 /// The same where each is a process.
 const MOST_PROCESSES: usize = 64;
 /// What a server has open besides its sessions: the standard ones, its listener, what the runtime has, files of
@@ -45,12 +46,13 @@ pub enum Handler {
 }
 
 impl Handler {
-    /// How many sessions at once where nobody said: as many as there are descriptors for, of `descriptors` in all,
-    /// and seldom more than a machine has room for.
+    /// How many sessions at once where nobody said: as many as there are descriptors for, of `descriptors` in all.
     #[must_use]
     pub fn usual_most(&self, descriptors: u64) -> usize {
-        let most = if matches!(self, Self::Exec(_)) { MOST_PROCESSES } else { MOST_SESSIONS };
-        most.min(self.possible_most(descriptors))
+        match self {
+            Self::Exec(_) => MOST_PROCESSES,
+            _ => self.possible_most(descriptors).clamp(MOST_SESSIONS.0, MOST_SESSIONS.1),
+        }
     }
 
     /// How many sessions at once so many descriptors are enough for.
