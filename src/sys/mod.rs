@@ -6,6 +6,7 @@ mod interfaces;
 mod posix;
 mod stop;
 mod tables;
+mod terminal;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -22,5 +23,6 @@ pub use descriptor::duplicate;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
+pub use terminal::{TerminalModes, restore_terminal};
 pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
 pub use watch::{Watched, watch};
