@@ -24,6 +24,8 @@ pub enum Exit {
     Failed,
     /// Flags, address or script do not parse.
     Usage,
+    /// An `expect`, or another check, was not met.
+    Expectation,
     /// The name does not resolve.
     Resolve,
     /// Every address refused.
@@ -56,6 +58,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Expectation => 3,
             Self::Resolve => 4,
             Self::Refused => 5,
             Self::Unreachable => 6,
@@ -77,6 +80,7 @@ impl Exit {
             Self::Ok => "ok",
             Self::Failed => "failed",
             Self::Usage => "usage",
+            Self::Expectation => "expectation",
             Self::Resolve => "resolve",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
@@ -139,6 +143,10 @@ pub enum Phase {
     Running,
     /// A timer: open, but no progress.
     Waiting,
+    /// Waiting for what a script expects.
+    Expecting,
+    /// Running a command of a script.
+    Scripting,
 }
 
 impl fmt::Display for Phase {
@@ -159,6 +167,8 @@ impl fmt::Display for Phase {
             Self::File => "using a file",
             Self::Running => "running a program",
             Self::Waiting => "waiting",
+            Self::Expecting => "expecting",
+            Self::Scripting => "running the script",
         })
     }
 }
@@ -215,6 +225,24 @@ pub enum Fact {
     Descriptors {
         /// The soft limit.
         limit: u64,
+    },
+    /// The command of a script that failed.
+    Line {
+        /// The script's name.
+        script: String,
+        /// The line, from 1.
+        line: usize,
+        /// That line's text.
+        text: String,
+        /// The command's bytes in that text.
+        at: std::ops::Range<usize>,
+    },
+    /// What came in the place of what a script expected, that no command had taken.
+    Came {
+        /// How many bytes.
+        bytes: usize,
+        /// The last of them.
+        last: Vec<u8>,
     },
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
@@ -411,6 +439,11 @@ impl From<Misread> for Error {
 /// One line, without the cause and the hint that `out::explain` adds.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fact in &self.facts {
+            if let Fact::Line { script, line, .. } = fact {
+                write!(f, "{script}:{line}: ")?;
+            }
+        }
         write!(f, "{}", self.phase)?;
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;

@@ -86,6 +86,7 @@ impl Runnable for Connect {
         }
         let options = self.socket.options();
         let dial = Dial {
+            conn: CONN,
             endpoint: &endpoint,
             source: source.as_ref(),
             options: &options,

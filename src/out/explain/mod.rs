@@ -98,6 +98,7 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
+    explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
         explained.details.extend(servers);
@@ -107,6 +108,30 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
     explained
+}
+
+/// The line of a script with its command marked, and what came in the place of what it expected.
+fn scripted(error: &Error) -> Vec<String> {
+    let mut details = Vec::new();
+    for fact in &error.facts {
+        match fact {
+            Fact::Line { text, at, .. } => {
+                let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+                let column = text.get(..at.start).map_or(0, |before| before.chars().count());
+                let width = text.get(at.clone()).map_or(0, |part| part.chars().count()).max(1);
+                details.push(shown);
+                details.push(format!("{:column$}{}", "", "^".repeat(width)));
+            }
+            Fact::Came { bytes: 0, .. } => details.push("came: nothing".to_owned()),
+            Fact::Came { bytes, last } if *bytes > last.len() => {
+                let last_count = last.len();
+                details.push(format!("came: {bytes} bytes; the last {last_count}: \"{}\"", visible_line(last)));
+            }
+            Fact::Came { last, .. } => details.push(format!("came: \"{}\"", visible_line(last))),
+            _ => {}
+        }
+    }
+    details
 }
 
 /// `[::1]:80: Connection refused`.
