@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::addr::{Endpoint, Host, Port, Transport};
 use crate::error::{Cause, Error, Exit, Fact, Phase, Process};
 use crate::event::Event;
+use crate::span::picture;
 use crate::text::visible_line;
 
 use super::color::{Paint, paint};
@@ -116,11 +117,8 @@ fn scripted(error: &Error) -> Vec<String> {
     for fact in &error.facts {
         match fact {
             Fact::Line { text, at, .. } => {
-                let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-                let column = text.get(..at.start).map_or(0, |before| before.chars().count());
-                let width = text.get(at.clone()).map_or(0, |part| part.chars().count()).max(1);
-                details.push(shown);
-                details.push(format!("{:column$}{}", "", "^".repeat(width)));
+                let picture = picture(text, at);
+                details.extend(picture.lines().map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()));
             }
             Fact::Came { bytes: 0, .. } => details.push("came: nothing".to_owned()),
             Fact::Came { bytes, last } if *bytes > last.len() => {
