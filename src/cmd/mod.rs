@@ -5,6 +5,7 @@ mod connect;
 mod echo;
 mod listen;
 mod man;
+mod scripting;
 mod serving;
 mod time;
 
