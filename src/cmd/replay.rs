@@ -107,6 +107,7 @@ impl Replay {
 
     fn dial(&self, context: &Context) -> Result<Option<Conn>> {
         let dial = Dial {
+            conn: CONN,
             endpoint: &self.address.endpoint()?,
             source: None,
             options: &self.socket.options(),

@@ -23,6 +23,6 @@ pub use descriptor::duplicate;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
+pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::{TerminalModes, restore_terminal};
-pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
 pub use watch::{Watched, watch};

@@ -16,6 +16,7 @@ use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
+use crate::work::script::run::Released;
 
 /// What goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,11 @@ pub struct Sessions {
 impl Stdio {
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
-        let begun = Instant::now();
+        self.session_after(conn, id, Released { opened: Instant::now(), sent: 0, received: 0 })
+    }
+
+    /// The same for a connection on which a script has talked before.
+    pub fn session_after(&self, conn: &mut Conn, id: ConnId, before: Released) -> End {
         let (stdin, stdout) = (io::stdin(), io::stdout());
         let pump = Pump {
             conn,
@@ -78,7 +83,9 @@ impl Stdio {
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
-        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
+        let (sent, received) = (before.sent + sent, before.received + received);
+        let duration = before.opened.elapsed();
+        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration });
         end
     }
 
