@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, scripted};
+use super::scripting::{After, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
-use crate::repl;
+use crate::net::options::Role;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
-use crate::work::handler::scripted::Then;
+use crate::work::handler::scripted::{Handed, Then};
 use crate::work::handler::stdio::{Stdio, exit, verdict};
 
 /// How long to wait for a connection where nobody said.
@@ -116,12 +116,14 @@ impl Runnable for Connect {
                 _ => After::Close,
             };
             let Self { script: args, text, output, .. } = self;
+            let repl = repl(args, text, output, options.clone(), &stdio, context);
             let scripted = scripted(script, args, text, output, options, &stdio, context)?;
-            let then = after.go_on(&stdio, text, context);
+            let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            return verdict(repl::run(&mut conn, CONN, self.text.eol.bytes(), &context.sink, &context.stop));
+            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, scripted};
+use super::scripting::{After, repl, scripted};
 use super::{Context, Runnable, serving};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{
@@ -14,7 +14,6 @@ use crate::cli::{
 };
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::net::bind::Bound;
-use crate::repl;
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::door::Door;
@@ -156,13 +155,13 @@ impl Listen {
             let Self { script: args, text, output, .. } = self;
             let after = if self.handlers.repl { After::Repl } else { After::Close };
             let scripted = scripted(script, args, text, output, self.socket.options(), &stdio, context)?;
-            let then = after.go_on(&stdio, text, context);
+            let repl = repl(args, text, output, self.socket.options(), &stdio, context);
+            let then = after.go_on(&stdio, &repl);
             return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
         }
         if self.handlers.repl {
-            let eol = self.text.eol.bytes();
-            return stdio
-                .serve(bound, door, sessions, |conn, id| repl::run(conn, id, eol, &context.sink, &context.stop));
+            let repl = repl(&self.script, &self.text, &self.output, self.socket.options(), &stdio, context);
+            return repl.serve(bound, door, self.serving.accept_timeout);
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))
     }
