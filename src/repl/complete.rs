@@ -206,7 +206,7 @@ impl Highlighter for Assistant {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
         let mut text = self.0.above();
         match prompt.rsplit_once(' ').filter(|_| !prompt.contains('\x1b')) {
-            Some((front, back)) if back.is_empty() => {
+            Some((front, "")) => {
                 let (peer, state) = front.rsplit_once(' ').map_or(("", front), |(peer, state)| (peer, state));
                 let gap = if peer.is_empty() { "" } else { " " };
                 text.push_str(&format!("{}{gap}{} ", peer.dimmed(), state.bold()));

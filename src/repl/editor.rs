@@ -116,7 +116,7 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Takes the terminal. It wakes through `waker`.
-    pub(super) fn take(printer: Arc<Printer>, waker: UnixStream) -> io::Result<Self> {
+    pub(super) fn take(printer: &Arc<Printer>, waker: UnixStream) -> io::Result<Self> {
         let modes = TerminalModes::keep()?;
         let (history, complaint) = History::load();
         let desk = Desk { history, ..Desk::default() };

@@ -151,15 +151,16 @@ impl Repl<'_> {
         let stdout = io::stdout();
         let (mut front, face): (Box<dyn Front>, Box<dyn Face + '_>) = if terminal {
             let printer = printer::Printer::new();
+            let terminal = editor::Terminal::take(&printer, waker).map_err(opening)?;
             let screen = Screen {
-                printer: printer.clone(),
+                printer,
                 show: self.show == Show::Payload,
                 raw: self.raw,
                 copy: self.copy,
                 filters: HashMap::new(),
                 hex: None,
             };
-            (Box::new(editor::Terminal::take(printer, waker).map_err(opening)?), Box::new(screen))
+            (Box::new(terminal), Box::new(screen))
         } else {
             let output = (self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
             let screen = crate::work::handler::scripted::Screen::new(output, self.raw, self.copy, crate::out::say);

@@ -51,7 +51,9 @@ pub fn restore_terminal() {
     // SAFETY: the pointer came from Box::into_raw and is never freed; the calls are async-signal-safe.
     unsafe {
         // In the background the terminal is another program's, and setting its modes would stop us.
-        if libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() {
+        // One that is not the controlling terminal stops nobody, and has no foreground (-1).
+        let foreground = libc::tcgetpgrp(libc::STDIN_FILENO);
+        if foreground < 0 || foreground == libc::getpgrp() {
             libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes);
             libc::write(libc::STDOUT_FILENO, PASTE_OFF.as_ptr().cast(), PASTE_OFF.len());
         }

@@ -14,6 +14,7 @@ mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod repl;
 mod replay;
 mod signals;
 mod support;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         listen::tests,
         peers::tests,
         pump::tests,
+        repl::tests,
         replay::tests,
         signals::tests,
         tutorial::tests,
