@@ -6,7 +6,7 @@
 //! `&` may print its lines in any order with those of a client, but each below the command that brought it about:
 //! what does not come there within [`PATIENCE`] fails the block. When the block is over all its processes are killed.
 //!
-//! Equal up to: a line `...`, which stands for any lines; numbers after `pid `, `-fp `, `"pid":`, `"t":`, `"took":`, `"duration":`;
+//! Equal up to: a line `...`, which stands for any lines; numbers after `PEER_PORT=`, `pid `, `-fp `, `"pid":`, `"t":`, `"took":`, `"duration":`;
 //! times after `in ` and in brackets, dates; ports from [`EPHEMERAL`] up; the kernel's names of clients, `@1a2b3`.
 //!
 //! Other blocks must be ```text or ```json. A block with a program in it that is not here is ignored, which is told, and
@@ -117,7 +117,11 @@ fn steps(lines: &[&str]) -> Result<Vec<Step>, String> {
 fn trial(block: Block) -> Trial {
     Trial::ignorable_test(block.name.clone(), move || {
         let words = block.steps.iter().flat_map(|step| step.command.split(|c: char| " \n'\"|(){}".contains(c)));
-        let missing: Vec<&str> = words.filter(|word| PEERS.contains(word) && !on_path(word)).collect();
+        let mut missing: Vec<&str> = words.filter(|word| PEERS.contains(word) && !on_path(word)).collect();
+        let mut printed = block.steps.iter().flat_map(|step| &step.output);
+        if printed.any(|line| line.contains("[::]")) && std::net::TcpListener::bind("[::]:0").is_err() {
+            missing.push("IPv6");
+        }
         if missing.is_empty() {
             return run(&block).map(|()| Completion::Completed);
         }
@@ -266,7 +270,7 @@ fn normal(line: &str) -> String {
         ("[9.999999]", "[TIME]"),
         ("@xxxxx", "@NAME"),
     ];
-    const BEFORE: [&str; 8] = ["pid ", "-fp ", " in ", "\"pid\":", "\"t\":", "\"took\":", "\"duration\":", "+"];
+    const BEFORE: [&str; 9] = ["PEER_PORT=", "pid ", "-fp ", " in ", "\"pid\":", "\"t\":", "\"took\":", "\"duration\":", "+"];
     let mut out = String::new();
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
