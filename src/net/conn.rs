@@ -195,6 +195,17 @@ impl Conn {
         }
     }
 
+    /// Whether the next thing a byte stream would give is its end. Takes nothing.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2) but `WouldBlock`.
+    pub fn is_at_end(&self) -> io::Result<bool> {
+        match retry(|| sys_recv(&self.socket, &mut [0], RecvFlags::PEEK)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            bytes => Ok(bytes? == 0),
+        }
+    }
+
     /// Tells the peer that no more comes. On datagrams, which have no such thing, it does nothing; a peer that
     /// is gone already is no error.
     ///

@@ -51,6 +51,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r12_nonblocking_is_never_left_set,
         r15_only_payload_on_stdout,
         r38_idle_means_no_cpu,
+        urgent_data_does_not_stop_the_stream,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -542,6 +543,30 @@ fn r38_idle_means_no_cpu(t: &Ctx) {
         let used = proc.cpu() - before;
         assert!(used < Duration::from_millis(50), "{what}: {used:?} of CPU in 2 s of nothing");
     }
+}
+
+/// splice(2) stops before a byte of urgent data for ever, and at a FIN behind it says that this is the end.
+fn urgent_data_does_not_stop_the_stream(t: &Ctx) {
+    let file = File::create(t.path("out")).unwrap();
+    for (what, stdout) in [("a pipe", Out::Keep), ("a file", Out::Fd(file.into()))] {
+        let (mut proc, mut stream) = dialled(t, &[], In::Pipe, stdout);
+        stream.write_all(b"abc").unwrap();
+        let_pass(Duration::from_millis(100));
+        rustix::net::send(&stream, b"!", rustix::net::SendFlags::OOB).unwrap();
+        stream.write_all(b"def").unwrap();
+        let_pass(Duration::from_millis(100));
+        let before = proc.cpu();
+        let_pass(Duration::from_millis(500));
+        let used = proc.cpu() - before;
+        assert!(used < Duration::from_millis(100), "{what}: {used:?} of CPU");
+        drop(stream);
+        let exit = proc.wait();
+        exit.code(0);
+        if what == "a pipe" {
+            exit.stdout("abcdef");
+        }
+    }
+    assert_eq!(fs::read(t.path("out")).unwrap(), b"abcdef");
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

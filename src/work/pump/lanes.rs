@@ -228,9 +228,9 @@ impl Session<'_> {
         let mut moved = false;
         let outcome = loop {
             if let Some(lane) = &mut self.down.splice {
-                if let SpliceDown::Direct { full } = lane {
+                if let SpliceDown::Direct { full, had_room } = lane {
                     // There is room again: what stopped for it goes on in the next round.
-                    *full = false;
+                    *had_room = std::mem::take(full);
                     break Ok(());
                 }
                 if !lane.is_blocked() {
