@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Data, Netns, SOON, let_pass, trials, udp};
+use crate::support::{Ctx, Data, Netns, Out, SOON, let_pass, trials, udp};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["datagram";
@@ -24,6 +24,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r36_three_clients_interleaved,
         r36_listen_without_a_handler_hears_everyone,
         r37_borders_are_kept,
+        a_blocked_stdout_loses_no_datagram,
         r37_server_survives_a_client_that_closed,
         broadcast_needs_its_flag [Root],
         multicast_is_received [Root],
@@ -257,6 +258,26 @@ fn r37_server_survives_a_client_that_closed(t: &Ctx) {
     assert!(server.is_running(), "{}", server.stderr.text());
     udp().send_to(b"next", server.socket_addr()).unwrap();
     server.stdout.wait_for("next");
+}
+
+/// The second after the last datagram begins when stdout has taken it.
+fn a_blocked_stdout_loses_no_datagram(t: &Ctx) {
+    let socket = udp();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let addr = format!("udp://{}", socket.local_addr().unwrap());
+    let mut client = t.connect(&[&addr]).piped().stdout(Out::Fd(writer)).spawn();
+    client.write(b"question");
+    client.close_stdin();
+    let (_, from) = recv(&socket);
+    // More than a pipe of 1 MiB takes, with little enough of it behind that the kernel drops nothing.
+    let (size, count) = (60_000, 19);
+    for _ in 0..count {
+        socket.send_to(&vec![b'x'; size], from).unwrap();
+        let_pass(Duration::from_millis(10));
+    }
+    let_pass(Duration::from_millis(1500));
+    assert_eq!(crate::support::read_all(std::fs::File::from(reader)).len(), size * count);
+    client.wait().code(0);
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {

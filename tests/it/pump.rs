@@ -52,6 +52,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r15_only_payload_on_stdout,
         r38_idle_means_no_cpu,
         urgent_data_does_not_stop_the_stream,
+        a_blocked_stdout_is_no_silent_peer,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -567,6 +568,22 @@ fn urgent_data_does_not_stop_the_stream(t: &Ctx) {
         }
     }
     assert_eq!(fs::read(t.path("out")).unwrap(), b"abcdef");
+}
+
+/// While stdout is blocked nothing can be received, so that time does not count for `--recv-timeout`.
+fn a_blocked_stdout_is_no_silent_peer(t: &Ctx) {
+    let (data, len) = (Data::new(11), 12 << 20);
+    // By splice(2), and through this process.
+    for extra in [&[][..], &["--output", "/dev/null"]] {
+        let (reader, writer) = pipe();
+        let args = [&["--recv-timeout", "500ms"], extra].concat();
+        let (mut proc, stream) = dialled(t, &args, In::Null, Out::Fd(writer));
+        let sender = send(&stream, data, len);
+        let_pass(Duration::from_millis(1200));
+        assert_eq!(check_stream(File::from(reader), data), (len, None));
+        sender.join().unwrap();
+        proc.wait().code(0);
+    }
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

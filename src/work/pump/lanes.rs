@@ -231,6 +231,7 @@ impl Session<'_> {
                 if let SpliceDown::Direct { full, had_room } = lane {
                     // There is room again: what stopped for it goes on in the next round.
                     *had_room = std::mem::take(full);
+                    self.times.received = Instant::now();
                     break Ok(());
                 }
                 if !lane.is_blocked() {
@@ -263,7 +264,10 @@ impl Session<'_> {
             }
         };
         if moved {
-            self.times.progress = Instant::now();
+            let now = Instant::now();
+            self.times.progress = now;
+            // While stdout was blocked, nothing could be received.
+            self.times.received = now;
         }
         match outcome {
             Ok(()) => Ok(Flow::Open),

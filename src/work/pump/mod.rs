@@ -216,6 +216,7 @@ struct Down {
 struct Times {
     input: Instant,
     sent: Instant,
+    /// Since when we wait for the peer: the last thing it sent, or the moment stdout took it and had room again.
     received: Instant,
     progress: Instant,
     input_end: Option<Instant>,
@@ -292,7 +293,7 @@ impl Session<'_> {
         let mut fds = Vec::with_capacity(4);
         let none = PollFlags::empty();
         let wants_input = self.up.state == State::Open && self.up.pending.is_empty() && self.conn.has_peer();
-        let blocked = self.has_unwritten() || self.down.splice.as_ref().is_some_and(SpliceDown::is_blocked);
+        let blocked = self.has_unwritten();
         let mut conn_flags = none;
         conn_flags.set(PollFlags::IN, self.down.state == State::Open && !blocked);
         // A regular file is always ready, so it is the socket that sets the pace.

@@ -103,7 +103,12 @@ impl Session<'_> {
         if let Some(input_end) = self.times.input_end {
             match self.rules.linger {
                 Some(linger) => ends.push(input_end + linger),
-                None if !self.conn.has_end() && !self.rules.keep_open && self.conn.has_peer() => {
+                // What came is written first, however long stdout takes.
+                None if !self.conn.has_end()
+                    && !self.rules.keep_open
+                    && self.conn.has_peer()
+                    && !self.has_unwritten() =>
+                {
                     ends.push(input_end.max(self.times.received) + DATAGRAM_LINGER);
                 }
                 None => {}
@@ -145,9 +150,9 @@ impl Session<'_> {
         }
     }
 
+    /// Whether something that came waits for room in stdout.
     pub(super) fn has_unwritten(&self) -> bool {
-        !self.down.pending.is_empty()
-            || matches!(&self.down.splice, Some(SpliceDown::Through { inside, .. }) if *inside > 0)
+        !self.down.pending.is_empty() || self.down.splice.as_ref().is_some_and(SpliceDown::is_blocked)
     }
 
     fn is_readable_now(&self) -> bool {
