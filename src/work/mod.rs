@@ -14,3 +14,4 @@ pub mod replay;
 pub mod script;
 pub mod serve;
 pub mod splice;
+mod stopping;
