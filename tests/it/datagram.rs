@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r36_listen_without_a_handler_hears_everyone,
         r37_borders_are_kept,
         a_blocked_stdout_loses_no_datagram,
+        a_greeting_waits_for_its_reader,
         r37_server_survives_a_client_that_closed,
         broadcast_needs_its_flag [Root],
         multicast_is_received [Root],
@@ -278,6 +279,16 @@ fn a_blocked_stdout_loses_no_datagram(t: &Ctx) {
     let_pass(Duration::from_millis(1500));
     assert_eq!(crate::support::read_all(std::fs::File::from(reader)).len(), size * count);
     client.wait().code(0);
+}
+
+/// The time before anybody spoke is no time in which the greeting could not be sent.
+fn a_greeting_waits_for_its_reader(t: &Ctx) {
+    let args = ["-u", "--greeting", "hello", "--send-timeout", "200ms", "127.0.0.1:0"];
+    let server = t.listen(&args).piped().server();
+    let_pass(Duration::from_millis(400));
+    let socket = udp();
+    socket.send_to(b"x", server.socket_addr()).unwrap();
+    assert_eq!(recv(&socket).0, b"hello");
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {

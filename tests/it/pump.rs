@@ -53,6 +53,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r38_idle_means_no_cpu,
         urgent_data_does_not_stop_the_stream,
         a_blocked_stdout_is_no_silent_peer,
+        the_send_timeout_holds_for_files,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -584,6 +585,14 @@ fn a_blocked_stdout_is_no_silent_peer(t: &Ctx) {
         sender.join().unwrap();
         proc.wait().code(0);
     }
+}
+
+fn the_send_timeout_holds_for_files(t: &Ctx) {
+    let file = File::create_new(t.path("large")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    let file = File::open(t.path("large")).unwrap();
+    let (mut proc, _stream) = dialled(t, &["--send-timeout", "300ms"], In::Fd(file.into()), Out::Keep);
+    proc.wait().code(8).within(SOON);
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

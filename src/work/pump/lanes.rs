@@ -188,8 +188,13 @@ impl Session<'_> {
             self.down.buffer.resize(BUFFER, 0);
         }
         let mut buffer = std::mem::take(&mut self.down.buffer);
+        let was_alone = !self.conn.has_peer();
         let outcome = self.conn.recv(&mut buffer);
         if let Ok(Incoming::Bytes(bytes)) = outcome {
+            if was_alone {
+                // Only now is there somebody to send to.
+                self.times.sent = Instant::now();
+            }
             let data = &buffer[..bytes];
             self.told_received(bytes, Some(data));
             if self.close_on.is_some_and(|wanted| wanted.is(data)) {

@@ -130,7 +130,8 @@ impl Session<'_> {
         // Waiting for the first peer of a datagram server is no session yet.
         let open = self.conn.has_peer();
         let receiving = self.down.state == State::Open && !self.has_unwritten();
-        let sending = !self.up.pending.is_empty();
+        // A file that the kernel sends for us always has more, until it has ended.
+        let sending = !self.up.pending.is_empty() || (self.up.sendfile && self.up.state == State::Open);
         [
             (Limit::Idle, "--idle-timeout", self.times.progress, self.rules.idle),
             (Limit::Recv, "--recv-timeout", self.times.received, self.rules.recv.filter(|_| receiving)),
