@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r37_borders_are_kept,
         a_blocked_stdout_loses_no_datagram,
         a_greeting_waits_for_its_reader,
+        an_error_does_not_overtake_what_came_before,
         r37_server_survives_a_client_that_closed,
         broadcast_needs_its_flag [Root],
         multicast_is_received [Root],
@@ -289,6 +290,27 @@ fn a_greeting_waits_for_its_reader(t: &Ctx) {
     let socket = udp();
     socket.send_to(b"x", server.socket_addr()).unwrap();
     assert_eq!(recv(&socket).0, b"hello");
+}
+
+/// The peer answers ten times and is gone: the refusal of the next question comes first, but it is not all.
+fn an_error_does_not_overtake_what_came_before(t: &Ctx) {
+    let socket = udp();
+    let addr = format!("udp://{}", socket.local_addr().unwrap());
+    let mut client = t.connect(&[&addr]).piped().spawn();
+    client.write(b"first");
+    let (_, from) = recv(&socket);
+    client.signal(rustix::process::Signal::STOP);
+    client.wait_stopped();
+    for n in 0..10 {
+        socket.send_to(&[b'0' + n], from).unwrap();
+    }
+    drop(socket);
+    client.write(b"second");
+    client.signal(rustix::process::Signal::CONT);
+    let_pass(Duration::from_millis(100));
+    // By now one question or the other was refused, and so is this one at the latest.
+    let _ = std::io::Write::write(&mut client.take_stdin(), b"third");
+    client.wait().code(5).stdout("0123456789");
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {

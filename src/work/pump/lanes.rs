@@ -95,9 +95,6 @@ impl Session<'_> {
         }
         self.up.pending = 0..0;
         self.up.state = State::Closed;
-        if !self.conn.has_end() {
-            self.down.state = State::Ended;
-        }
     }
 
     fn broken(&self, error: &Error) {
@@ -175,9 +172,11 @@ impl Session<'_> {
                 self.failure.get_or_insert(error);
                 self.up.pending = 0..0;
                 self.up.state = State::Closed;
-                self.down.state = State::Ended;
-                self.finish_screen();
-                return self.flush();
+                if self.conn.has_end() {
+                    self.down.state = State::Ended;
+                    self.finish_screen();
+                    return self.flush();
+                }
             }
         }
         Ok(Flow::Open)
@@ -219,7 +218,7 @@ impl Session<'_> {
     }
 
     /// Half a character at the end of all that comes is shown for what it is.
-    fn finish_screen(&mut self) {
+    pub(super) fn finish_screen(&mut self) {
         if let Some(screen) = &mut self.down.screen {
             self.down.shown.drain(..self.down.pending.start);
             self.down.shown.extend_from_slice(screen.finish().as_bytes());

@@ -31,6 +31,12 @@ impl Session<'_> {
             }
         }
         self.close_up(now)?;
+        // The error of one datagram overtakes those that came before it, and no end follows them.
+        let failed = self.failure.is_some() && !self.conn.has_end();
+        if failed && self.down.state == State::Open && !self.has_unwritten() && !self.is_readable_now() {
+            self.down.state = State::Ended;
+            self.finish_screen();
+        }
         if self.down.state == State::Ended && !self.has_unwritten() {
             self.down.state = State::Closed;
             if self.failure.is_none() {
@@ -158,6 +164,8 @@ impl Session<'_> {
 
     fn is_readable_now(&self) -> bool {
         let mut fds = [PollFd::new(&*self.conn, PollFlags::IN)];
-        self.down.state == State::Open && poll(&mut fds, Some(Instant::now())).unwrap_or(false)
+        // Not an error that waits, which a UDP socket shows for as long as nobody asks who sent it.
+        let polled = self.down.state == State::Open && poll(&mut fds, Some(Instant::now())).unwrap_or(false);
+        polled && fds[0].revents().contains(PollFlags::IN)
     }
 }
