@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         port_unreachable_is_refused,
         port_unreachable_on_ipv6 [Ipv6],
         unix_datagrams_are_answered,
+        a_unix_peer_that_does_not_read_costs_no_cpu,
         unix_datagram_with_a_real_peer,
         r23_udp_server_without_stdin,
         r36_three_clients_interleaved,
@@ -311,6 +312,34 @@ fn an_error_does_not_overtake_what_came_before(t: &Ctx) {
     // By now one question or the other was refused, and so is this one at the latest.
     let _ = std::io::Write::write(&mut client.take_stdin(), b"third");
     client.wait().code(5).stdout("0123456789");
+}
+
+/// poll(2) says that there is room, sendto(2) that there is none, and nothing is lost.
+fn a_unix_peer_that_does_not_read_costs_no_cpu(t: &Ctx) {
+    let path = t.file("server");
+    let mut server = t.listen(&[&format!("unix-dgram:{path}")]).piped().server();
+    let client = UnixDatagram::bind(t.path("client")).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.send_to(b"x", &path).unwrap();
+    server.stdout.wait_len(1);
+    let mut stdin = server.take_stdin();
+    // Beyond any net.unix.max_dgram_qlen in use.
+    let count = 2000;
+    let writer = std::thread::spawn(move || {
+        for _ in 0..count {
+            std::io::Write::write_all(&mut stdin, &[b'y'; 4096]).unwrap();
+        }
+    });
+    let_pass(Duration::from_millis(500));
+    let before = server.cpu();
+    let_pass(Duration::from_secs(1));
+    let used = server.cpu() - before;
+    assert!(used < Duration::from_millis(100), "{used:?} of CPU in 1 s");
+    let (mut buffer, mut got) = (vec![0; 1 << 18], 0);
+    while got < count * 4096 {
+        got += client.recv(&mut buffer).expect("the rest of it");
+    }
+    writer.join().unwrap();
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {

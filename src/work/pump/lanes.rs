@@ -3,11 +3,11 @@
 use std::io::{self, Write as _};
 use std::time::Instant;
 
-use super::{Session, State};
+use super::{AGAIN, Session, State};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
-use crate::net::socket::Kind;
+use crate::net::socket::{Family, Kind};
 use crate::work::splice::{self, SpliceDown};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
@@ -61,6 +61,7 @@ impl Session<'_> {
 
     /// Sends what was read, as far as there is room.
     pub(super) fn send(&mut self) {
+        self.up.again = None;
         while !self.up.pending.is_empty() {
             let bytes = &self.up.buffer[self.up.pending.clone()];
             match self.conn.send(bytes) {
@@ -73,10 +74,22 @@ impl Session<'_> {
                     self.told_sent(sent, Some(&data[start..start + sent]), Instant::now());
                     self.up.buffer = data;
                 }
+                Err(error) if self.is_full_beyond_us(&error) => {
+                    self.up.again = Some(Instant::now() + AGAIN);
+                    return;
+                }
                 Err(error) if would_block(&error) => return,
                 Err(source) => return self.sending_failed(source),
             }
         }
+    }
+
+    /// poll(2) knows the room in our own socket. It does not know the queue of a UNIX peer that we are not
+    /// connected to, unix(7), nor that of an interface, which ENOBUFS is about.
+    fn is_full_beyond_us(&self, error: &io::Error) -> bool {
+        let shape = self.conn.shape();
+        let unix_server = shape.family == Family::Unix && self.conn.is_server();
+        shape.kind == Kind::Dgram && (error.raw_os_error() == Some(libc::ENOBUFS) || unix_server && would_block(error))
     }
 
     /// What the peer sent before it broke is still worth having, so only this direction ends now. A datagram
