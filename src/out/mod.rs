@@ -250,6 +250,7 @@ mod tests {
         assert!(std::fs::read_to_string(&path).unwrap().contains(r#""event":"warning","message":"odd""#));
 
         let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).unwrap();
         let target = EventsTarget::Fd(writer.as_raw_fd());
         let out = Out::new(&OutConfig { events: Some(target), ..config() }).unwrap();
         out.emit(Some(3), &Event::Warning { message: "odd" });

@@ -40,6 +40,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         unix_path_of_another_type,
         unix_path_without_permission [Root, Setpriv],
         descriptor_that_is_not_open,
+        descriptors_of_its_own_are_not_open,
         systemd_without_listen_fds,
         errors_go_to_stderr_even_with_json,
     ]
@@ -328,6 +329,21 @@ fn unix_path_without_permission(t: &Ctx) {
     std::fs::set_permissions(t.dir(), PermissionsExt::from_mode(0o755)).unwrap();
     let exit = t.connect(&[&format!("unix:{}", t.file("s"))]).under(&NOBODY).run(b"");
     exit.code(11).says(&["permission"]);
+}
+
+/// What sockkit opened for itself is nobody's to name, or it would talk to itself.
+fn descriptors_of_its_own_are_not_open(t: &Ctx) {
+    for number in 3..9 {
+        let fd = format!("fd:{number}");
+        for args in [
+            &["connect", &fd][..],
+            &["listen", &fd],
+            &["listen", "--ready-fd", &number.to_string(), "127.0.0.1:0"],
+            &["connect", "--events", &fd, "echo:"],
+        ] {
+            usage(t, args);
+        }
+    }
 }
 
 fn descriptor_that_is_not_open(t: &Ctx) {
