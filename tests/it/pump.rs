@@ -224,6 +224,13 @@ fn stdout_is_full(t: &Ctx) {
     let (mut proc, mut stream) = dialled(t, &[], In::Null, Out::Fd(full.into()));
     stream.write_all(b"no room for this").unwrap();
     proc.wait().code(1).says(&["no space left"]).within(SOON);
+    for form in ["--json", "--hex"] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (mut proc, mut stream) = dialled(t, &[form], In::Null, Out::Fd(full.into()));
+        stream.write_all(b"no room for this").unwrap();
+        drop(stream);
+        proc.wait().code(1).says(&["no space left"]).within(SOON);
+    }
 }
 
 fn stdout_is_closed(t: &Ctx) {
