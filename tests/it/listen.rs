@@ -21,6 +21,8 @@ pub(crate) fn tests() -> Vec<Trial> {
     trials!["listen";
         says_where_it_listens_and_who_came,
         ready_file_is_written_whole,
+        ready_descriptor_gets_one_write,
+        acl_on_an_inherited_socket_without_ip,
         keep_open_takes_one_after_another,
         keep_open_with_a_handler_serves_side_by_side,
         count_ends_it,
@@ -83,6 +85,26 @@ fn says_where_it_listens_and_who_came(t: &Ctx) {
     server.stderr.wait_for(&who);
     drop(stream);
     server.wait().code(0).stdout("");
+}
+
+/// Whoever reads a part of the address has another port.
+fn ready_descriptor_gets_one_write(t: &Ctx) {
+    let (here, there) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    let handed = In::Fd(OwnedFd::from(there));
+    let server = t.listen(&["--ready-fd", "5", "127.0.0.1:0"]).stdin(handed).redirect("5<&0 </dev/null").spawn();
+    here.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut buffer = [0; 100];
+    let len = here.recv(&mut buffer).unwrap();
+    let address = std::str::from_utf8(&buffer[..len]).unwrap();
+    assert!(address.strip_suffix('\n').is_some_and(|line| line.parse::<SocketAddr>().is_ok()), "{address:?}");
+    server.stderr.wait_for(address.trim());
+}
+
+fn acl_on_an_inherited_socket_without_ip(t: &Ctx) {
+    let listener = UnixListener::bind(t.path("s")).unwrap();
+    let handed = In::Fd(OwnedFd::from(listener));
+    let args = ["fd:5", "--allow", "10.0.0.0/8", "--reply", "come in"];
+    t.listen(&args).stdin(handed).redirect("5<&0 </dev/null").spawn().wait().code(2).says(&["--allow"]);
 }
 
 fn ready_file_is_written_whole(t: &Ctx) {
