@@ -116,6 +116,8 @@ impl Serve {
                 Some(done) = sessions.join_next(), if !sessions.is_empty() => {
                     tally.count(done.ok().map(|((), result)| result));
                     exhausted = false;
+                    // While there was a session, nobody was missed.
+                    last_came = Instant::now();
                 }
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;

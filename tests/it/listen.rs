@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         says_where_it_listens_and_who_came,
         ready_file_is_written_whole,
         ready_descriptor_gets_one_write,
+        accept_timeout_begins_after_a_session,
         acl_on_an_inherited_socket_without_ip,
         keep_open_takes_one_after_another,
         keep_open_with_a_handler_serves_side_by_side,
@@ -98,6 +99,18 @@ fn ready_descriptor_gets_one_write(t: &Ctx) {
     let address = std::str::from_utf8(&buffer[..len]).unwrap();
     assert!(address.strip_suffix('\n').is_some_and(|line| line.parse::<SocketAddr>().is_ok()), "{address:?}");
     server.stderr.wait_for(address.trim());
+}
+
+/// A session that took longer than `--accept-timeout` does not use it up for the next client.
+fn accept_timeout_begins_after_a_session(t: &Ctx) {
+    let args = ["-k", "--accept-timeout", "700ms", "--reply", "ok", "127.0.0.1:0"];
+    let mut server = t.listen(&args).server();
+    let first = connect(server.socket_addr());
+    let_pass(Duration::from_millis(1000));
+    drop(first);
+    let_pass(Duration::from_millis(300));
+    assert_eq!(ask(server.socket_addr(), b"again"), b"ok");
+    server.wait().code(7);
 }
 
 fn acl_on_an_inherited_socket_without_ip(t: &Ctx) {
