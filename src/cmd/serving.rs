@@ -110,7 +110,7 @@ pub(super) fn serve(
         keep_open,
         max_conns: serving.max_conns.unwrap_or(most),
         accept_timeout: serving.accept_timeout,
-        idle: timeouts.idle_timeout,
+        limits: timeouts.limits(),
         stop: context.stop.clone(),
     };
     serve.run(bound)

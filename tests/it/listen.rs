@@ -23,6 +23,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         ready_file_is_written_whole,
         ready_descriptor_gets_one_write,
         accept_timeout_begins_after_a_session,
+        r35_idle_is_when_neither_side_moves,
+        limits_hold_for_handlers,
         acl_on_an_inherited_socket_without_ip,
         keep_open_takes_one_after_another,
         keep_open_with_a_handler_serves_side_by_side,
@@ -111,6 +113,31 @@ fn accept_timeout_begins_after_a_session(t: &Ctx) {
     let_pass(Duration::from_millis(300));
     assert_eq!(ask(server.socket_addr(), b"again"), b"ok");
     server.wait().code(7);
+}
+
+/// A program that only prints, and one that only reads, for longer than the idle timeout.
+fn r35_idle_is_when_neither_side_moves(t: &Ctx) {
+    let prints = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.2; done; exec sleep 10";
+    let server = t.listen(&["-k", "-i", "700ms", "--sh", prints, "127.0.0.1:0"]).server();
+    assert_eq!(read_all(connect(server.socket_addr())), b"1\n2\n3\n4\n5\n6\n");
+    server.stderr.wait_for("--idle-timeout");
+    let server = t.listen(&["-k", "-i", "700ms", "--exec", "wc -c", "127.0.0.1:0"]).server();
+    let mut stream = connect(server.socket_addr());
+    for _ in 0..6 {
+        stream.write_all(b"x").unwrap();
+        let_pass(Duration::from_millis(200));
+    }
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"6\n");
+}
+
+fn limits_hold_for_handlers(t: &Ctx) {
+    let mut server = t.listen(&["--recv-timeout", "300ms", "--discard", "127.0.0.1:0"]).server();
+    assert_eq!(read_all(connect(server.socket_addr())), b"");
+    server.wait().code(8).says(&["--recv-timeout"]);
+    let mut server = t.listen(&["--send-timeout", "300ms", "--sh", "yes", "127.0.0.1:0"]).server();
+    let _stream = connect(server.socket_addr());
+    server.wait().code(8).says(&["--send-timeout"]);
 }
 
 fn acl_on_an_inherited_socket_without_ip(t: &Ctx) {
