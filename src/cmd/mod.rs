@@ -140,7 +140,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {
-        context.stop.after(deadline);
+        context.stop.after(deadline).map_err(|source| fail(Error::os(Phase::Opening, None, source)))?;
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {

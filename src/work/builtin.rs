@@ -52,6 +52,6 @@ pub fn start(peer: Builtin) -> Result<Endpoint> {
         stop,
     };
     // What goes wrong there shows as what its client sees.
-    std::thread::spawn(move || drop(serve.run(bound)));
-    Ok(local)
+    let thread = std::thread::Builder::new().spawn(move || drop(serve.run(bound)));
+    thread.map(|_| local).map_err(|source| Error::os(Phase::Opening, None, source))
 }

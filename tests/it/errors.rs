@@ -43,6 +43,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         descriptors_of_its_own_are_not_open,
         systemd_without_listen_fds,
         errors_go_to_stderr_even_with_json,
+        without_threads_left [Root, Setpriv, Prlimit],
     ]
 }
 
@@ -270,6 +271,16 @@ fn no_such_interface(t: &Ctx) {
 
 /// In front of a command: an ordinary user.
 const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/// A user who may have no more threads gets an error, and no panic.
+fn without_threads_left(t: &Ctx) {
+    let under = ["setpriv", "--reuid=64321", "--clear-groups", "prlimit", "--nproc=1"];
+    for args in [&["--deadline", "2s", "127.0.0.1:1"][..], &["echo:"], &["localhost:1"]] {
+        let exit = t.connect(args).under(&under).run(b"");
+        exit.says_not(&["panicked"]);
+        assert!([1, 5].contains(&exit.code), "{args:?}: {}", exit.code);
+    }
+}
 
 fn privileged_port(t: &Ctx) {
     let ns = Netns::new();
