@@ -105,6 +105,15 @@ impl Conn {
         &self.socket
     }
 
+    /// Whether this descriptor leads to the very same socket.
+    #[must_use]
+    pub fn is_behind(&self, fd: impl AsFd) -> bool {
+        match (rustix::fs::fstat(&self.socket), rustix::fs::fstat(fd)) {
+            (Ok(this), Ok(that)) => (this.st_dev, this.st_ino) == (that.st_dev, that.st_ino),
+            _ => false,
+        }
+    }
+
     /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
     #[must_use]
     pub fn can_splice(&self) -> bool {

@@ -27,6 +27,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r37_borders_are_kept,
         a_blocked_stdout_loses_no_datagram,
         a_greeting_waits_for_its_reader,
+        a_denied_datagram_is_nobody_who_came,
         an_error_does_not_overtake_what_came_before,
         r37_server_survives_a_client_that_closed,
         broadcast_needs_its_flag [Root],
@@ -340,6 +341,13 @@ fn a_unix_peer_that_does_not_read_costs_no_cpu(t: &Ctx) {
         got += client.recv(&mut buffer).expect("the rest of it");
     }
     writer.join().unwrap();
+}
+
+fn a_denied_datagram_is_nobody_who_came(t: &Ctx) {
+    let args = ["-u", "--accept-timeout", "300ms", "--deny", "127.0.0.0/8", "127.0.0.1:0"];
+    let mut server = t.listen(&args).piped().server();
+    udp().send_to(b"x", server.socket_addr()).unwrap();
+    server.wait().code(7).stdout("").within(SOON);
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {
