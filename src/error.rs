@@ -175,6 +175,13 @@ pub enum Fact {
         /// Whether it is in the way (the address asked for) or merely near (same port, other address or family).
         overlaps: bool,
     },
+    /// A socket of this host that receives at the address asked for, but on another port: one of those nearest.
+    Neighbour {
+        /// Its own local address.
+        local: Endpoint,
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+    },
     /// Connections on the port that are only waiting out TIME_WAIT.
     TimeWait {
         /// How many.

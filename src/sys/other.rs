@@ -16,6 +16,12 @@ pub fn inet_sockets(_table: Table, _port: u16, _deadline: Instant) -> Vec<InetSo
 
 /// No table of sockets to read.
 #[must_use]
+pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
+    Vec::new()
+}
+
+/// No table of sockets to read.
+#[must_use]
 pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
     Vec::new()
 }

@@ -13,24 +13,38 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::error::Process;
-use crate::sys::tables::{InetSocket, Table, UnixSocket};
+use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table, UnixSocket};
 
 /// The sockets of this network namespace with `port` as their own, IPv4 first.
 #[must_use]
 pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocket> {
+    picked(table, deadline, |socket| socket.local.port() == port)
+}
+
+/// The sockets of this network namespace that receive from anybody, IPv4 first: TCP listeners, UDP sockets
+/// without a peer.
+#[must_use]
+pub fn inet_receivers(table: Table, deadline: Instant) -> Vec<InetSocket> {
+    // Not every kernel has sock_diag(7), and some sandboxes forbid it.
+    super::inetdiag::receivers(table, deadline).unwrap_or_else(|_| listed_receivers(table, deadline))
+}
+
+fn listed_receivers(table: Table, deadline: Instant) -> Vec<InetSocket> {
+    let state = match table {
+        Table::Tcp => TCP_LISTEN,
+        Table::Udp => TCP_CLOSE,
+    };
+    picked(table, deadline, |socket| socket.state == state)
+}
+
+fn picked(table: Table, deadline: Instant, wanted: impl Fn(&InetSocket) -> bool) -> Vec<InetSocket> {
     let paths = match table {
         Table::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
         Table::Udp => ["/proc/net/udp", "/proc/net/udp6"],
     };
     let mut sockets = Vec::new();
     for path in paths {
-        each_line(Path::new(path), deadline, |line| {
-            if let Some(socket) = inet_line(line)
-                && socket.local.port() == port
-            {
-                sockets.push(socket);
-            }
-        });
+        each_line(Path::new(path), deadline, |line| sockets.extend(inet_line(line).filter(&wanted)));
     }
     sockets
 }
@@ -44,7 +58,7 @@ fn inet_line(line: &[u8]) -> Option<InetSocket> {
     let state = u8::from_str_radix(fields.next()?, 16).ok()?;
     let waiting = u32::from_str_radix(fields.next()?.split_once(':')?.1, 16).ok()?;
     let inode = fields.nth(4)?.parse().ok()?;
-    Some(InetSocket { local, remote, state, waiting, inode })
+    Some(InetSocket { local, remote, state, waiting, inode, v6only: None })
 }
 
 /// Each 32-bit group is printed as a host-order number of what lies in memory in network order.
@@ -149,7 +163,6 @@ fn program(pid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::tables::TCP_LISTEN;
     use std::time::Duration;
 
     fn soon() -> Instant {
@@ -179,6 +192,17 @@ mod tests {
             let owner = &owners(&[socket.inode], soon())[&socket.inode];
             assert_eq!(owner.pid, std::process::id());
             assert!(!owner.program.is_empty());
+        }
+    }
+
+    #[test]
+    fn without_sock_diag_the_table_has_the_same_receivers() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for (table, local) in [(Table::Tcp, listener.local_addr().unwrap()), (Table::Udp, socket.local_addr().unwrap())]
+        {
+            let find = |all: Vec<InetSocket>| all.into_iter().find(|socket| socket.local == local).unwrap();
+            assert_eq!(find(listed_receivers(table, soon())), find(inet_receivers(table, soon())));
         }
     }
 
