@@ -199,6 +199,15 @@ impl Case<'_> {
         self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
     }
 
+    /// Whether it is an address of this host, as far as that is known.
+    fn is_here(&self) -> bool {
+        let ours = |ip: IpAddr| {
+            let known = |fact: &Fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&ip));
+            self.facts().iter().any(known)
+        };
+        self.is_loopback() || self.ip().is_some_and(ours)
+    }
+
     /// The address as a word of a shell.
     fn word(&self) -> String {
         word(&self.endpoint.to_string())

@@ -37,6 +37,11 @@ fn held(address: &str, overlaps: bool, process: Option<(u32, &str)>) -> Fact {
     Fact::Holder { local: address.parse().unwrap(), process, overlaps }
 }
 
+fn near(address: &str, process: Option<(u32, &str)>) -> Fact {
+    let process = process.map(|(pid, program)| Process { pid, program: program.to_owned() });
+    Fact::Neighbour { local: address.parse().unwrap(), process }
+}
+
 fn icmp(from: &str, from_target: bool, kind: u8, code: u8) -> Fact {
     Fact::Icmp { from: from.parse().unwrap(), from_target, kind, code }
 }
@@ -75,6 +80,31 @@ fn cases() -> Vec<(&'static str, Error)> {
             ),
         ),
         ("connect", os(Connecting, "127.0.0.1:53", libc::ECONNREFUSED, &[held("udp://127.0.0.1:53", false, None)])),
+        // By what else listens: a slip, one that is none, both kinds at once.
+        (
+            "connect",
+            os(Connecting, "127.0.0.1:8081", libc::ECONNREFUSED, &[near("127.0.0.1:8080", Some((12, "nginx")))]),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
+                "127.0.0.1:8008",
+                libc::ECONNREFUSED,
+                &[near("0.0.0.0:8800", None), near("[::]:8080", Some((4, "java"))), near("127.0.0.1:9999", None)],
+            ),
+        ),
+        ("connect", os(Connecting, "127.0.0.1:8000", libc::ECONNREFUSED, &[near("0.0.0.0:22", Some((1, "sshd")))])),
+        (
+            "ping",
+            os(
+                Connecting,
+                "[::1]:80",
+                libc::ECONNREFUSED,
+                &[held("127.0.0.1:80", false, None), near("[::]:8080", None)],
+            ),
+        ),
+        ("connect", os(Receiving, "udp://127.0.0.1:35", libc::ECONNREFUSED, &[near("udp://127.0.0.1:53", None)])),
         ("ping", os(Connecting, "127.0.0.1:81", libc::ECONNREFUSED, &[held("0.0.0.0:81", true, Some((3, "late")))])),
         ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[])),
         ("connect", os(Connecting, "192.0.2.1:9", libc::ECONNREFUSED, &[icmp("192.0.2.1", true, 3, 3)])),
@@ -348,6 +378,40 @@ fn several_addresses_say_what_each_answered() {
          try: sockkit listen localhost:8080\n \
          or: ss -ltnp 'sport = :8080'\n"
     );
+}
+
+#[test]
+fn an_address_of_this_host_needs_no_guess() {
+    let explained = explain("connect", &os(Phase::Connecting, "10.1.2.3:80", libc::ECONNREFUSED, &[ours()]));
+    assert_eq!(explained.cause.unwrap(), "nothing listens on 10.1.2.3:80");
+    assert_eq!(explained.r#try, ["sockkit listen 10.1.2.3:80", "ss -ltnp 'sport = :80'"]);
+    // TCP says by a reset that nothing listens, so an ICMP error is its firewall, whatever listens near.
+    let facts = [icmp("10.1.2.3", true, 3, 3), near("10.1.2.3:81", None), ours()];
+    let explained = explain("connect", &os(Phase::Connecting, "10.1.2.3:80", libc::ECONNREFUSED, &facts));
+    assert_eq!(
+        explained.cause.unwrap(),
+        "a rule of this host's own firewall rejects it (ICMP port unreachable from 10.1.2.3)"
+    );
+}
+
+#[test]
+fn several_addresses_share_what_is_near_them() {
+    let endpoint: Endpoint = "localhost:8081".parse().unwrap();
+    let refused = |address, facts: &[Fact]| os(Phase::Connecting, address, libc::ECONNREFUSED, facts);
+    let both = near("[::]:8080", Some((12, "nginx")));
+    let error = Error::attempts(
+        &endpoint,
+        vec![
+            refused("[::1]:8081", std::slice::from_ref(&both)),
+            refused("127.0.0.1:8081", &[near("127.0.0.1:8082", None), both]),
+        ],
+    );
+    let explained = explain("connect", &error);
+    assert_eq!(
+        explained.cause.unwrap(),
+        "nothing listens on [::1]:8081 or 127.0.0.1:8081; near them, [::]:8080 (nginx, pid 12) and 127.0.0.1:8082 do"
+    );
+    assert_eq!(explained.r#try, ["sockkit connect localhost:8080", "ss -ltnp"]);
 }
 
 #[test]
