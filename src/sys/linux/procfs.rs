@@ -7,13 +7,18 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
+
 use crate::error::Process;
 use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table, UnixSocket};
+
+/// So many descriptors of each process are looked at before all the others.
+const FIRST: usize = 64;
 
 /// The sockets of this network namespace with `port` as their own, IPv4 first.
 #[must_use]
@@ -125,28 +130,45 @@ fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {
 }
 
 /// Who has these sockets open, by the links in `/proc/PID/fd`, as far as this user may see them. Of several
-/// processes that share one, the one with the lowest PID.
+/// processes that share one, most often the one with the lowest PID.
 #[must_use]
 pub fn owners(inodes: &[u64], deadline: Instant) -> HashMap<u64, Process> {
     let mut found = HashMap::new();
     let Ok(proc) = fs::read_dir("/proc") else { return found };
     let mut pids: Vec<u32> = proc.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
-    for pid in pids {
-        if found.len() == inodes.len() || Instant::now() >= deadline {
-            break;
-        }
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for descriptor in descriptors.flatten() {
-            let Ok(link) = fs::read_link(descriptor.path()) else { continue };
-            if let Some(inode) = socket_inode(link.as_os_str().as_bytes())
-                && inodes.contains(&inode)
-            {
-                found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
-            }
-        }
+    // A server opens its listeners first, and its thousands of connections after them.
+    for at_most in [FIRST, usize::MAX] {
+        pids.retain(|&pid| {
+            let done = found.len() == inodes.len() || Instant::now() >= deadline;
+            !done && descriptors(pid, inodes, at_most, deadline, &mut found)
+        });
     }
     found
+}
+
+/// Looks through the descriptors of a process, `at_most` so many. Whether it has more.
+fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, found: &mut HashMap<u64, Process>) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return false };
+    // A small one, for the kernel makes as many entries as fit.
+    let mut entries = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&dir, &mut entries);
+    let mut nth = 0;
+    while let Some(Ok(entry)) = entries.next() {
+        nth += 1;
+        if nth > at_most || nth % FIRST == 0 && Instant::now() >= deadline {
+            return true;
+        }
+        let mut link = [MaybeUninit::uninit(); 64];
+        let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
+        if let Some(inode) = socket_inode(link)
+            && inodes.contains(&inode)
+        {
+            found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
+        }
+    }
+    false
 }
 
 fn socket_inode(link: &[u8]) -> Option<u64> {
@@ -204,6 +226,15 @@ mod tests {
             let find = |all: Vec<InetSocket>| all.into_iter().find(|socket| socket.local == local).unwrap();
             assert_eq!(find(listed_receivers(table, soon())), find(inet_receivers(table, soon())));
         }
+    }
+
+    #[test]
+    fn a_listener_behind_many_descriptors_is_found() {
+        let files: Vec<_> = (0..2 * FIRST).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        assert_eq!(owners(&[inode], soon())[&inode].pid, std::process::id());
+        drop(files);
     }
 
     #[test]
