@@ -10,6 +10,7 @@ mod datagram;
 mod eof;
 mod errors;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
         eof::tests,
         errors::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
