@@ -171,16 +171,19 @@ impl Bind<'_> {
         let socket = Socket::from(fd);
         let os = |source| Error::os(Phase::Opening, Some(self.endpoint), source);
         let shape = shape_of(&socket).map_err(os)?;
-        if socket.is_listener().map_err(os)? {
-            self.options.check(shape, Role::Listener)?;
+        let listens = socket.is_listener().map_err(os)?;
+        let connected = !listens && socket.peer_addr().is_ok();
+        let role = if connected { Role::Accepted } else { Role::Listener };
+        for report in self.options.apply_late(&socket, shape, role)? {
+            self.sink.emit(None, &report.event());
+        }
+        if listens {
             return self.listener(socket, shape, false, None);
         }
-        if socket.peer_addr().is_ok() {
-            self.options.check(shape, Role::Accepted)?;
+        if connected {
             return Ok(Bound::Session(Conn::connected(socket, shape, false).map_err(os)?));
         }
         if shape.kind == Kind::Dgram {
-            self.options.check(shape, Role::Listener)?;
             return self.datagrams(socket, shape, false, None);
         }
         Err(Error::usage(format!("{} is {shape} that neither listens nor is connected", self.endpoint)))

@@ -254,7 +254,10 @@ fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<
 }
 
 /// A UNIX message can be larger than any buffer; a cut one would be lost, so its size is asked first.
-fn make_room(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
+///
+/// # Errors
+/// `WouldBlock` when there is none; EMSGSIZE for one that nobody should take; those of recvmsg(2).
+pub fn make_room(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
     let mut nothing = [0u8; 0];
     let size = retry(|| sys_recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC))?;
     if size > buffer.len() {

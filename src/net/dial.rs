@@ -104,7 +104,9 @@ impl Dial<'_> {
         if socket.is_listener().unwrap_or(false) {
             return Err(Error::usage(format!("{} listens: `sockkit listen {0}` takes its connections", self.endpoint)));
         }
-        self.options.check(shape, Role::Client)?;
+        for report in self.options.apply_late(&socket, shape, Role::Client)? {
+            self.sink.emit(None, &report.event());
+        }
         match Conn::connected(socket, shape, false) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
                 Err(Error::usage(format!("{} is {shape} that is not connected", self.endpoint)))

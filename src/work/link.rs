@@ -13,7 +13,7 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
@@ -64,9 +64,17 @@ pub struct Peer {
     /// The address of ours that the peer wrote to.
     pub from: Option<(IpAddr, u32)>,
     /// What the peer sent, in order. It ends when the server does.
-    pub inbox: Mutex<mpsc::Receiver<Vec<u8>>>,
+    pub inbox: Mutex<mpsc::Receiver<Message>>,
     /// After so much silence the session is over.
     pub quiet: Duration,
+}
+
+/// A datagram that waits for its session, and the room that it takes of what all of them may.
+pub struct Message {
+    /// What was received.
+    pub bytes: Vec<u8>,
+    /// Given back when the message has been looked at.
+    pub _room: OwnedSemaphorePermit,
 }
 
 /// What came, lent for as long as it takes to look at it.
@@ -200,7 +208,7 @@ impl Link {
             Wire::Datagrams(peer) => {
                 let mut inbox = peer.inbox.lock().await;
                 let message = tokio::time::timeout(peer.quiet, inbox.recv()).await.ok().flatten();
-                let got = message.as_ref().map_or(Got::Eof, |message| Got::Bytes(message));
+                let got = message.as_ref().map_or(Got::Eof, |message| Got::Bytes(&message.bytes));
                 self.told_received(&got);
                 Ok(look(got))
             }

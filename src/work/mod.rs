@@ -10,5 +10,6 @@ pub mod link;
 pub mod local;
 pub mod pump;
 pub mod queue;
+pub mod script;
 pub mod serve;
 pub mod splice;

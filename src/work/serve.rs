@@ -8,20 +8,21 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::SockAddr;
+use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::net::bind::{Bound, Datagrams, Listener};
-use crate::net::conn::{Conn, endpoint_of};
+use crate::net::conn::{Conn, endpoint_of, make_room};
+use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Link, Peer};
+use crate::work::link::{Link, Message, Peer};
 
 /// How many sessions at once where nobody said: below the usual limit of 1024 descriptors.
 pub const MAX_CONNS: usize = 512;
@@ -29,13 +30,15 @@ pub const MAX_CONNS: usize = 512;
 pub const MAX_PROCESSES: usize = 64;
 /// How long sessions may take to end once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// Messages that wait for one datagram peer's session; more are dropped, as the network would.
+/// Messages that wait for one datagram peer's session, and bytes that wait for all of them together; more are
+/// dropped, as a full socket buffer would.
 const INBOX: usize = 256;
+const INBOXES: usize = 16 << 20;
 /// The silence after which a datagram peer's session is over: of a server that keeps open, and of one that does
 /// not. Without an end of its own, a session would last for ever.
 const QUIET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
-/// The largest datagram of IP, in bytes, and one more to tell a cut one.
-const DATAGRAM: usize = (64 << 10) + 1;
+/// Room for the largest datagram of IP, in bytes.
+const DATAGRAM: usize = 64 << 10;
 
 /// A server.
 pub struct Serve {
@@ -121,8 +124,8 @@ impl Serve {
                             begun += 1;
                             last_came = Instant::now();
                             let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
-                            let (handler, stopped) = (self.handler.clone(), stopped.clone());
-                            sessions.spawn(async move { ((), session(&handler, link, &stopped).await) });
+                            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
+                            sessions.spawn(async move { ((), session(&handler, link, &stopped, goes_on).await) });
                         }
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
@@ -143,7 +146,7 @@ impl Serve {
         if let Some((id, conn)) = self.door.admit(conn) {
             let stopped = Stopping::new(&self.stop)?;
             let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
-            tally.count(Some(session(&self.handler, link, &stopped).await));
+            tally.count(Some(session(&self.handler, link, &stopped, false).await));
         }
         self.verdict(tally)
     }
@@ -178,7 +181,8 @@ impl Serve {
         let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
         let mut sessions = Sessions::new();
         let mut tally = Tally::default();
-        let mut inboxes: HashMap<SockAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+        let mut inboxes: HashMap<SockAddr, mpsc::Sender<Message>> = HashMap::new();
+        let room = Arc::new(Semaphore::new(INBOXES));
         let mut buffer = vec![0; DATAGRAM];
         let mut begun = 0;
         let mut full = false;
@@ -201,7 +205,7 @@ impl Serve {
                     full = false;
                     continue;
                 }
-                packet = socket.async_io(Interest::READABLE, |socket| sys::recv_packet(socket, &mut buffer)) => packet,
+                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => packet,
                 () = at(patience.and_then(|patience| came.checked_add(patience))) => {
                     return Err(self.door.nobody_came(&local, patience.unwrap_or_default()));
                 }
@@ -212,15 +216,13 @@ impl Serve {
                 Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
                 Err(source) => return Err(os(source)),
             };
-            if packet.bytes > buffer.len() {
-                let message = format!("a message of {} bytes is too large and was dropped", packet.bytes);
-                self.door.sink.emit(None, &Event::Warning { message: &message });
-                continue;
-            }
-            let mut message = buffer[..packet.bytes].to_vec();
+            // Even an empty message takes some memory.
+            let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
+            let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
+            let mut message = Message { bytes: buffer[..packet.bytes.min(buffer.len())].to_vec(), _room: room };
             if let Some(inbox) = inboxes.get(&packet.from) {
                 match inbox.try_send(message) {
-                    // Busy: dropped, as a full socket buffer would.
+                    // Busy: dropped.
                     Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
                     // Its session is just ending; this begins the next one.
                     Err(mpsc::error::TrySendError::Closed(unread)) => message = unread,
@@ -251,8 +253,8 @@ impl Serve {
                 quiet,
             };
             let link = Link::datagrams(wire, id, (local.clone(), peer), shape, stopped.clone(), self.door.sink.clone());
-            let (handler, stopped) = (self.handler.clone(), stopped.clone());
-            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped).await) });
+            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
+            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped, goes_on).await) });
         }
         // Without senders, each session sees its peer's end.
         inboxes.clear();
@@ -263,26 +265,36 @@ impl Serve {
 }
 
 /// Runs one session and says how it ended.
-async fn session(handler: &Handler, link: Link, stop: &Stopping) -> Result<()> {
+async fn session(handler: &Handler, link: Link, stop: &Stopping, goes_on: bool) -> Result<()> {
     let begun = Instant::now();
     let result = handler.run(&link, stop).await;
     let (sent, received) = link.totals();
     let reason = result.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
     if let Err(error) = &result {
-        tell_failure(&link, error);
+        tell_failure(&link, error, goes_on);
     }
     link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed() });
     result
 }
 
-/// A session's failure is told when it happens, as the server may go on.
-fn tell_failure(link: &Link, error: &Error) {
-    match error.errno() {
-        Some(libc::ECONNRESET | libc::EPIPE) => {
+/// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
+fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
+    match (error.errno(), &error.cause) {
+        (Some(libc::ECONNRESET | libc::EPIPE), _) => {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
-        _ => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
+        // Told already, by whoever had the clock.
+        (_, Cause::TimedOut { .. }) => {}
+        _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
+        _ => {}
     }
+}
+
+fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> std::io::Result<sys::Packet> {
+    if shape.family == Family::Unix {
+        make_room(socket, buffer)?;
+    }
+    sys::recv_packet(socket, buffer)
 }
 
 /// How the sessions ended so far.

@@ -35,7 +35,7 @@ fn every_option_is_explained(t: &Ctx) {
         for heading in ["Socket", "Timeouts", "EOF"] {
             assert!(text.lines().any(|l| l.starts_with(heading) && l.ends_with(':')), "{command}: {heading}\n{text}");
         }
-        for flag in ["--sndbuf", "--keepalive", "--opt", "--connect-timeout", "--linger-after-eof", "--json", "--hex"] {
+        for flag in ["--sndbuf", "--keepalive", "--opt", "--deadline", "--linger-after-eof", "--json", "--hex"] {
             assert!(text.contains(flag), "{command}: {flag}");
         }
     }

@@ -375,6 +375,24 @@ impl Options {
         self.chosen.iter().find(|chosen| chosen.opt.name == opt.name).map(|chosen| &chosen.value)
     }
 
+    /// Sets what was chosen on a socket that somebody else made, as far as it is not too late for it.
+    ///
+    /// # Errors
+    /// As [`Options::apply`]; exit 2 for what has a meaning only before bind(2), or in socket(2).
+    pub fn apply_late(&self, socket: &Socket, shape: Shape, role: Role) -> Result<Vec<Report>> {
+        const TOO_LATE: [&str; 6] = ["reuseaddr", "reuseport", "v6only", "freebind", "transparent", "mptcp"];
+        self.check(shape, role)?;
+        let on = On { socket, shape, role };
+        let mut reports = Vec::new();
+        for Chosen { opt, value, .. } in self.chosen.iter().filter(|chosen| !chosen.silent) {
+            if TOO_LATE.contains(&opt.name) {
+                return Err(Error::usage(format!("--{} comes too late for a socket that is open already", opt.name)));
+            }
+            reports.push(opt.apply(&on, value, true)?);
+        }
+        Ok(reports)
+    }
+
     /// How many finished handshakes may wait on this listener, as the kernel took it.
     #[must_use]
     pub fn backlog(&self, socket: &Socket, shape: Shape) -> Option<u32> {

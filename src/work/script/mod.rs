@@ -1,0 +1,173 @@
+//! The command language of scripts and of the REPL: one parser, one engine, several front ends.
+//!
+//! A script file has a command a line, `#` begins a comment; in the REPL the same commands stand behind a `/`.
+
+use std::ops::Range;
+use std::time::Duration;
+
+/// A script that parsed: its commands in order.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// What errors call it: the file's name, `--expect`, or `typed`.
+    pub name: String,
+    /// Its commands.
+    pub statements: Vec<Statement>,
+}
+
+/// One command and where it stands.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// What to do.
+    pub command: Command,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A place in a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The script's name.
+    pub script: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// That line's text.
+    pub text: String,
+    /// The command's bytes in that text.
+    pub at: Range<usize>,
+}
+
+/// A command. `within` is how long it may wait, where one was given.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Sends these bytes.
+    Send(Text),
+    /// Sends these bytes, which were written in hex.
+    SendHex(Vec<u8>),
+    /// Sends a file.
+    SendFile(Text),
+    /// Sends this text and the line end that is set.
+    SendLine(Text),
+    /// Takes what comes next: anything, or exactly so many bytes.
+    Recv {
+        /// How many.
+        bytes: Option<usize>,
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Waits for this to come.
+    Expect {
+        /// What.
+        pattern: Pattern,
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Waits for the peer's end (FIN).
+    ExpectEof {
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Waits for the connection to be reset (RST).
+    ExpectReset {
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Nothing may come for so long.
+    ExpectSilence(Duration),
+    /// Waits.
+    Sleep(Duration),
+    /// Half-closes.
+    Shutdown(Half),
+    /// Closes the connection.
+    Close,
+    /// Resets the connection.
+    Reset,
+    /// Opens another connection, which becomes the current one.
+    Open {
+        /// Where to, in the address grammar.
+        address: Text,
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Takes the next connection of the listener, which becomes the current one.
+    Accept {
+        /// The limit.
+        within: Option<Duration>,
+    },
+    /// Makes another connection the current one.
+    Use(u64),
+    /// Lists the connections.
+    Conns,
+    /// Sets how commands behave, or a socket option.
+    Set(Setting),
+    /// Reads a socket option.
+    Get(String),
+    /// Tells about the current connection.
+    Info,
+    /// Lists the socket options and their values.
+    Options,
+    /// Tells bytes, rates and the kernel's figures.
+    Stats,
+    /// Lists what was typed.
+    History,
+    /// Writes the typed session as a script.
+    Save(Text),
+    /// Runs another script.
+    Source(Text),
+    /// Runs a command several times.
+    Repeat {
+        /// How often.
+        times: u64,
+        /// What.
+        statement: Box<Statement>,
+    },
+    /// Says something.
+    Echo(Text),
+    /// Tells what commands there are.
+    Help(Option<String>),
+    /// Ends.
+    Quit,
+}
+
+/// Text with the captures of earlier expects in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub Vec<Part>);
+
+/// A piece of a [`Text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What the group with this name or number captured: `${1}`, `${name}`.
+    Capture(String),
+}
+
+/// What an expect looks for.
+#[derive(Debug, Clone)]
+pub enum Pattern {
+    /// These bytes.
+    Text(Text),
+    /// A match of this expression (crate regex, on bytes).
+    Regex(regex::bytes::Regex),
+}
+
+/// A direction of a half-close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// What we receive.
+    Read,
+    /// What we send.
+    Write,
+}
+
+/// What `set` sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The line end of `send-line` and of typed lines: `lf`, `crlf`, `none`.
+    Eol(Vec<u8>),
+    /// How long a command waits that says nothing itself.
+    Timeout(Duration),
+    /// Whether payload is shown as a hex dump.
+    Hex(bool),
+    /// A socket option: its row's name and the text of its value, `None` for a flag.
+    Option(&'static str, Option<String>),
+}
