@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
+use crate::error::{Error, Phase};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::sys;
 
@@ -127,6 +128,25 @@ impl Conn {
     #[must_use]
     pub fn is_server(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// A receive or a send failed: the error about the peer, for UDP with the ICMP message that brought it.
+    #[must_use]
+    pub fn failed(&self, phase: Phase, source: io::Error) -> Error {
+        let errno = source.raw_os_error();
+        let mut error = Error::os(phase, Some(&self.peer), source);
+        // TCP does not keep them while a connection stands, and a server has them from anybody.
+        if self.shape.is_udp() && self.server.is_none() {
+            let target = self.socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+            // One report for each datagram that came to nothing.
+            while let (Some(target), Ok(Some(report))) = (target, sys::icmp_error(&self.socket)) {
+                if Some(report.errno) == errno {
+                    error.facts.extend(report.fact(target.ip()));
+                    break;
+                }
+            }
+        }
+        error
     }
 
     /// Receives bytes, or one whole message, for which `buffer` grows if it must.

@@ -59,10 +59,13 @@ impl Netns {
 
     /// A cable to another namespace: the device `name` here, `theirs` there, each with its addresses, up.
     pub(crate) fn cable(&self, name: &str, addresses: &[&str], other: &Self, theirs: &str, their_addresses: &[&str]) {
+        // Usable at once, the link-local address too: nobody else has it.
+        for ns in [self, other] {
+            ns.run("! [ -e /proc/sys/net/ipv6 ] || sysctl -qw net.ipv6.conf.default.accept_dad=0");
+        }
         ip(&["-n", &self.name, "link", "add", name, "type", "veth", "peer", "name", theirs, "netns", &other.name]);
         for (ns, device, addresses) in [(self, name, addresses), (other, theirs, their_addresses)] {
             for address in addresses {
-                // Usable at once: nobody else has it.
                 let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
                 ip(&[&["-n", &ns.name, "address", "add", address, "dev", device], nodad].concat());
             }
