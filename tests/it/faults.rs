@@ -248,8 +248,14 @@ fn refused_by_the_other_host_or_on_the_way(t: &Ctx) {
 fn prohibited_by_the_other_host_or_on_the_way(t: &Ctx) {
     let road = Road::new();
     road.rules(
-        &["tcp dport 2 reject with icmpx admin-prohibited", "tcp dport 3 reject with icmp host-prohibited"],
-        &["tcp dport 12 reject with icmpx admin-prohibited", "tcp dport 13 reject with icmp net-prohibited"],
+        &[
+            "meta l4proto { tcp, udp } th dport 2 reject with icmpx admin-prohibited",
+            "tcp dport 3 reject with icmp host-prohibited",
+        ],
+        &[
+            "meta l4proto { tcp, udp } th dport 12 reject with icmpx admin-prohibited",
+            "tcp dport 13 reject with icmp net-prohibited",
+        ],
     );
     let mut causes = Causes::default();
     for (port, cause) in [
@@ -267,6 +273,10 @@ fn prohibited_by_the_other_host_or_on_the_way(t: &Ctx) {
     {
         let exit = connect(t, &road.us, &[&format!("[fd00:2::1]:{port}")]).run(b"");
         causes.check(&exit, 6, &[cause, "(ICMP administratively prohibited)"], &["traceroute -T"]);
+        let exit = connect(t, &road.us, &[&format!("udp://[fd00:2::1]:{port}")]).run(b"x");
+        exit.code(6).says(&[cause, "traceroute -U"]);
+        let exit = connect(t, &road.us, &[&format!("udp://10.2.0.1:{port}")]).run(b"x");
+        exit.code(6).says(&["prohibits it (ICMP administratively prohibited)", "traceroute -U"]);
     }
 }
 
@@ -307,6 +317,8 @@ fn nobody_there_and_no_way_there(t: &Ctx) {
     causes.check(&go("10.2.0.77:9"), 6, &[theirs, "the host is down"], &["traceroute -T -p 9 10.2.0.77"]);
     let no_route = "the router 10.1.0.254 answered that it cannot deliver to 10.3.0.1 (ICMP network unreachable)";
     causes.check(&go("10.3.0.1:9"), 6, &[no_route, "it has no route there"], &["traceroute"]);
+    let udp = t.connect(&["udp://10.2.0.77:9"]).under(&road.us.wrap()).run(b"x");
+    udp.code(6).says(&["the router 10.1.0.254 answered that it cannot deliver to 10.2.0.77"]);
     causes.check(&go("[fd00:3::1]:9"), 6, &["the router fd00:1::fe", "(ICMP no route)"], &["traceroute"]);
 }
 
@@ -321,6 +333,17 @@ fn routes_of_this_host_that_say_no(t: &Ctx) {
     causes.check(&go("192.0.2.3:9"), 6, &["route of this host"], &["ip route get 192.0.2.3"]);
     let blackhole = go("192.0.2.4:9");
     causes.check(&blackhole, blackhole.code, &["blackhole route"], &["ip route get 192.0.2.4"]);
+    let udp = go("udp://192.0.2.2:9");
+    causes.check(&udp, udp.code, &["route of this host prohibits it", "--broadcast"], &["ip route get 192.0.2.2"]);
+    // Addresses that are none for a connection.
+    let link = go("[fe80::1]:9");
+    causes.check(&link, link.code, &["needs the interface that is meant: [fe80::1%eth0]:9"], &["ip -br address"]);
+    let many = "224.0.0.1 is a multicast address, and TCP talks to one host only";
+    causes.check(&go("224.0.0.1:9"), 6, &[many], &["sockkit connect udp://224.0.0.1:9"]);
+    causes.check(&go("127.0.0.1:0"), 5, &["nothing can listen on port 0"], &["ss -ltnp"]);
+    let source = connect(t, &ns, &["-s", "192.0.2.9", "127.0.0.1:9"]).run(b"");
+    causes.check(&source, 10, &["192.0.2.9 is not an address of this host; it has 127.0.0.1"], &["ip -br address"]);
+    source.says_not(&["sockkit listen"]);
 }
 
 fn firewall_of_this_host(t: &Ctx) {

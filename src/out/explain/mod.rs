@@ -17,6 +17,7 @@ use super::color::{Paint, paint};
 
 mod inet;
 mod names;
+mod refused;
 mod unix;
 
 /// A failure in words. Every string is one line that is safe to show.
@@ -221,6 +222,20 @@ impl Case<'_> {
         }
     }
 
+    /// Whether the local address is only the one that a client wants to come from.
+    fn is_client(&self) -> bool {
+        matches!(self.command, "connect" | "ping" | "wait")
+    }
+
+    /// The command that takes another local address.
+    fn bind(&self, address: &str) -> String {
+        if self.is_client() {
+            format!("sockkit {} --source {} …", self.command, word(address))
+        } else {
+            format!("sockkit {} {}", self.server(), word(address))
+        }
+    }
+
     /// The subcommand, where it is one that serves.
     fn server(&self) -> &str {
         match self.command {
@@ -277,7 +292,7 @@ fn list(items: &[String], and: &str) -> String {
 
 fn why(command: &str, error: &Error) -> Option<Why> {
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
-        return inet::refused_everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
+        return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
     }
     if let Some(errno) = error.errno()
         && let Some(why) = anywhere(command, error, errno)

@@ -155,7 +155,14 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("connect", os(Connecting, "[2001:db8::1]:80", libc::EACCES, &[icmp("2001:db8::2", false, 1, 1)])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EACCES, &[])),
         ("connect", os(Sending, "udp://192.0.2.255:9", libc::EACCES, &[])),
+        ("connect", os(Sending, "udp://192.0.2.1:9", libc::EACCES, &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EPERM, &[Fact::LocalPolicy])),
+        // Addresses that no connection goes to.
+        ("connect", os(Connecting, "224.0.0.251:80", libc::ENETUNREACH, &[])),
+        ("connect", os(Connecting, "255.255.255.255:80", libc::ENETUNREACH, &[])),
+        ("connect", os(Connecting, "[fe80::1]:80", libc::EINVAL, &[])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::EINVAL, &[])),
+        ("connect", os(Connecting, "192.0.2.1:0", libc::ECONNREFUSED, &[])),
         // Names.
         ("connect", resolver("no.example:80", libc::EAI_NONAME, &[server("10.0.0.53", NameAnswer::NoSuchName)])),
         ("connect", resolver("no.example:80", libc::EAI_AGAIN, &[server("10.0.0.53", NameAnswer::ServerFailure)])),
@@ -184,6 +191,7 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("echo", os(Binding, "udp://127.0.0.1:80", libc::EADDRINUSE, &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EADDRINUSE, &[])),
         ("listen", os(Binding, "192.0.2.7:80", libc::EADDRNOTAVAIL, &[ours()])),
+        ("connect", os(Binding, "192.0.2.8:0", libc::EADDRNOTAVAIL, &[])),
         (
             "listen",
             os(Binding, "[::1]:80", libc::EADDRNOTAVAIL, &[Fact::LocalAddresses(vec!["127.0.0.1".parse().unwrap()])]),
@@ -392,6 +400,19 @@ fn an_address_of_this_host_needs_no_guess() {
         explained.cause.unwrap(),
         "a rule of this host's own firewall rejects it (ICMP port unreachable from 10.1.2.3)"
     );
+}
+
+#[test]
+fn a_client_that_binds_is_not_told_to_serve() {
+    let tries = |errno, fact: Fact| explain("connect", &os(Phase::Binding, "10.1.2.3:80", errno, &[fact])).r#try;
+    let held = tries(libc::EADDRINUSE, held("0.0.0.0:80", true, Some((12, "nginx"))));
+    assert_eq!(held, ["sockkit connect --source 10.1.2.3:0 …", "ps -fp 12"]);
+    let waiting = tries(libc::EADDRINUSE, Fact::TimeWait { connections: 1 });
+    assert_eq!(waiting[0], "sockkit connect --reuseaddr --source 10.1.2.3:80 …");
+    assert_eq!(tries(libc::EADDRNOTAVAIL, ours()), ["ip -br address"]);
+    let start = Fact::Sysctl { name: "net.ipv4.ip_unprivileged_port_start", value: "1024".to_owned() };
+    let privileged = tries(libc::EACCES, start);
+    assert_eq!(privileged, ["sockkit connect --source 10.1.2.3:8080 …", "sudo sockkit connect --source 10.1.2.3:80 …"]);
 }
 
 #[test]
