@@ -24,6 +24,8 @@ pub enum Exit {
     Failed,
     /// Flags, address or script do not parse.
     Usage,
+    /// An expectation was not met.
+    Expectation,
     /// The name does not resolve.
     Resolve,
     /// Every address refused.
@@ -56,6 +58,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Expectation => 3,
             Self::Resolve => 4,
             Self::Refused => 5,
             Self::Unreachable => 6,
@@ -77,6 +80,7 @@ impl Exit {
             Self::Ok => "ok",
             Self::Failed => "failed",
             Self::Usage => "usage",
+            Self::Expectation => "expectation",
             Self::Resolve => "resolve",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
@@ -311,6 +315,13 @@ pub enum Cause {
         /// How long it was.
         after: Duration,
     },
+    /// Something was expected and did not come: what, and below it what came instead.
+    Expected {
+        /// In one line.
+        what: String,
+        /// More lines.
+        details: Vec<String>,
+    },
     /// Several addresses were tried, and this is what each answered, in the order they were tried.
     Attempts(Vec<Error>),
     /// Anything else, in plain words.
@@ -355,6 +366,13 @@ impl Error {
     #[must_use]
     pub fn text(exit: Exit, phase: Phase, endpoint: Option<&Endpoint>, text: impl Into<String>) -> Self {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
+    }
+
+    /// What was expected did not come.
+    #[must_use]
+    pub fn expected(phase: Phase, endpoint: Option<&Endpoint>, what: String, details: Vec<String>) -> Self {
+        let cause = Cause::Expected { what, details };
+        Self { exit: Exit::Expectation, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
     }
 
     /// A time limit passed.
@@ -443,6 +461,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Os(source) => f.write_str(&words(source)),
             Self::Misread(misread) => write!(f, "{misread}"),
+            Self::Expected { what, .. } => f.write_str(what),
             Self::Resolver { text, .. } | Self::Text(text) => f.write_str(text),
             Self::TimedOut { limit, after } => {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))

@@ -124,6 +124,9 @@ pub struct OutputArgs {
     /// Write the same events to a file or descriptor, and leave stdout to the payload
     #[arg(long, value_name = "FILE|fd:N", value_parser = events_target)]
     events: Option<EventsTarget>,
+    /// Write both directions to a file with their times, as JSON Lines, for `sockkit replay`
+    #[arg(long, value_name = "FILE", help_heading = "Script")]
+    record: Option<PathBuf>,
     /// Show payload of both directions as a hex dump
     #[arg(long, conflicts_with = "json")]
     hex: bool,
@@ -166,6 +169,7 @@ impl OutputArgs {
             },
             json: self.json,
             events: self.events.clone(),
+            record: self.record.clone(),
             hex: self.hex,
             timestamps: self.timestamps.map(|kind| match kind {
                 TimestampsArg::Rfc3339 => Timestamps::Rfc3339,

@@ -5,6 +5,7 @@ mod connect;
 mod echo;
 mod listen;
 mod man;
+mod replay;
 mod serving;
 mod time;
 
@@ -51,6 +52,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<connect::Connect>(),
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
+    subcommand::<replay::Replay>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),
 ];

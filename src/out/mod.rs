@@ -23,6 +23,7 @@ mod dump;
 pub mod explain;
 mod human;
 mod json;
+mod record;
 mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
@@ -30,6 +31,7 @@ pub use dump::Dump;
 pub use explain::{Explained, explain};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
+pub use record::Record;
 pub use stamp::Timestamps;
 
 /// Where `--events` goes.
@@ -52,6 +54,8 @@ pub struct OutConfig {
     pub json: bool,
     /// `--events`.
     pub events: Option<EventsTarget>,
+    /// `--record`.
+    pub record: Option<PathBuf>,
     /// `--hex`.
     pub hex: bool,
     /// `--timestamps`.
@@ -94,6 +98,10 @@ impl Out {
             let json = Arc::new(Json::new(Box::new(Descriptor(file)), name, config.start));
             out.sinks.push(json.clone());
             out.events = Some(json);
+        }
+        if let Some(path) = &config.record {
+            let (file, name) = open(&EventsTarget::File(path.clone()))?;
+            out.sinks.push(Arc::new(Record::new(Json::new(Box::new(Descriptor(file)), name, config.start))));
         }
         Ok(out)
     }
@@ -224,6 +232,7 @@ mod tests {
             verbosity: Verbosity::Quiet,
             json: false,
             events: None,
+            record: None,
             hex: false,
             timestamps: None,
             color: ColorChoice::Never,

@@ -21,7 +21,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Shape;
 use crate::sys;
-use crate::work::serve::Stopping;
+use crate::work::stopping::Stopping;
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
 const BUFFER: usize = 64 << 10;

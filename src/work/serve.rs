@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -23,6 +22,7 @@ use crate::sys::{self, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
 use crate::work::link::{Link, Message, Peer};
+use crate::work::stopping::Stopping;
 
 /// How many sessions at once where nobody said: below the usual limit of 1024 descriptors.
 pub const MAX_CONNS: usize = 512;
@@ -306,23 +306,6 @@ struct Tally {
 impl Tally {
     fn count(&mut self, result: Option<Result<()>>) {
         self.last_failure = result.and_then(Result::err);
-    }
-}
-
-/// The stop as the runtime waits for it: registered once, shared by all sessions.
-#[derive(Clone)]
-pub struct Stopping(Arc<AsyncFd<Stop>>);
-
-impl Stopping {
-    fn new(stop: &Stop) -> Result<Self> {
-        let fd = sys::watch(stop.clone(), Interest::READABLE);
-        fd.map(|fd| Self(Arc::new(fd))).map_err(|source| Error::os(Phase::Waiting, None, source))
-    }
-
-    /// Waits until the program is to stop; from then on, returns at once.
-    pub async fn wait(&self) {
-        // Readiness is never cleared. A runtime that cannot tell any more is going down itself.
-        let _ = self.0.readable().await;
     }
 }
 

@@ -15,6 +15,7 @@ mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod replay;
 mod signals;
 mod support;
 mod tutorial;
@@ -38,6 +39,7 @@ fn main() -> std::process::ExitCode {
         listen::tests,
         peers::tests,
         pump::tests,
+        replay::tests,
         signals::tests,
         tutorial::tests,
     ]

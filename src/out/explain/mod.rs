@@ -94,6 +94,7 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         // Nothing was tried yet that could have failed.
         Cause::Text(text) if error.phase == Phase::Arguments => explained.headline = safe(text),
+        Cause::Expected { details, .. } => explained.details = details.iter().map(|line| safe(line)).collect(),
         Cause::Attempts(attempts) => {
             explained.details = attempts.iter().map(|attempt| safe(&answer(attempt))).collect();
         }
