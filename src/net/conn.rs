@@ -52,10 +52,11 @@ impl Conn {
     /// A connected socket. With `own`, it is put into non-blocking mode.
     ///
     /// # Errors
-    /// Those of fcntl(2), getsockname(2), getpeername(2).
+    /// Those of fcntl(2), getsockname(2), getpeername(2); that of a connection which broke at once.
     pub fn connected(socket: Socket, shape: Shape, own: bool) -> io::Result<Self> {
-        let peer = endpoint_of(&socket.peer_addr()?, shape);
-        Self::new(socket, shape, own, peer, None)
+        // After a reset there is no peer any more: ENOTCONN, which says nothing of why.
+        let peer = socket.peer_addr().map_err(|error| socket.take_error().ok().flatten().unwrap_or(error))?;
+        Self::new(socket, shape, own, endpoint_of(&peer, shape), None)
     }
 
     /// A bound datagram socket that answers whoever spoke last. `admit` is asked about each change of speaker,
@@ -352,6 +353,18 @@ mod tests {
         let (one, other) = Socket::pair(Domain::UNIX, socket_type, None).unwrap();
         let shape = Shape { family: Family::Unix, kind };
         (Conn::connected(one, shape, true).unwrap(), Conn::connected(other, shape, false).unwrap())
+    }
+
+    #[test]
+    fn a_peer_that_resets_at_once_did_reset() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket: Socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap().into();
+        let peer: Socket = listener.accept().unwrap().0.into();
+        peer.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        let shape = Shape { family: Family::V4, kind: Kind::Stream };
+        let error = Conn::connected(socket, shape, true).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[test]
