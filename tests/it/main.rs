@@ -9,6 +9,7 @@ mod connect;
 mod datagram;
 mod eof;
 mod errors;
+mod events;
 mod exec;
 mod faults;
 mod harness;
@@ -33,6 +34,7 @@ fn main() -> std::process::ExitCode {
         datagram::tests,
         eof::tests,
         errors::tests,
+        events::tests,
         exec::tests,
         faults::tests,
         harness::tests,
