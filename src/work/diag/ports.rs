@@ -11,9 +11,6 @@ use crate::sys::{self, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table};
 const MOST: usize = 4;
 /// So many of the ports nearest to one that refused.
 const NEAREST: usize = 3;
-/// The part of the time for the processes of those that are not in the way: nice to know, and not worth
-/// waiting for on a host with a hundred thousand descriptors open.
-const GLANCE: u32 = 5;
 
 /// The address as numbers; none where the host or the port is still a name. No host is every address.
 pub(super) fn numeric(inet: &Inet) -> Option<(IpAddr, u16)> {
@@ -81,7 +78,14 @@ enum Part {
 
 fn facts(sockets: &[(Transport, InetSocket, Part)], deadline: Instant) -> Vec<Fact> {
     let inodes: Vec<u64> = sockets.iter().map(|(_, socket, _)| socket.inode).filter(|inode| *inode != 0).collect();
-    let owners = if inodes.is_empty() { Default::default() } else { sys::owners(&inodes, deadline) };
+    // Who is in the way must be known; who is only near is not worth waiting for.
+    let owners = if inodes.is_empty() {
+        Default::default()
+    } else if sockets.iter().any(|(_, _, part)| *part == Part::There) {
+        sys::owners(&inodes, deadline)
+    } else {
+        sys::owners_at_a_glance(&inodes, deadline)
+    };
     sockets
         .iter()
         .map(|(transport, socket, part)| {
@@ -123,7 +127,7 @@ pub(super) fn in_use(inet: &Inet, deadline: Instant) -> Vec<Fact> {
 
 /// The port refused (ECONNREFUSED): who receives there after all, who on the same port elsewhere, and which ports
 /// of the same address are nearest. Nothing for an address that is not of this host.
-pub(super) fn around(inet: &Inet, mut deadline: Instant) -> Vec<Fact> {
+pub(super) fn around(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let Some((asked, port)) = numeric(inet) else { return Vec::new() };
     let Some(ours) = local(asked) else { return Vec::new() };
     let receivers = |transport| sys::inet_receivers(table(transport), deadline);
@@ -147,8 +151,6 @@ pub(super) fn around(inet: &Inet, mut deadline: Instant) -> Vec<Fact> {
     if found.first().is_none_or(|(_, _, part)| *part != Part::There) {
         let near = nearest(asked, port, others);
         found.extend(near.into_iter().map(|socket| (inet.transport, socket, Part::SameAddress)));
-        let now = Instant::now();
-        deadline = now + deadline.saturating_duration_since(now) / GLANCE;
     }
     let mut found = facts(&found, deadline);
     found.extend(ours);
