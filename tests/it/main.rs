@@ -9,7 +9,9 @@ mod connect;
 mod datagram;
 mod eof;
 mod errors;
+mod events;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
@@ -32,7 +34,9 @@ fn main() -> std::process::ExitCode {
         datagram::tests,
         eof::tests,
         errors::tests,
+        events::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,

@@ -102,7 +102,7 @@ impl Session<'_> {
             return;
         }
         if self.failure.is_none() {
-            let error = Error::os(Phase::Sending, Some(self.conn.peer()), source);
+            let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
             self.failure = Some(error);
         }
@@ -180,7 +180,7 @@ impl Session<'_> {
             }
             Err(error) if would_block(&error) => {}
             Err(source) => {
-                let error = Error::os(Phase::Receiving, Some(self.conn.peer()), source);
+                let error = self.conn.failed(Phase::Receiving, source);
                 self.broken(&error);
                 self.failure.get_or_insert(error);
                 self.up.pending = 0..0;
