@@ -246,6 +246,22 @@ pub struct EofArgs {
     stay: bool,
 }
 
+impl EofArgs {
+    /// The first of these flags that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            (self.send_only, "--send-only"),
+            (self.recv_only, "--recv-only"),
+            (self.no_shutdown, "--no-shutdown"),
+            (self.linger_after_eof.is_some(), "--linger-after-eof"),
+            (self.stay, "--stay"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What is done with text on its way.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Text")]
@@ -288,6 +304,14 @@ impl Eol {
 }
 
 impl TextArgs {
+    /// The first of these flags that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [(self.crlf, "--crlf"), (self.eol != Eol::Lf, "--eol"), (self.output.is_some(), "--output")]
+            .into_iter()
+            .find_map(|(given, flag)| given.then_some(flag))
+    }
+
     /// Opens `--output`.
     ///
     /// # Errors

@@ -102,7 +102,8 @@ fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
             _ => Exit::Ok,
         };
     }
-    crate::out::say(&with_caret(error, argv));
+    let text = with_caret(error, argv);
+    crate::out::say(&text.strip_prefix("error: ").map_or(text.clone(), |text| format!("sockkit: {text}")));
     Exit::Usage
 }
 

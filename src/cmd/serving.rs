@@ -64,6 +64,7 @@ pub(super) fn bind(
         file.write_all(format!("{local}\n").as_bytes())
             .map_err(|source| ready_failed(&format!("descriptor {number}"), &source))?;
     }
+    bound.announce(&*context.sink);
     Ok(bound)
 }
 

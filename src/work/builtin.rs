@@ -21,12 +21,23 @@ impl Sink for Nobody {
     fn emit(&self, _: Option<ConnId>, _: &Event<'_>) {}
 }
 
+/// The address itself, or that of the built-in peer that it names, started for this.
+///
+/// # Errors
+/// Those of binding.
+pub fn reachable(endpoint: Endpoint) -> Result<Endpoint> {
+    match endpoint {
+        Endpoint::Builtin(peer) => start(peer),
+        endpoint => Ok(endpoint),
+    }
+}
+
 /// Starts a server for one connection on an ephemeral loopback port, and returns its address. It ends with the
 /// process.
 ///
 /// # Errors
 /// Those of binding.
-pub fn start(peer: Builtin) -> Result<Endpoint> {
+fn start(peer: Builtin) -> Result<Endpoint> {
     let any = Endpoint::Inet(Inet {
         transport: Transport::Tcp,
         family: None,
