@@ -17,6 +17,7 @@ use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
 use crate::text::unescape;
 use crate::value::parse_duration;
 use crate::work::handler::stdio::Show;
+use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
 pub use caret::with_caret;
@@ -214,6 +215,14 @@ pub struct TimeoutArgs {
     /// End the whole run, with status 124
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     pub deadline: Option<Duration>,
+}
+
+impl TimeoutArgs {
+    /// Those of one session.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { idle: self.idle_timeout, recv: self.recv_timeout, send: self.send_timeout }
+    }
 }
 
 /// What ends a session.

@@ -17,7 +17,7 @@ use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind, Shape};
-use crate::sys::{self, Stop};
+use crate::sys::{self, Reason, Stop};
 
 /// What a server has in its hands once it is bound.
 pub enum Bound {
@@ -109,6 +109,15 @@ impl Bind<'_> {
         }
         if let Some(v4) = self.without_v6(failures.last()) {
             return self.target(&v4);
+        }
+        if let Some(reason) = self.stop.requested()
+            && failures.is_empty()
+        {
+            let exit = match reason {
+                Reason::Signal(signal) => Exit::Signal(signal),
+                Reason::Deadline => Exit::Deadline,
+            };
+            return Err(Error::text(exit, Phase::Resolving, Some(self.endpoint), "ended while waiting for the name"));
         }
         if failures.is_empty() {
             return Err(Error::text(Exit::Resolve, Phase::Resolving, Some(self.endpoint), "the name has no address"));

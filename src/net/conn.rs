@@ -107,6 +107,15 @@ impl Conn {
         &self.socket
     }
 
+    /// Whether this descriptor leads to the very same socket.
+    #[must_use]
+    pub fn is_behind(&self, fd: impl AsFd) -> bool {
+        match (rustix::fs::fstat(&self.socket), rustix::fs::fstat(fd)) {
+            (Ok(this), Ok(that)) => (this.st_dev, this.st_ino) == (that.st_dev, that.st_ino),
+            _ => false,
+        }
+    }
+
     /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
     #[must_use]
     pub fn can_splice(&self) -> bool {
@@ -213,6 +222,17 @@ impl Conn {
                 retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
             }
             Some(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Whether the next thing a byte stream would give is its end. Takes nothing.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2) but `WouldBlock`.
+    pub fn is_at_end(&self) -> io::Result<bool> {
+        match retry(|| sys_recv(&self.socket, &mut [0], RecvFlags::PEEK)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            bytes => Ok(bytes? == 0),
         }
     }
 

@@ -209,7 +209,8 @@ impl Dial<'_> {
                 self.tell(&attempt, "failed", Some("its accept queue stays full"));
                 return Err(Error::timed_out(Phase::Connecting, endpoint, budget.flag, budget.limit));
             }
-            let wait = Some(left.min(UNIX_WAIT));
+            // Not below a microsecond: SO_SNDTIMEO takes that for no limit at all.
+            let wait = Some(left.clamp(Duration::from_millis(1), UNIX_WAIT));
             attempt.socket.set_write_timeout(wait).map_err(|source| Error::os(Phase::Connecting, endpoint, source))?;
             match attempt.socket.connect(&attempt.target.address) {
                 Ok(()) => {

@@ -11,6 +11,7 @@ use crate::net::options::Options;
 use crate::sys::Stop;
 use crate::work::door::Door;
 use crate::work::handler::Handler;
+use crate::work::link::Limits;
 use crate::work::serve::Serve;
 
 /// Hears everything and says nothing: what the built-in peer does is not what the user asked about.
@@ -47,10 +48,10 @@ pub fn start(peer: Builtin) -> Result<Endpoint> {
         keep_open: true,
         max_conns: 1,
         accept_timeout: None,
-        idle: None,
+        limits: Limits::default(),
         stop,
     };
     // What goes wrong there shows as what its client sees.
-    std::thread::spawn(move || drop(serve.run(bound)));
-    Ok(local)
+    let thread = std::thread::Builder::new().spawn(move || drop(serve.run(bound)));
+    thread.map(|_| local).map_err(|source| Error::os(Phase::Opening, None, source))
 }
