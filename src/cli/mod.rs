@@ -14,6 +14,7 @@ use crate::acl::{Acl, Cidr};
 use crate::addr::{DEFAULT_PORT, Endpoint, IpFamily, Reading};
 use crate::error::{Error, Result};
 use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
+use crate::sys::Stop;
 use crate::text::unescape;
 use crate::value::parse_duration;
 use crate::work::handler::stdio::Show;
@@ -159,7 +160,7 @@ enum ColorArg {
 impl OutputArgs {
     /// How to talk.
     #[must_use]
-    pub fn config(&self, command: &str, start: Instant) -> OutConfig {
+    pub fn config(&self, command: &str, start: Instant, stop: &Stop) -> OutConfig {
         OutConfig {
             command: command.to_owned(),
             verbosity: match (self.quiet, self.verbose) {
@@ -179,6 +180,7 @@ impl OutputArgs {
             }),
             color: self.color(),
             start,
+            stop: Some(stop.clone()),
         }
     }
 

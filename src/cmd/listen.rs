@@ -131,6 +131,9 @@ impl Listen {
             stop: context.stop.clone(),
         };
         let bound = serving::bind(&self.address, &options, &self.serving, context)?;
+        if self.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
+            return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
+        }
         if self.handlers.no_accept {
             let Bound::Listener(listener) = bound else {
                 return Err(Error::usage("--no-accept is about the queue of connections that a listener has"));

@@ -137,7 +137,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start);
+    let config: OutConfig = output.config(T::NAME, start, &stop);
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {

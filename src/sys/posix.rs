@@ -251,16 +251,6 @@ pub(super) fn close_on_exec_one_by_one(first: RawFd) {
     }
 }
 
-/// Sends `signal` to a whole process group. Groups that are gone are no error.
-pub fn signal_group(leader: u32, signal: i32) {
-    if let Ok(group) = i32::try_from(leader)
-        && group > 1
-    {
-        // SAFETY: kill(2) with a negative number of a group that we made.
-        unsafe { libc::kill(-group, signal) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

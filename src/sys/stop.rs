@@ -2,7 +2,7 @@
 //!
 //! The first SIGINT, SIGTERM or SIGHUP, or the whole-run deadline, makes it readable, and it stays so: each
 //! wait in the program has it in its poll set, so none can miss it. The second signal ends the process at
-//! once, from the signal handler.
+//! once, from the signal handler, with the programs that it runs.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -65,7 +65,15 @@ impl Stop {
                 continue;
             }
             // The order counts: what the first signal sets is what the second one finds.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
+            let second = again.clone();
+            let at_once = move || {
+                if second.load(Ordering::SeqCst) {
+                    super::group::kill_all();
+                    signal_hook::low_level::exit(128 + signal);
+                }
+            };
+            // SAFETY: the closure loads atomics and calls kill(2) and _exit(2): all async-signal-safe.
+            unsafe { signal_hook::low_level::register(signal, at_once) }?;
             signal_hook::flag::register(signal, again.clone())?;
             signal_hook::flag::register_usize(signal, stop.0.why.clone(), signal as usize)?;
             signal_hook::low_level::pipe::register(signal, stop.0.trigger.try_clone()?)?;
