@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Context, Runnable};
-use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Exit, Result};
@@ -70,7 +69,7 @@ impl Runnable for Connect {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let mut endpoint = self.address.endpoint()?;
+        let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let stdio = Stdio {
             rules: rules(&self.eof, &self.timeouts, &self.text, &self.output),
@@ -81,9 +80,7 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        if let Endpoint::Builtin(peer) = endpoint {
-            endpoint = builtin::start(peer)?;
-        }
+        let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
             endpoint: &endpoint,

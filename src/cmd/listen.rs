@@ -105,6 +105,11 @@ impl Runnable for Listen {
         self.handlers.check()?;
         match self.handlers.side_by_side()? {
             Some(handler) => {
+                if let Some(flag) = self.eof.given().or(self.text.given()) {
+                    return Err(Error::usage(format!(
+                        "{flag} is about stdin and stdout, which this handler leaves alone"
+                    )));
+                }
                 let Self { address, serving, timeouts, socket, .. } = self;
                 serving::serve(address, socket, serving, timeouts, handler, self.keep_open, context)
             }

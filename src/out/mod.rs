@@ -23,6 +23,7 @@ mod dump;
 pub mod explain;
 mod human;
 mod json;
+mod record;
 mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
@@ -30,6 +31,7 @@ pub use dump::Dump;
 pub use explain::{Explained, explain};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
+pub use record::Record;
 pub use stamp::Timestamps;
 
 /// Where `--events` goes.
@@ -52,6 +54,8 @@ pub struct OutConfig {
     pub json: bool,
     /// `--events`.
     pub events: Option<EventsTarget>,
+    /// `--record`.
+    pub record: Option<PathBuf>,
     /// `--hex`.
     pub hex: bool,
     /// `--timestamps`.
@@ -67,6 +71,7 @@ pub struct Out {
     command: String,
     sinks: Vec<Arc<dyn Sink>>,
     json: Option<Arc<Json>>,
+    dump: Option<Arc<Dump>>,
     events: Option<Arc<Json>>,
 }
 
@@ -79,10 +84,18 @@ impl Out {
         let color = color::decide(config.color);
         let stderr = Box::new(Descriptor(io::stderr()));
         let human = Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color);
-        let mut out = Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: None, events: None };
+        let mut out = Self {
+            command: config.command.clone(),
+            sinks: vec![Arc::new(human)],
+            json: None,
+            dump: None,
+            events: None,
+        };
         if config.hex {
             let stdout = Box::new(Descriptor(io::stdout()));
-            out.sinks.push(Arc::new(Dump::new(stdout, config.timestamps, config.start)));
+            let dump = Arc::new(Dump::new(stdout, config.timestamps, config.start));
+            out.sinks.push(dump.clone());
+            out.dump = Some(dump);
         }
         if config.json {
             let json = Arc::new(Json::new(Box::new(Descriptor(io::stdout())), json::STDOUT, config.start));
@@ -95,13 +108,17 @@ impl Out {
             out.sinks.push(json.clone());
             out.events = Some(json);
         }
+        if let Some(path) = &config.record {
+            let (file, name) = open(&EventsTarget::File(path.clone()))?;
+            out.sinks.push(Arc::new(Record::new(Json::new(Box::new(Descriptor(file)), name, config.start))));
+        }
         Ok(out)
     }
 
     /// Other listeners than those of the flags: for tests, and for a REPL that owns the screen.
     #[must_use]
     pub fn with_sinks(command: &str, sinks: Vec<Arc<dyn Sink>>) -> Self {
-        Self { command: command.to_owned(), sinks, json: None, events: None }
+        Self { command: command.to_owned(), sinks, json: None, dump: None, events: None }
     }
 
     /// Adds a listener.
@@ -109,10 +126,11 @@ impl Out {
         self.sinks.push(sink);
     }
 
-    /// How writing `--json` to stdout came to its end, if it did. A reader that left is no failure.
+    /// How writing `--json` or `--hex` to stdout came to its end, if it did. A reader that left is no failure.
     #[must_use]
     pub fn broken(&self) -> Option<Broken> {
-        self.json.as_ref().and_then(|json| json.broken())
+        let dump = || self.dump.as_ref().and_then(|dump| dump.broken());
+        self.json.as_ref().and_then(|json| json.broken()).or_else(dump)
     }
 
     /// The same for `--events`.
@@ -224,6 +242,7 @@ mod tests {
             verbosity: Verbosity::Quiet,
             json: false,
             events: None,
+            record: None,
             hex: false,
             timestamps: None,
             color: ColorChoice::Never,
@@ -241,6 +260,7 @@ mod tests {
         assert!(std::fs::read_to_string(&path).unwrap().contains(r#""event":"warning","message":"odd""#));
 
         let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).unwrap();
         let target = EventsTarget::Fd(writer.as_raw_fd());
         let out = Out::new(&OutConfig { events: Some(target), ..config() }).unwrap();
         out.emit(Some(3), &Event::Warning { message: "odd" });

@@ -74,12 +74,16 @@ impl Stop {
     }
 
     /// Ends the run when `limit` has passed, unless it ended before.
-    pub fn after(&self, limit: Duration) {
+    ///
+    /// # Errors
+    /// When this user may have no more threads.
+    pub fn after(&self, limit: Duration) -> io::Result<()> {
         let stop = self.clone();
-        std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().spawn(move || {
             std::thread::sleep(limit);
             stop.trigger(DEADLINE);
         });
+        thread.map(drop)
     }
 
     /// Asks for the end as SIGTERM would.
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn the_deadline_is_a_reason_of_its_own() {
         let stop = Stop::new().unwrap();
-        stop.after(Duration::from_millis(1));
+        stop.after(Duration::from_millis(1)).unwrap();
         assert!(stop.wait(Instant::now() + Duration::from_secs(60)).unwrap());
         assert_eq!(stop.requested(), Some(Reason::Deadline));
     }

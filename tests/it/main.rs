@@ -9,11 +9,14 @@ mod connect;
 mod datagram;
 mod eof;
 mod errors;
+mod events;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod replay;
 mod signals;
 mod support;
 mod tutorial;
@@ -31,11 +34,14 @@ fn main() -> std::process::ExitCode {
         datagram::tests,
         eof::tests,
         errors::tests,
+        events::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
+        replay::tests,
         signals::tests,
         tutorial::tests,
     ]

@@ -25,7 +25,26 @@ pub(crate) fn tests() -> Vec<Trial> {
         r26_connecting [Root, Nft],
         r26_retrying,
         r26_datagrams,
+        r26_listening_on_a_name [Root],
     ]
+}
+
+/// The wait for the name of an address to listen on, with a name server that never answers.
+fn r26_listening_on_a_name(t: &Ctx) {
+    std::fs::write(t.path("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:30\n").unwrap();
+    let script = format!(
+        "ip link set lo up && mount --bind '{}' /etc/resolv.conf || exit 99
+        \"$0\" listen -q -k -u --discard --deadline 4s 127.0.0.1:53 <&- >&- 2>&- & sleep 0.2; exec \"$0\" \"$@\"",
+        t.file("resolv.conf")
+    );
+    let under = ["unshare", "-nm", "sh", "-c", &script];
+    let listen = |args: &[&str]| t.listen(args).args(&["no-such-host.invalid:0"]).under(&under).spawn();
+    ends(|| {
+        let proc = listen(&[]);
+        let_pass(Duration::from_millis(700));
+        proc
+    });
+    listen(&["--deadline", "300ms"]).wait().code(124).within(SOON);
 }
 
 /// Each of the two signals that ask it to end does so, within a second or little more.

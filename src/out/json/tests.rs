@@ -113,6 +113,7 @@ fn every_exit_code_is_documented() {
         Exit::Ok,
         Exit::Failed,
         Exit::Usage,
+        Exit::Expectation,
         Exit::Resolve,
         Exit::Refused,
         Exit::Unreachable,

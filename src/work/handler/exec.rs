@@ -20,7 +20,7 @@ use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::sys;
 use crate::work::link::{Got, Link};
-use crate::work::serve::Stopping;
+use crate::work::stopping::Stopping;
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
