@@ -120,7 +120,7 @@ fn r35_idle_is_when_neither_side_moves(t: &Ctx) {
     let prints = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.2; done; exec sleep 10";
     let server = t.listen(&["-k", "-i", "700ms", "--sh", prints, "127.0.0.1:0"]).server();
     assert_eq!(read_all(connect(server.socket_addr())), b"1\n2\n3\n4\n5\n6\n");
-    server.stderr.wait_for("--idle-timeout");
+    server.stderr.wait_for("idle-timeout");
     let server = t.listen(&["-k", "-i", "700ms", "--exec", "wc -c", "127.0.0.1:0"]).server();
     let mut stream = connect(server.socket_addr());
     for _ in 0..6 {

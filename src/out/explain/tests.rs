@@ -243,6 +243,10 @@ fn cases() -> Vec<(&'static str, Error)> {
                 &[path(UnixPathState::Missing { deepest: "/run".into() })],
             ),
         ),
+        (
+            "listen",
+            os(Binding, "unix:/proc/x", libc::ENOENT, &[path(UnixPathState::Missing { deepest: "/proc".into() })]),
+        ),
         ("connect", os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[path(UnixPathState::Stale)])),
         (
             "connect",
