@@ -2,8 +2,21 @@
 //!
 //! A script file has a command a line, `#` begins a comment; in the REPL the same commands stand behind a `/`.
 
+pub mod commands;
+mod error;
+mod lex;
+pub mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::time::Duration;
+
+pub use commands::{COMMANDS, CommandInfo};
+pub use error::ScriptError;
+pub use parse::{needs_more, parse_bytes, parse_command, parse_file, parse_script};
+pub use print::{quote, quote_text};
 
 /// A script that parsed: its commands in order.
 #[derive(Debug, Clone)]
