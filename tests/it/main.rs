@@ -14,6 +14,7 @@ mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod script;
 mod signals;
 mod support;
 mod tutorial;
@@ -36,6 +37,7 @@ fn main() -> std::process::ExitCode {
         listen::tests,
         peers::tests,
         pump::tests,
+        script::tests,
         signals::tests,
         tutorial::tests,
     ]

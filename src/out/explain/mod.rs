@@ -89,6 +89,14 @@ pub fn explain(command: &str, error: &Error) -> Explained {
             let mut lines = picture.lines();
             explained.headline = safe(lines.next().unwrap_or_default());
             explained.details = lines.take_while(|line| line.starts_with("  ")).map(|line| safe(&line[2..])).collect();
+            if misread.what != "script"
+                && let Some((script, line)) = error.facts.iter().find_map(|fact| match fact {
+                    Fact::Line { script, line, .. } => Some((script, line)),
+                    _ => None,
+                })
+            {
+                explained.headline = safe(&format!("{script}:{line}: {}", explained.headline));
+            }
             explained.r#try = misread.hints.iter().map(|hint| safe(hint)).collect();
             return explained;
         }

@@ -34,6 +34,9 @@ impl Engine<'_> {
     fn send_piece(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let nth = self.nth_open()?;
         let id = self.slots[nth].id;
+        if self.slots[nth].we_ended {
+            return Err(usage("our side has ended: nothing can be sent after `shutdown write`".to_owned()).into());
+        }
         let limit = self.config.timeout;
         let mut until = Instant::now() + limit;
         let mut first = true;
@@ -72,8 +75,7 @@ impl Engine<'_> {
                 Err(source) => {
                     let error = Error::os(Phase::Sending, Some(slot.peer()), io_copy(&source));
                     let at = self.slots.iter().position(|slot| slot.id == id).unwrap_or(nth);
-                    let ours = matches!(source.raw_os_error(), Some(libc::EMSGSIZE)) || self.slots[at].we_ended;
-                    if !ours {
+                    if source.raw_os_error() != Some(libc::EMSGSIZE) {
                         self.failed(at, Phase::Sending, source);
                     }
                     return Err(error.into());
