@@ -185,6 +185,13 @@ pub enum Fact {
         /// Whether it is in the way (the address asked for) or merely near (same port, other address or family).
         overlaps: bool,
     },
+    /// A socket of this host that receives at the address asked for, but on another port: one of those nearest.
+    Neighbour {
+        /// Its own local address.
+        local: Endpoint,
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+    },
     /// Connections on the port that are only waiting out TIME_WAIT.
     TimeWait {
         /// How many.
@@ -332,6 +339,13 @@ pub enum Cause {
         /// How long it was.
         after: Duration,
     },
+    /// Something was expected and did not come: what, and below it what came instead.
+    Expected {
+        /// In one line.
+        what: String,
+        /// More lines.
+        details: Vec<String>,
+    },
     /// Several addresses were tried, and this is what each answered, in the order they were tried.
     Attempts(Vec<Error>),
     /// Anything else, in plain words.
@@ -376,6 +390,13 @@ impl Error {
     #[must_use]
     pub fn text(exit: Exit, phase: Phase, endpoint: Option<&Endpoint>, text: impl Into<String>) -> Self {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
+    }
+
+    /// What was expected did not come.
+    #[must_use]
+    pub fn expected(phase: Phase, endpoint: Option<&Endpoint>, what: String, details: Vec<String>) -> Self {
+        let cause = Cause::Expected { what, details };
+        Self { exit: Exit::Expectation, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
     }
 
     /// A time limit passed.
@@ -469,6 +490,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Os(source) => f.write_str(&words(source)),
             Self::Misread(misread) => write!(f, "{misread}"),
+            Self::Expected { what, .. } => f.write_str(what),
             Self::Resolver { text, .. } | Self::Text(text) => f.write_str(text),
             Self::TimedOut { limit, after } => {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
@@ -506,6 +528,8 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         // ICMPv6 "administratively prohibited" arrives as EACCES on a connect; on a UNIX path it is a file mode.
         // On IPv4 UDP it is the missing --broadcast, ip(7).
         libc::EACCES if phase == Phase::Connecting && !unix && !is_udp4(endpoint) => Exit::Unreachable,
+        // With UDP it arrives on the next call, whichever that is.
+        libc::EACCES if matches!(phase, Phase::Receiving | Phase::Sending) && is_udp6(endpoint) => Exit::Unreachable,
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
@@ -520,6 +544,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
     }
+}
+
+fn is_udp6(endpoint: Option<&Endpoint>) -> bool {
+    matches!(endpoint, Some(Endpoint::Inet(Inet { transport: Transport::Udp, host: Host::V6 { .. }, .. })))
 }
 
 fn is_udp4(endpoint: Option<&Endpoint>) -> bool {
@@ -552,6 +580,11 @@ mod tests {
         let exit = |phase, endpoint, errno| Error::os(phase, Some(endpoint), io::Error::from_raw_os_error(errno)).exit;
         assert_eq!(exit(Phase::Connecting, &tcp, libc::EACCES), Exit::Unreachable);
         assert_eq!(exit(Phase::Binding, &tcp, libc::EACCES), Exit::Permission);
+        let udp: Endpoint = "udp://[2001:db8::1]:80".parse().unwrap();
+        assert_eq!(exit(Phase::Receiving, &udp, libc::EACCES), Exit::Unreachable);
+        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Unreachable);
+        let udp: Endpoint = "udp://192.0.2.255:80".parse().unwrap();
+        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Permission);
         assert_eq!(exit(Phase::Connecting, &unix, libc::EACCES), Exit::Permission);
         assert_eq!(exit(Phase::Connecting, &tcp, libc::ETIMEDOUT), Exit::ConnectTimeout);
         assert_eq!(exit(Phase::Receiving, &tcp, libc::ETIMEDOUT), Exit::Reset);

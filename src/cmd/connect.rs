@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::scripting::{After, scripted};
 use super::{Context, Runnable};
-use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
@@ -74,7 +73,7 @@ impl Runnable for Connect {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let mut endpoint = self.address.endpoint()?;
+        let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
         if script.is_some() && self.check {
@@ -89,9 +88,7 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        if let Endpoint::Builtin(peer) = endpoint {
-            endpoint = builtin::start(peer)?;
-        }
+        let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
             conn: CONN,

@@ -116,6 +116,11 @@ impl Runnable for Listen {
         }
         match self.handlers.side_by_side()? {
             Some(handler) => {
+                if let Some(flag) = self.eof.given().or(self.text.given()) {
+                    return Err(Error::usage(format!(
+                        "{flag} is about stdin and stdout, which this handler leaves alone"
+                    )));
+                }
                 let Self { address, serving, timeouts, socket, .. } = self;
                 serving::serve(address, socket, serving, timeouts, handler, self.keep_open, context)
             }
@@ -137,6 +142,9 @@ impl Listen {
             stop: context.stop.clone(),
         };
         let bound = serving::bind(&self.address, &options, &self.serving, context)?;
+        if self.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
+            return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
+        }
         if self.handlers.no_accept {
             let Bound::Listener(listener) = bound else {
                 return Err(Error::usage("--no-accept is about the queue of connections that a listener has"));

@@ -10,6 +10,8 @@ pub mod link;
 pub mod local;
 pub mod pump;
 pub mod queue;
+pub mod replay;
 pub mod script;
 pub mod serve;
 pub mod splice;
+mod stopping;

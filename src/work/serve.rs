@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of, make_room};
@@ -22,7 +21,8 @@ use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Link, Message, Peer};
+use crate::work::link::{Limits, Link, Message, Peer};
+use crate::work::stopping::{Stopping, at};
 
 /// How many sessions at once where nobody said: below the usual limit of 1024 descriptors.
 pub const MAX_CONNS: usize = 512;
@@ -54,8 +54,8 @@ pub struct Serve {
     pub max_conns: usize,
     /// How long to wait for somebody to come.
     pub accept_timeout: Option<Duration>,
-    /// Without progress, a session ends.
-    pub idle: Option<Duration>,
+    /// What ends a session by the clock.
+    pub limits: Limits,
     /// Ends it.
     pub stop: Stop,
 }
@@ -116,6 +116,8 @@ impl Serve {
                 Some(done) = sessions.join_next(), if !sessions.is_empty() => {
                     tally.count(done.ok().map(|((), result)| result));
                     exhausted = false;
+                    // While there was a session, nobody was missed.
+                    last_came = Instant::now();
                 }
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
@@ -123,9 +125,9 @@ impl Serve {
                         Admission::Session(id, conn) => {
                             begun += 1;
                             last_came = Instant::now();
-                            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
-                            let (handler, stopped) = (self.handler.clone(), stopped.clone());
-                            sessions.spawn(async move { ((), session(&handler, link, &stopped).await) });
+                            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
+                            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
+                            sessions.spawn(async move { ((), session(&handler, link, &stopped, goes_on).await) });
                         }
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
@@ -145,8 +147,8 @@ impl Serve {
         let mut tally = Tally::default();
         if let Some((id, conn)) = self.door.admit(conn) {
             let stopped = Stopping::new(&self.stop)?;
-            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
-            tally.count(Some(session(&self.handler, link, &stopped).await));
+            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
+            tally.count(Some(session(&self.handler, link, &stopped, false).await));
         }
         self.verdict(tally)
     }
@@ -187,7 +189,7 @@ impl Serve {
         let mut begun = 0;
         let mut full = false;
         let came = Instant::now();
-        let quiet = self.idle.unwrap_or(if self.keep_open { QUIET.0 } else { QUIET.1 });
+        let quiet = self.limits.idle.unwrap_or(if self.keep_open { QUIET.0 } else { QUIET.1 });
         loop {
             let counted_out = self.count.is_some_and(|count| begun >= count);
             if counted_out && sessions.is_empty() {
@@ -252,9 +254,17 @@ impl Serve {
                 inbox: Mutex::new(receiver),
                 quiet,
             };
-            let link = Link::datagrams(wire, id, (local.clone(), peer), shape, stopped.clone(), self.door.sink.clone());
-            let (handler, stopped) = (self.handler.clone(), stopped.clone());
-            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped).await) });
+            let link = Link::datagrams(
+                wire,
+                id,
+                (local.clone(), peer),
+                shape,
+                self.limits,
+                stopped.clone(),
+                self.door.sink.clone(),
+            );
+            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
+            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped, goes_on).await) });
         }
         // Without senders, each session sees its peer's end.
         inboxes.clear();
@@ -265,25 +275,28 @@ impl Serve {
 }
 
 /// Runs one session and says how it ended.
-async fn session(handler: &Handler, link: Link, stop: &Stopping) -> Result<()> {
+async fn session(handler: &Handler, link: Link, stop: &Stopping, goes_on: bool) -> Result<()> {
     let begun = Instant::now();
     let result = handler.run(&link, stop).await;
     let (sent, received) = link.totals();
     let reason = result.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
     if let Err(error) = &result {
-        tell_failure(&link, error);
+        tell_failure(&link, error, goes_on);
     }
     link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed() });
     result
 }
 
-/// A session's failure is told when it happens, as the server may go on.
-fn tell_failure(link: &Link, error: &Error) {
-    match error.errno() {
-        Some(libc::ECONNRESET | libc::EPIPE) => {
+/// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
+fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
+    match (error.errno(), &error.cause) {
+        (Some(libc::ECONNRESET | libc::EPIPE), _) => {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
-        _ => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
+        // Told already, by whoever had the clock.
+        (_, Cause::TimedOut { .. }) => {}
+        _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
+        _ => {}
     }
 }
 
@@ -303,30 +316,5 @@ struct Tally {
 impl Tally {
     fn count(&mut self, result: Option<Result<()>>) {
         self.last_failure = result.and_then(Result::err);
-    }
-}
-
-/// The stop as the runtime waits for it: registered once, shared by all sessions.
-#[derive(Clone)]
-pub struct Stopping(Arc<AsyncFd<Stop>>);
-
-impl Stopping {
-    fn new(stop: &Stop) -> Result<Self> {
-        let fd = sys::watch(stop.clone(), Interest::READABLE);
-        fd.map(|fd| Self(Arc::new(fd))).map_err(|source| Error::os(Phase::Waiting, None, source))
-    }
-
-    /// Waits until the program is to stop; from then on, returns at once.
-    pub async fn wait(&self) {
-        // Readiness is never cleared. A runtime that cannot tell any more is going down itself.
-        let _ = self.0.readable().await;
-    }
-}
-
-/// Ends at that moment, or never.
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }

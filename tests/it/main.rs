@@ -9,11 +9,14 @@ mod connect;
 mod datagram;
 mod eof;
 mod errors;
+mod events;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod replay;
 mod script;
 mod signals;
 mod support;
@@ -32,11 +35,14 @@ fn main() -> std::process::ExitCode {
         datagram::tests,
         eof::tests,
         errors::tests,
+        events::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
+        replay::tests,
         script::tests,
         signals::tests,
         tutorial::tests,

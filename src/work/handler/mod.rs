@@ -14,7 +14,7 @@ pub use save::Save;
 
 use crate::error::Result;
 use crate::work::link::{Got, Link};
-use crate::work::serve::Stopping;
+use crate::work::stopping::Stopping;
 
 /// The handlers of sessions that go on side by side. The one for standard input and output has its own loop.
 pub enum Handler {

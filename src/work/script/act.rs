@@ -203,10 +203,8 @@ impl Engine<'_> {
             .filter(|word| !word.is_empty())
             .map(|word| std::ffi::OsStr::from_bytes(word).to_owned())
             .collect();
-        let mut endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
-        if let Endpoint::Builtin(peer) = endpoint {
-            endpoint = builtin::start(peer)?;
-        }
+        let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
+        let endpoint = builtin::reachable(endpoint)?;
         let (options, sink, stop) = (self.config.options.clone(), self.sink.clone(), self.stop.clone());
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;

@@ -1,0 +1,141 @@
+//! `sockkit replay`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{Context, Runnable};
+use crate::acl::Acl;
+use crate::cli::socket_options::SocketOptions;
+use crate::cli::{ClientAddress, OutputArgs};
+use crate::error::{Error, Exit, Phase, Result};
+use crate::event::{ConnId, Event};
+use crate::net::bind::{Bind, Bound, Listener};
+use crate::net::conn::Conn;
+use crate::net::dial::{CONN, Dial};
+use crate::value::parse_duration;
+use crate::work::builtin;
+use crate::work::door::Door;
+use crate::work::handler::stdio::exit;
+use crate::work::replay::{Played, Replay as Player, Role, Session, read};
+
+/// The arguments of `sockkit replay`.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// A record, as --record made it
+    file: PathBuf,
+    #[command(flatten)]
+    address: ClientAddress,
+    /// Play the side that accepted: listen on the address, instead of connecting to it
+    #[arg(long)]
+    listen: bool,
+    /// 0: as fast as it goes; 1: at the recorded times; 2: twice as fast
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed, allow_negative_numbers = true)]
+    speed: f64,
+    /// How long to wait for a connection, and for what is expected
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration, allow_negative_numbers = true)]
+    timeout: Duration,
+    /// End the whole run, with status 124
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    deadline: Option<Duration>,
+    #[command(flatten)]
+    socket: SocketOptions,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed >= 0.0 => Ok(speed),
+        _ => Err("a speed is 0, or how many times faster than recorded".to_owned()),
+    }
+}
+
+impl Runnable for Replay {
+    const NAME: &'static str = "replay";
+    const ABOUT: &'static str = "Play a recorded session again and compare what comes back";
+
+    fn output(&self) -> Option<&OutputArgs> {
+        Some(&self.output)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    fn run(&self, context: &Context) -> Result<Exit> {
+        let sessions = read(&self.file, if self.listen { Role::Server } else { Role::Client })?;
+        let mut listener = if self.listen { Some(self.bind(context)?) } else { None };
+        let last = sessions.len();
+        for (nth, session) in sessions.iter().enumerate() {
+            let came = match &mut listener {
+                Some((listener, door)) => door.wait(listener, Some(self.timeout), &context.stop)?,
+                None => self.dial(context)?.map(|conn| (CONN + nth as u64, conn)),
+            };
+            if nth + 1 == last {
+                // Whoever comes after the last one is refused.
+                listener = None;
+            }
+            let Some((id, mut conn)) = came else { return Ok(context.stop.requested().map_or(Exit::Ok, exit)) };
+            if let Some(exit) = self.play(&mut conn, id, session, context)? {
+                return Ok(exit);
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Replay {
+    fn play(&self, conn: &mut Conn, id: ConnId, session: &Session, context: &Context) -> Result<Option<Exit>> {
+        let begun = Instant::now();
+        let player = Player { speed: self.speed, patience: self.timeout, sink: &*context.sink, stop: &context.stop };
+        let played = player.play(conn, id, session)?;
+        let end = match &played {
+            Played::Same => Exit::Ok,
+            Played::Differs(..) => Exit::Expectation,
+            Played::Stopped => context.stop.requested().map_or(Exit::Ok, exit),
+        };
+        let (sent, received) = session.sizes();
+        let duration = begun.elapsed();
+        context.sink.emit(Some(id), &Event::Closed { reason: end.name(), sent, received, duration });
+        match played {
+            Played::Same => Ok(None),
+            Played::Stopped => Ok(Some(end)),
+            Played::Differs(what, details) => Err(Error::expected(Phase::Receiving, Some(conn.peer()), what, details)),
+        }
+    }
+
+    fn dial(&self, context: &Context) -> Result<Option<Conn>> {
+        let dial = Dial {
+            conn: CONN,
+            endpoint: &builtin::reachable(self.address.endpoint()?)?,
+            source: None,
+            options: &self.socket.options(),
+            timeout: self.timeout,
+            retry: None,
+            stop: &context.stop,
+            sink: &*context.sink,
+        };
+        dial.dial()
+    }
+
+    fn bind(&self, context: &Context) -> Result<(Listener, Door)> {
+        let options = self.socket.options();
+        let endpoint = self.address.endpoint()?;
+        let bind = Bind {
+            endpoint: &endpoint,
+            options: &options,
+            mode: None,
+            unlink: false,
+            stop: &context.stop,
+            sink: &*context.sink,
+        };
+        let bound = bind.bind()?;
+        bound.announce(&*context.sink);
+        match bound {
+            Bound::Listener(listener) => Ok((listener, Door::new(Acl::default(), options, context.sink.clone()))),
+            _ => Err(Error::usage(format!("--listen takes connections, which {endpoint} has not"))),
+        }
+    }
+}
