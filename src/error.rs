@@ -24,7 +24,7 @@ pub enum Exit {
     Failed,
     /// Flags, address or script do not parse.
     Usage,
-    /// An expectation was not met.
+    /// An `expect`, or another check, was not met.
     Expectation,
     /// The name does not resolve.
     Resolve,
@@ -143,6 +143,10 @@ pub enum Phase {
     Running,
     /// A timer: open, but no progress.
     Waiting,
+    /// Waiting for what a script expects.
+    Expecting,
+    /// Running a command of a script.
+    Scripting,
 }
 
 impl fmt::Display for Phase {
@@ -163,6 +167,8 @@ impl fmt::Display for Phase {
             Self::File => "using a file",
             Self::Running => "running a program",
             Self::Waiting => "waiting",
+            Self::Expecting => "expecting",
+            Self::Scripting => "running the script",
         })
     }
 }
@@ -226,6 +232,24 @@ pub enum Fact {
     Descriptors {
         /// The soft limit.
         limit: u64,
+    },
+    /// The command of a script that failed.
+    Line {
+        /// The script's name.
+        script: String,
+        /// The line, from 1.
+        line: usize,
+        /// That line's text.
+        text: String,
+        /// The command's bytes in that text.
+        at: std::ops::Range<usize>,
+    },
+    /// What came in the place of what a script expected, that no command had taken.
+    Came {
+        /// How many bytes.
+        bytes: usize,
+        /// The last of them.
+        last: Vec<u8>,
     },
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
@@ -436,6 +460,11 @@ impl From<Misread> for Error {
 /// One line, without the cause and the hint that `out::explain` adds.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fact in &self.facts {
+            if let Fact::Line { script, line, .. } = fact {
+                write!(f, "{script}:{line}: ")?;
+            }
+        }
         write!(f, "{}", self.phase)?;
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;

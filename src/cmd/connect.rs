@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::scripting::{After, scripted};
 use super::{Context, Runnable};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, TextArgs, TimeoutArgs, rules};
-use crate::error::{Exit, Result};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::repl;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
+use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Stdio, exit, verdict};
 
 /// How long to wait for a connection where nobody said.
@@ -51,6 +53,8 @@ pub(super) struct Connect {
     #[command(flatten)]
     text: TextArgs,
     #[command(flatten)]
+    script: ScriptArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -71,6 +75,10 @@ impl Runnable for Connect {
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
+        let script = self.script.script()?;
+        if script.is_some() && self.check {
+            return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
+        }
         let stdio = Stdio {
             rules: rules(&self.eof, &self.timeouts, &self.text, &self.output),
             greeting: None,
@@ -83,6 +91,7 @@ impl Runnable for Connect {
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
+            conn: CONN,
             endpoint: &endpoint,
             source: source.as_ref(),
             options: &options,
@@ -96,6 +105,17 @@ impl Runnable for Connect {
         };
         if self.check {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
+        }
+        if let Some(script) = script {
+            let after = match (self.pipe, self.repl) {
+                (true, _) => After::Pipe,
+                (_, true) => After::Repl,
+                _ => After::Close,
+            };
+            let Self { script: args, text, output, .. } = self;
+            let scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            let then = after.go_on(&stdio, text, context);
+            return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
             return verdict(repl::run(&mut conn, CONN, self.text.eol.bytes(), &context.sink, &context.stop));

@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::scripting::{After, scripted};
 use super::{Context, Runnable, serving};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{EofArgs, OutputArgs, ServerAddress, ServingArgs, TextArgs, TimeoutArgs, rules, text_argument};
+use crate::cli::{
+    EofArgs, OutputArgs, ScriptArgs, ServerAddress, ServingArgs, TextArgs, TimeoutArgs, rules, text_argument,
+};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::net::bind::Bound;
 use crate::repl;
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::door::Door;
+use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
 use crate::work::handler::{Handler, Program, Reply, Save, find_program};
 use crate::work::pump::Rules;
 use crate::work::queue;
+use crate::work::script::{self, Script};
 
 /// The arguments of `sockkit listen`.
 #[derive(Debug, Args)]
@@ -35,6 +40,8 @@ pub(super) struct Listen {
     serving: ServingArgs,
     #[command(flatten)]
     handlers: Handlers,
+    #[command(flatten)]
+    script: ScriptArgs,
     #[command(flatten)]
     eof: EofArgs,
     #[command(flatten)]
@@ -103,6 +110,10 @@ impl Runnable for Listen {
             return Err(Error::usage("--count is for a server that goes on: add --keep-open"));
         }
         self.handlers.check()?;
+        let script = self.script.script()?;
+        if script.is_some() {
+            self.handlers.check_script()?;
+        }
         match self.handlers.side_by_side()? {
             Some(handler) => {
                 if let Some(flag) = self.eof.given().or(self.text.given()) {
@@ -113,13 +124,13 @@ impl Runnable for Listen {
                 let Self { address, serving, timeouts, socket, .. } = self;
                 serving::serve(address, socket, serving, timeouts, handler, self.keep_open, context)
             }
-            None => self.one_at_a_time(context),
+            None => self.one_at_a_time(script, context),
         }
     }
 }
 
 impl Listen {
-    fn one_at_a_time(&self, context: &Context) -> Result<Exit> {
+    fn one_at_a_time(&self, script: Option<Script>, context: &Context) -> Result<Exit> {
         let options = self.socket.options();
         let stdio = Stdio {
             rules: Rules { keep_open: self.keep_open, ..rules(&self.eof, &self.timeouts, &self.text, &self.output) },
@@ -146,6 +157,16 @@ impl Listen {
             count: self.serving.count,
             accept_timeout: self.serving.accept_timeout,
         };
+        if let Some(mut script) = script {
+            if let Some(greeting) = &stdio.greeting {
+                script.statements.insert(0, script::greeting(greeting));
+            }
+            let Self { script: args, text, output, .. } = self;
+            let after = if self.handlers.repl { After::Repl } else { After::Close };
+            let scripted = scripted(script, args, text, output, self.socket.options(), &stdio, context)?;
+            let then = after.go_on(&stdio, text, context);
+            return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
+        }
         if self.handlers.repl {
             let eol = self.text.eol.bytes();
             return stdio
@@ -172,6 +193,24 @@ impl Handlers {
             return Err(Error::usage("--line goes with --reply or --discard"));
         }
         Ok(())
+    }
+
+    /// A script is a handler too.
+    fn check_script(&self) -> Result<()> {
+        let flags = [
+            (self.reply.is_some(), "--reply"),
+            (self.discard, "--discard"),
+            (self.close, "--close"),
+            (self.exec.is_some(), "--exec"),
+            (self.sh.is_some(), "--sh"),
+            (self.output_dir.is_some(), "--output-dir"),
+            (self.no_accept, "--no-accept"),
+            (self.close_on.is_some(), "--close-on"),
+        ];
+        match flags.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => Err(Error::usage(format!("a script and {flag} are two handlers; one is enough"))),
+            None => Ok(()),
+        }
     }
 
     fn close_on(&self) -> Result<Option<CloseOn>> {

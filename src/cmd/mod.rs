@@ -6,6 +6,7 @@ mod echo;
 mod listen;
 mod man;
 mod replay;
+mod scripting;
 mod serving;
 mod time;
 

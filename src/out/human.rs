@@ -187,6 +187,10 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             }
             (Default, text)
         }
+        Event::Expect { pattern, matched, took, line } => {
+            let came = if *matched { "came" } else { "did not come" };
+            (Verbose, format!("line {line}: {} {came}, after {}", visible_line(pattern), span(*took)))
+        }
         Event::Child { pid, status, signal } => (
             Verbose,
             match (status, signal) {

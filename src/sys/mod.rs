@@ -24,5 +24,5 @@ pub use group::Group;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use watch::{Watched, watch};

@@ -52,6 +52,11 @@ impl Door {
         Self { acl, options, sink, next: 1, exhausted: false }
     }
 
+    /// Gives the next connection at least this number: others were made in between.
+    pub fn number_from(&mut self, next: ConnId) {
+        self.next = self.next.max(next);
+    }
+
     /// Takes the next connection, if one waits.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod listen;
 mod peers;
 mod pump;
 mod replay;
+mod script;
 mod signals;
 mod support;
 mod tutorial;
@@ -42,6 +43,7 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         pump::tests,
         replay::tests,
+        script::tests,
         signals::tests,
         tutorial::tests,
     ]

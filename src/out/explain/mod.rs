@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::addr::{Endpoint, Host, Port, Transport};
 use crate::error::{Cause, Error, Exit, Fact, Phase, Process};
 use crate::event::Event;
+use crate::span::picture;
 use crate::text::visible_line;
 
 use super::color::{Paint, paint};
@@ -89,6 +90,14 @@ pub fn explain(command: &str, error: &Error) -> Explained {
             let mut lines = picture.lines();
             explained.headline = safe(lines.next().unwrap_or_default());
             explained.details = lines.take_while(|line| line.starts_with("  ")).map(|line| safe(&line[2..])).collect();
+            if misread.what != "script"
+                && let Some((script, line)) = error.facts.iter().find_map(|fact| match fact {
+                    Fact::Line { script, line, .. } => Some((script, line)),
+                    _ => None,
+                })
+            {
+                explained.headline = safe(&format!("{script}:{line}: {}", explained.headline));
+            }
             explained.r#try = misread.hints.iter().map(|hint| safe(hint)).collect();
             return explained;
         }
@@ -100,6 +109,7 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
+    explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
         explained.details.extend(servers);
@@ -109,6 +119,27 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
     explained
+}
+
+/// The line of a script with its command marked, and what came in the place of what it expected.
+fn scripted(error: &Error) -> Vec<String> {
+    let mut details = Vec::new();
+    for fact in &error.facts {
+        match fact {
+            Fact::Line { text, at, .. } => {
+                let picture = picture(text, at);
+                details.extend(picture.lines().map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()));
+            }
+            Fact::Came { bytes: 0, .. } => details.push("came: nothing".to_owned()),
+            Fact::Came { bytes, last } if *bytes > last.len() => {
+                let last_count = last.len();
+                details.push(format!("came: {bytes} bytes; the last {last_count}: \"{}\"", visible_line(last)));
+            }
+            Fact::Came { last, .. } => details.push(format!("came: \"{}\"", visible_line(last))),
+            _ => {}
+        }
+    }
+    details
 }
 
 /// `[::1]:80: Connection refused`.

@@ -34,6 +34,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
         (None, Event::Queue { length: 3, limit: 5, overflows: Some(0) }),
+        (Some(1), Event::Expect { pattern: "\"220 \"", matched: true, took, line: 1 }),
         (Some(1), Event::Child { pid: 4243, status: Some(3), signal: None }),
         (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
         (None, Event::Warning { message: "the backlog was capped" }),
@@ -76,9 +77,10 @@ fn number(event: &Event<'_>) -> usize {
         Event::Error { .. } => 17,
         Event::Closed { .. } => 18,
         Event::End { .. } => 19,
+        Event::Expect { .. } => 20,
     }
 }
-const VARIANTS: usize = 20;
+const VARIANTS: usize = 21;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

@@ -37,7 +37,8 @@ fn what_does_not_parse_is_told_as_written_down() {
                 assert_eq!(Error::from(error).exit, Exit::Usage);
                 bad += 1;
             }
-            Ok(_) => assert_ne!(wanted, "2\n", "{name} parses"),
+            // From 200 on, a mistake may show only when it runs.
+            Ok(_) => assert!(wanted != "2\n" || name.starts_with('2'), "{name} parses"),
         }
     }
     assert!(bad >= 45, "{bad}");

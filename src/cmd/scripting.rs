@@ -1,0 +1,72 @@
+//! What `connect` and `listen` do with a script.
+
+use super::Context;
+use crate::cli::{OutputArgs, ScriptArgs, TextArgs};
+use crate::error::{Error, Phase, Result};
+use crate::event::ConnId;
+use crate::net::conn::Conn;
+use crate::net::options::Options;
+use crate::repl;
+use crate::work::handler::scripted::Scripted;
+use crate::work::handler::stdio::Stdio;
+use crate::work::pump::End;
+use crate::work::script::Script;
+use crate::work::script::run::Released;
+
+/// What goes on with the connection once the script has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is closed.
+    Close,
+    /// Standard input and output (`--pipe`).
+    Pipe,
+    /// The line editor (`-I`).
+    Repl,
+}
+
+/// Prepares the run of a script.
+///
+/// # Errors
+/// Those of dup(2).
+pub(super) fn scripted(
+    script: Script,
+    args: &ScriptArgs,
+    text: &TextArgs,
+    output: &OutputArgs,
+    options: Options,
+    stdio: &Stdio,
+    context: &Context,
+) -> Result<Scripted> {
+    let copy = stdio.copy.as_ref().map(|file| file.try_clone()).transpose();
+    Ok(Scripted {
+        script,
+        config: args.config(text.eol.bytes(), options),
+        show: output.show(),
+        raw: output.raw,
+        copy: copy.map_err(|source| Error::os(Phase::File, None, source))?,
+        report: args.report(),
+        say: crate::out::say,
+        sink: context.sink.clone(),
+        stop: context.stop.clone(),
+    })
+}
+
+impl After {
+    /// Goes on.
+    pub(super) fn go_on(
+        self,
+        stdio: &Stdio,
+        text: &TextArgs,
+        context: &Context,
+    ) -> impl Fn(&mut Conn, ConnId, Released) -> End {
+        move |conn, id, before| match self {
+            Self::Repl => repl::run(conn, id, text.eol.bytes(), &context.sink, &context.stop),
+            Self::Pipe | Self::Close => stdio.session_after(conn, id, before),
+        }
+    }
+
+    /// Whether there is anything to go on with.
+    pub(super) fn goes_on(self) -> bool {
+        self != Self::Close
+    }
+}
