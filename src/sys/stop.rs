@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::error::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// Why the program is to end.
@@ -65,11 +66,11 @@ impl Stop {
                 continue;
             }
             // The order counts: what the first signal sets is what the second one finds.
-            let second = again.clone();
+            let (second, status) = (again.clone(), Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)).code());
             let at_once = move || {
                 if second.load(Ordering::SeqCst) {
                     super::group::kill_all();
-                    signal_hook::low_level::exit(128 + signal);
+                    signal_hook::low_level::exit(status.into());
                 }
             };
             // SAFETY: the closure loads atomics and calls kill(2) and _exit(2): all async-signal-safe.
