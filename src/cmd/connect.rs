@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, scripted};
+use super::scripting::{After, check as check_flags, scripted};
 use super::{Context, Runnable};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
@@ -76,6 +76,10 @@ impl Runnable for Connect {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
+        let after = self.after();
+        if script.is_some() {
+            check_flags(after, &self.eof, &self.timeouts)?;
+        }
         if script.is_some() && self.check {
             return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
         }
@@ -107,11 +111,6 @@ impl Runnable for Connect {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
         if let Some(script) = script {
-            let after = match (self.pipe, self.repl) {
-                (true, _) => After::Pipe,
-                (_, true) => After::Repl,
-                _ => After::Close,
-            };
             let Self { script: args, text, output, .. } = self;
             let scripted = scripted(script, args, text, output, options, &stdio, context)?;
             let then = after.go_on(&stdio, text, context);
@@ -125,6 +124,14 @@ impl Runnable for Connect {
 }
 
 impl Connect {
+    fn after(&self) -> After {
+        match (self.pipe, self.repl) {
+            (true, _) => After::Pipe,
+            (_, true) => After::Repl,
+            _ => After::Close,
+        }
+    }
+
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
         let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;

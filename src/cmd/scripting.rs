@@ -1,7 +1,7 @@
 //! What `connect` and `listen` do with a script.
 
 use super::Context;
-use crate::cli::{OutputArgs, ScriptArgs, TextArgs};
+use crate::cli::{EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Phase, Result};
 use crate::event::ConnId;
 use crate::net::conn::Conn;
@@ -22,6 +22,19 @@ pub(super) enum After {
     Pipe,
     /// The line editor (`-I`).
     Repl,
+}
+
+/// Turns away flags that would have no effect on a script.
+///
+/// # Errors
+/// Exit 2.
+pub(super) fn check(after: After, eof: &EofArgs, timeouts: &TimeoutArgs) -> Result<()> {
+    match eof.given().or(timeouts.given()) {
+        Some(flag) if after != After::Pipe => Err(Error::usage(format!(
+            "{flag} is about stdin and stdout; a script has `within`, `set timeout` and `shutdown`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Prepares the run of a script.
