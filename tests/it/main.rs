@@ -10,6 +10,7 @@ mod datagram;
 mod eof;
 mod errors;
 mod events;
+mod examples;
 mod exec;
 mod faults;
 mod harness;
@@ -36,6 +37,7 @@ fn main() -> std::process::ExitCode {
         eof::tests,
         errors::tests,
         events::tests,
+        examples::tests,
         exec::tests,
         faults::tests,
         harness::tests,
