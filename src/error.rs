@@ -185,6 +185,13 @@ pub enum Fact {
         /// Whether it is in the way (the address asked for) or merely near (same port, other address or family).
         overlaps: bool,
     },
+    /// A socket of this host that receives at the address asked for, but on another port: one of those nearest.
+    Neighbour {
+        /// Its own local address.
+        local: Endpoint,
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+    },
     /// Connections on the port that are only waiting out TIME_WAIT.
     TimeWait {
         /// How many.
@@ -521,6 +528,8 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         // ICMPv6 "administratively prohibited" arrives as EACCES on a connect; on a UNIX path it is a file mode.
         // On IPv4 UDP it is the missing --broadcast, ip(7).
         libc::EACCES if phase == Phase::Connecting && !unix && !is_udp4(endpoint) => Exit::Unreachable,
+        // With UDP it arrives on the next call, whichever that is.
+        libc::EACCES if matches!(phase, Phase::Receiving | Phase::Sending) && is_udp6(endpoint) => Exit::Unreachable,
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
@@ -535,6 +544,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
     }
+}
+
+fn is_udp6(endpoint: Option<&Endpoint>) -> bool {
+    matches!(endpoint, Some(Endpoint::Inet(Inet { transport: Transport::Udp, host: Host::V6 { .. }, .. })))
 }
 
 fn is_udp4(endpoint: Option<&Endpoint>) -> bool {
@@ -567,6 +580,11 @@ mod tests {
         let exit = |phase, endpoint, errno| Error::os(phase, Some(endpoint), io::Error::from_raw_os_error(errno)).exit;
         assert_eq!(exit(Phase::Connecting, &tcp, libc::EACCES), Exit::Unreachable);
         assert_eq!(exit(Phase::Binding, &tcp, libc::EACCES), Exit::Permission);
+        let udp: Endpoint = "udp://[2001:db8::1]:80".parse().unwrap();
+        assert_eq!(exit(Phase::Receiving, &udp, libc::EACCES), Exit::Unreachable);
+        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Unreachable);
+        let udp: Endpoint = "udp://192.0.2.255:80".parse().unwrap();
+        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Permission);
         assert_eq!(exit(Phase::Connecting, &unix, libc::EACCES), Exit::Permission);
         assert_eq!(exit(Phase::Connecting, &tcp, libc::ETIMEDOUT), Exit::ConnectTimeout);
         assert_eq!(exit(Phase::Receiving, &tcp, libc::ETIMEDOUT), Exit::Reset);

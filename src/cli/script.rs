@@ -165,9 +165,7 @@ impl Step {
         let place = Place { script: flag.to_owned(), line: nth, at: 0..text.len(), text };
         let command = match self.text.to_str() {
             None => self.command(Text(vec![Part::Bytes(self.text.as_bytes().to_owned())])),
-            Some(text) if !self.sends && text.len() > 1 && text.starts_with('/') && text.ends_with('/') => {
-                parsed(flag, &format!("expect {text}"))?
-            }
+            Some(text) if !self.sends && is_expression(text) => parsed(flag, &format!("expect {text}"))?,
             Some(text) => {
                 // The escapes of text arguments are some of those of scripts, and a quote is none of them.
                 unescape(text)?;
@@ -184,6 +182,11 @@ impl Step {
             script::Command::Expect { pattern: Pattern::Text(text), within: None }
         }
     }
+}
+
+/// `/…/` with its flags. In a script every argument with a slash in front is one; here a path need not be quoted.
+fn is_expression(text: &str) -> bool {
+    text.strip_prefix('/').is_some_and(|rest| rest.trim_end_matches(['i', 's', 'm']).ends_with('/'))
 }
 
 fn parsed(flag: &str, line: &str) -> Result<script::Command> {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, repl, scripted};
+use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
-use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
@@ -74,9 +73,13 @@ impl Runnable for Connect {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let mut endpoint = self.address.endpoint()?;
+        let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
+        let after = self.after();
+        if script.is_some() {
+            check_flags(after, &self.eof, &self.timeouts)?;
+        }
         if script.is_some() && self.check {
             return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
         }
@@ -89,9 +92,7 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        if let Endpoint::Builtin(peer) = endpoint {
-            endpoint = builtin::start(peer)?;
-        }
+        let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
             conn: CONN,
@@ -110,11 +111,6 @@ impl Runnable for Connect {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
         if let Some(script) = script {
-            let after = match (self.pipe, self.repl) {
-                (true, _) => After::Pipe,
-                (_, true) => After::Repl,
-                _ => After::Close,
-            };
             let Self { script: args, text, output, .. } = self;
             let repl = repl(args, text, output, options.clone(), &stdio, context);
             let scripted = scripted(script, args, text, output, options, &stdio, context)?;
@@ -130,6 +126,14 @@ impl Runnable for Connect {
 }
 
 impl Connect {
+    fn after(&self) -> After {
+        match (self.pipe, self.repl) {
+            (true, _) => After::Pipe,
+            (_, true) => After::Repl,
+            _ => After::Close,
+        }
+    }
+
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
         let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;

@@ -3,6 +3,7 @@
 mod completions;
 mod connect;
 mod echo;
+mod handlers;
 mod listen;
 mod man;
 mod replay;
@@ -19,7 +20,7 @@ use clap::{ArgMatches, Args, Command};
 use crate::cli::{OutputArgs, with_caret};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{Event, Limit, Sink};
-use crate::out::{ColorChoice, Out, OutConfig, complain};
+use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
 use crate::work::diag;
 
@@ -103,7 +104,8 @@ fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
             _ => Exit::Ok,
         };
     }
-    crate::out::say(&with_caret(error, argv));
+    let text = with_caret(error, argv);
+    crate::out::say(&text.strip_prefix("error: ").map_or(text.clone(), |text| format!("sockkit: {text}")));
     Exit::Usage
 }
 
@@ -137,11 +139,11 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start);
+    let config: OutConfig = output.config(T::NAME, start, &stop);
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {
-        context.stop.after(deadline);
+        context.stop.after(deadline).map_err(|source| fail(Error::os(Phase::Opening, None, source)))?;
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
@@ -155,6 +157,8 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     {
         out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
     }
+    // It has been said why. What went to stdout is not all there was, and that is no success.
+    let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
     Ok(exit)
 }

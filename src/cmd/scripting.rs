@@ -1,7 +1,7 @@
 //! What `connect` and `listen` do with a script.
 
 use super::Context;
-use crate::cli::{OutputArgs, ScriptArgs, TextArgs};
+use crate::cli::{EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Phase, Result};
 use crate::net::options::Options;
 use crate::repl::Repl;
@@ -32,11 +32,25 @@ pub(super) fn repl<'a>(
 ) -> Repl<'a> {
     Repl {
         config: args.config(text.eol.bytes(), options),
+        greeting: stdio.greeting.as_deref(),
         show: output.show(),
         raw: output.raw,
         copy: stdio.copy.as_ref(),
         sink: context.sink.clone(),
         stop: context.stop.clone(),
+    }
+}
+
+/// Turns away flags that would have no effect on a script.
+///
+/// # Errors
+/// Exit 2.
+pub(super) fn check(after: After, eof: &EofArgs, timeouts: &TimeoutArgs) -> Result<()> {
+    match eof.given().or(timeouts.given()) {
+        Some(flag) if after != After::Pipe => Err(Error::usage(format!(
+            "{flag} is about stdin and stdout; a script has `within`, `set timeout` and `shutdown`"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -42,7 +42,7 @@ use crate::work::handler::stdio::{Show, exit, verdict};
 use crate::work::pump::End;
 use crate::work::script::run::{Config, Engine, Face, Failure, Flow, Idle};
 use crate::work::script::slot::State;
-use crate::work::script::{Command, Half, Part, Place, Statement, Text, needs_more, parse_command};
+use crate::work::script::{self, Command, Half, Part, Place, Statement, Text, needs_more, parse_command};
 
 /// SIGINT: what Ctrl-C means where there is nothing left that it could interrupt.
 const INTERRUPT: u8 = 2;
@@ -54,6 +54,8 @@ const QUIET: Duration = Duration::from_secs(1);
 pub struct Repl<'a> {
     /// How commands behave.
     pub config: Config,
+    /// Sent first, to whoever connects.
+    pub greeting: Option<&'a [u8]>,
     /// What of the payload is shown.
     pub show: Show,
     /// Show control bytes to a terminal as they are.
@@ -170,6 +172,8 @@ impl Repl<'_> {
         let mut engine = Engine::new(self.config.clone(), &mut face, self.sink.clone(), self.stop.clone());
         let Handed { conn, id, role, before, door } = handed;
         engine.adopt(conn, id, role);
+        // A script that ran before has greeted.
+        let greeting = self.greeting.filter(|_| before.is_none() && role == Role::Accepted);
         if let Some(before) = before {
             engine.resume(before);
         }
@@ -181,6 +185,7 @@ impl Repl<'_> {
         }
         let mut session = Session {
             repl: self,
+            greeting,
             front: &mut *front,
             record,
             first: id,
@@ -204,6 +209,7 @@ impl Repl<'_> {
 
 struct Session<'s> {
     repl: &'s Repl<'s>,
+    greeting: Option<&'s [u8]>,
     front: &'s mut dyn Front,
     record: Rc<RefCell<Record>>,
     /// The connection with which it began.
@@ -224,6 +230,11 @@ struct Session<'s> {
 impl Session<'_> {
     fn run(&mut self, engine: &mut Engine<'_>, wake: &UnixStream, interrupt: Option<&UnixStream>) -> End {
         self.look(engine);
+        if let Some(greeting) = self.greeting
+            && let Next::Leave(end) = self.step(&script::greeting(greeting), engine)
+        {
+            return end;
+        }
         self.front.go_on();
         loop {
             if let Next::Leave(end) = self.look(engine) {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "this is the one floor that talks to the kernel where no library has the call")]
 
 mod descriptor;
+mod group;
 mod interfaces;
 mod posix;
 mod stop;
@@ -20,9 +21,10 @@ mod other;
 pub use other::*;
 
 pub use descriptor::duplicate;
+pub use group::Group;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::{TerminalModes, restore_terminal};
 pub use watch::{Watched, watch};

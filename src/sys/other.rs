@@ -16,6 +16,12 @@ pub fn inet_sockets(_table: Table, _port: u16, _deadline: Instant) -> Vec<InetSo
 
 /// No table of sockets to read.
 #[must_use]
+pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
+    Vec::new()
+}
+
+/// No table of sockets to read.
+#[must_use]
 pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
     Vec::new()
 }
@@ -23,6 +29,12 @@ pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
 /// No table of descriptors to read.
 #[must_use]
 pub fn owners(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
+    HashMap::new()
+}
+
+/// No table of descriptors to read.
+#[must_use]
+pub fn owners_at_a_glance(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
     HashMap::new()
 }
 

@@ -7,6 +7,8 @@ use crate::error::Fact;
 
 /// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
 pub const TCP_TIME_WAIT: u8 = 0x06;
+/// A UDP socket without a peer.
+pub const TCP_CLOSE: u8 = 0x07;
 /// A listening TCP socket.
 pub const TCP_LISTEN: u8 = 0x0a;
 
@@ -32,6 +34,8 @@ pub struct InetSocket {
     pub waiting: u32,
     /// Its inode, 0 where no process has it any more.
     pub inode: u64,
+    /// Whether it leaves IPv4 alone (IPV6_V6ONLY, ipv6(7)), where that is known; `/proc` does not tell.
+    pub v6only: Option<bool>,
 }
 
 /// A UNIX socket that has a name.

@@ -99,14 +99,23 @@ impl Door {
 
     /// Numbers a peer, unless a rule turns it away.
     pub fn welcome(&mut self, local: &Endpoint, peer: &Endpoint) -> Option<ConnId> {
-        if let Some(rule) = ip_of(peer).and_then(|ip| self.acl.denies(ip)) {
-            self.sink.emit(None, &Event::Denied { peer, rule: &rule });
+        if self.turns_away(peer) {
             return None;
         }
         let id = self.next;
         self.next += 1;
         self.sink.emit(Some(id), &Event::Accepted { local, peer });
         Some(id)
+    }
+
+    /// Whether a rule turns this peer away, which is then said.
+    #[must_use]
+    pub fn turns_away(&self, peer: &Endpoint) -> bool {
+        let rule = ip_of(peer).and_then(|ip| self.acl.denies(ip));
+        if let Some(rule) = &rule {
+            self.sink.emit(None, &Event::Denied { peer, rule });
+        }
+        rule.is_some()
     }
 
     /// Waits for the next connection. `None` when the program is to stop first.

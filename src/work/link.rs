@@ -6,9 +6,9 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
@@ -21,7 +21,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Shape;
 use crate::sys;
-use crate::work::stopping::Stopping;
+use crate::work::stopping::{Stopping, at};
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
 const BUFFER: usize = 64 << 10;
@@ -42,12 +42,25 @@ pub struct Link {
     local: Endpoint,
     peer: Endpoint,
     shape: Shape,
-    idle: Option<Duration>,
+    limits: Limits,
+    /// When something last moved, in either direction.
+    progress: std::sync::Mutex<Instant>,
     stopping: Stopping,
     sink: Arc<dyn Sink>,
     detail: Detail,
     sent: AtomicU64,
     received: AtomicU64,
+}
+
+/// Limits on waiting, as the flags of the same names say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Nothing moves in either direction.
+    pub idle: Option<Duration>,
+    /// Nothing comes.
+    pub recv: Option<Duration>,
+    /// Nothing of what waits can be sent.
+    pub send: Option<Duration>,
 }
 
 enum Wire {
@@ -91,18 +104,13 @@ impl Link {
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn connection(
-        conn: Conn,
-        id: ConnId,
-        idle: Option<Duration>,
-        stopping: Stopping,
-        sink: Arc<dyn Sink>,
-    ) -> Result<Self> {
+    pub fn connection(conn: Conn, id: ConnId, limits: Limits, stopping: Stopping, sink: Arc<dyn Sink>) -> Result<Self> {
         let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self {
-            idle,
+            limits,
+            progress: Instant::now().into(),
             stopping,
             id,
             local,
@@ -123,11 +131,14 @@ impl Link {
         id: ConnId,
         (local, peer): (Endpoint, Endpoint),
         shape: Shape,
+        limits: Limits,
         stopping: Stopping,
         sink: Arc<dyn Sink>,
     ) -> Self {
         Self {
-            idle: None,
+            // Silence is the end of such a session, and no failure.
+            limits: Limits { idle: None, ..limits },
+            progress: Instant::now().into(),
             stopping,
             id,
             local,
@@ -174,14 +185,14 @@ impl Link {
     /// Receives, and lends what came to `look`.
     ///
     /// # Errors
-    /// When the connection breaks, or nothing comes for the idle timeout.
+    /// When the connection breaks, nothing comes for the receive timeout, or nothing moves for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
         // What has come is still taken when the program is to stop; what has not is not waited for.
         let mut look = Some(look);
         let mut take = |got: Got<'_>| look.take().map(|look| look(got));
         let result = tokio::select! {
             biased;
-            result = self.within_idle(self.recv_patiently(&mut take)) => result?,
+            result = self.within(Limit::Recv, self.recv_patiently(&mut take)) => result?,
             () = self.stopping.wait() => None,
         };
         match result {
@@ -218,10 +229,11 @@ impl Link {
     /// Sends all of it; of a message, whole or not at all.
     ///
     /// # Errors
-    /// When the connection breaks, or the peer takes nothing for the idle timeout.
+    /// When the connection breaks, the peer takes nothing for the send timeout, or nothing moves for the idle timeout.
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
         loop {
-            let sent = self.within_idle(self.send_some(bytes)).await?;
+            let sent = self.within(Limit::Send, self.send_some(bytes)).await?;
+            self.moved();
             self.sent.fetch_add(sent as u64, Ordering::Relaxed);
             if self.detail >= Detail::Transfers {
                 self.sink.emit(Some(self.id), &Event::Send(Payload::of(&bytes[..sent])));
@@ -264,22 +276,46 @@ impl Link {
         }
     }
 
-    async fn within_idle<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match self.idle {
-            None => work.await,
-            Some(idle) => match tokio::time::timeout(idle, work).await {
-                Ok(result) => result,
-                Err(_) => {
-                    self.sink.emit(Some(self.id), &Event::Timeout { limit: Limit::Idle, after: idle });
-                    Err(Error::timed_out(Phase::Waiting, Some(&self.peer), "--idle-timeout", idle))
-                }
-            },
+    fn moved(&self) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Does the work, which waits for the peer in one direction, within that direction's limit; and gives up when
+    /// meanwhile the other one stood still too for the idle timeout.
+    async fn within<T>(&self, limit: Limit, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let own = if limit == Limit::Recv { self.limits.recv } else { self.limits.send };
+        let begun = Instant::now();
+        let ends = || {
+            let last = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            [(limit, begun, own), (Limit::Idle, begun.max(last), self.limits.idle)]
+        };
+        let mut work = std::pin::pin!(work);
+        loop {
+            let next = ends().into_iter().filter_map(|(_, since, after)| since.checked_add(after?)).min();
+            tokio::select! {
+                biased;
+                result = &mut work => return result,
+                () = at(next) => {}
+            }
+            let passed = ends().into_iter().find_map(|(limit, since, after)| {
+                after.filter(|after| since.elapsed() >= *after).map(|after| (limit, after))
+            });
+            if let Some((limit, after)) = passed {
+                let flag = match limit {
+                    Limit::Recv => "--recv-timeout",
+                    Limit::Send => "--send-timeout",
+                    _ => "--idle-timeout",
+                };
+                self.sink.emit(Some(self.id), &Event::Timeout { limit, after });
+                return Err(Error::timed_out(Phase::Waiting, Some(&self.peer), flag, after));
+            }
         }
     }
 
     fn told_received(&self, got: &Got<'_>) {
         match got {
             Got::Bytes(bytes) => {
+                self.moved();
                 self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if self.detail >= Detail::Transfers {
                     self.sink.emit(Some(self.id), &Event::Recv(Payload::of(bytes)));

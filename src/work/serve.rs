@@ -21,8 +21,8 @@ use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Link, Message, Peer};
-use crate::work::stopping::Stopping;
+use crate::work::link::{Limits, Link, Message, Peer};
+use crate::work::stopping::{Stopping, at};
 
 /// How many sessions at once where nobody said: below the usual limit of 1024 descriptors.
 pub const MAX_CONNS: usize = 512;
@@ -54,8 +54,8 @@ pub struct Serve {
     pub max_conns: usize,
     /// How long to wait for somebody to come.
     pub accept_timeout: Option<Duration>,
-    /// Without progress, a session ends.
-    pub idle: Option<Duration>,
+    /// What ends a session by the clock.
+    pub limits: Limits,
     /// Ends it.
     pub stop: Stop,
 }
@@ -116,6 +116,8 @@ impl Serve {
                 Some(done) = sessions.join_next(), if !sessions.is_empty() => {
                     tally.count(done.ok().map(|((), result)| result));
                     exhausted = false;
+                    // While there was a session, nobody was missed.
+                    last_came = Instant::now();
                 }
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
@@ -123,7 +125,7 @@ impl Serve {
                         Admission::Session(id, conn) => {
                             begun += 1;
                             last_came = Instant::now();
-                            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
+                            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
                             let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
                             sessions.spawn(async move { ((), session(&handler, link, &stopped, goes_on).await) });
                         }
@@ -145,7 +147,7 @@ impl Serve {
         let mut tally = Tally::default();
         if let Some((id, conn)) = self.door.admit(conn) {
             let stopped = Stopping::new(&self.stop)?;
-            let link = Link::connection(conn, id, self.idle, stopped.clone(), self.door.sink.clone())?;
+            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
             tally.count(Some(session(&self.handler, link, &stopped, false).await));
         }
         self.verdict(tally)
@@ -187,7 +189,7 @@ impl Serve {
         let mut begun = 0;
         let mut full = false;
         let came = Instant::now();
-        let quiet = self.idle.unwrap_or(if self.keep_open { QUIET.0 } else { QUIET.1 });
+        let quiet = self.limits.idle.unwrap_or(if self.keep_open { QUIET.0 } else { QUIET.1 });
         loop {
             let counted_out = self.count.is_some_and(|count| begun >= count);
             if counted_out && sessions.is_empty() {
@@ -252,7 +254,15 @@ impl Serve {
                 inbox: Mutex::new(receiver),
                 quiet,
             };
-            let link = Link::datagrams(wire, id, (local.clone(), peer), shape, stopped.clone(), self.door.sink.clone());
+            let link = Link::datagrams(
+                wire,
+                id,
+                (local.clone(), peer),
+                shape,
+                self.limits,
+                stopped.clone(),
+                self.door.sink.clone(),
+            );
             let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
             sessions.spawn(async move { (packet.from, session(&handler, link, &stopped, goes_on).await) });
         }
@@ -306,13 +316,5 @@ struct Tally {
 impl Tally {
     fn count(&mut self, result: Option<Result<()>>) {
         self.last_failure = result.and_then(Result::err);
-    }
-}
-
-/// Ends at that moment, or never.
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -40,8 +40,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         unix_path_of_another_type,
         unix_path_without_permission [Root, Setpriv],
         descriptor_that_is_not_open,
+        descriptors_of_its_own_are_not_open,
         systemd_without_listen_fds,
         errors_go_to_stderr_even_with_json,
+        without_threads_left [Root, Setpriv, Prlimit],
     ]
 }
 
@@ -270,6 +272,16 @@ fn no_such_interface(t: &Ctx) {
 /// In front of a command: an ordinary user.
 const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
+/// A user who may have no more threads gets an error, and no panic.
+fn without_threads_left(t: &Ctx) {
+    let under = ["setpriv", "--reuid=64321", "--clear-groups", "prlimit", "--nproc=1"];
+    for args in [&["--deadline", "2s", "127.0.0.1:1"][..], &["echo:"], &["localhost:1"]] {
+        let exit = t.connect(args).under(&under).run(b"");
+        exit.says_not(&["panicked"]);
+        assert!([1, 5].contains(&exit.code), "{args:?}: {}", exit.code);
+    }
+}
+
 fn privileged_port(t: &Ctx) {
     let ns = Netns::new();
     ns.run("sysctl -qw net.ipv4.ip_unprivileged_port_start=1024");
@@ -328,6 +340,21 @@ fn unix_path_without_permission(t: &Ctx) {
     std::fs::set_permissions(t.dir(), PermissionsExt::from_mode(0o755)).unwrap();
     let exit = t.connect(&[&format!("unix:{}", t.file("s"))]).under(&NOBODY).run(b"");
     exit.code(11).says(&["permission"]);
+}
+
+/// What sockkit opened for itself is nobody's to name, or it would talk to itself.
+fn descriptors_of_its_own_are_not_open(t: &Ctx) {
+    for number in 3..9 {
+        let fd = format!("fd:{number}");
+        for args in [
+            &["connect", &fd][..],
+            &["listen", &fd],
+            &["listen", "--ready-fd", &number.to_string(), "127.0.0.1:0"],
+            &["connect", "--events", &fd, "echo:"],
+        ] {
+            usage(t, args);
+        }
+    }
 }
 
 fn descriptor_that_is_not_open(t: &Ctx) {

@@ -9,13 +9,17 @@ mod connect;
 mod datagram;
 mod eof;
 mod errors;
+mod events;
+mod examples;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
 mod repl;
 mod replay;
+mod script;
 mod signals;
 mod support;
 mod tutorial;
@@ -33,13 +37,17 @@ fn main() -> std::process::ExitCode {
         datagram::tests,
         eof::tests,
         errors::tests,
+        events::tests,
+        examples::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
         repl::tests,
         replay::tests,
+        script::tests,
         signals::tests,
         tutorial::tests,
     ]

@@ -18,6 +18,7 @@ use super::color::{Paint, paint};
 
 mod inet;
 mod names;
+mod refused;
 mod unix;
 
 /// A failure in words. Every string is one line that is safe to show.
@@ -89,6 +90,14 @@ pub fn explain(command: &str, error: &Error) -> Explained {
             let mut lines = picture.lines();
             explained.headline = safe(lines.next().unwrap_or_default());
             explained.details = lines.take_while(|line| line.starts_with("  ")).map(|line| safe(&line[2..])).collect();
+            if misread.what != "script"
+                && let Some((script, line)) = error.facts.iter().find_map(|fact| match fact {
+                    Fact::Line { script, line, .. } => Some((script, line)),
+                    _ => None,
+                })
+            {
+                explained.headline = safe(&format!("{script}:{line}: {}", explained.headline));
+            }
             explained.r#try = misread.hints.iter().map(|hint| safe(hint)).collect();
             return explained;
         }
@@ -223,6 +232,15 @@ impl Case<'_> {
         self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
     }
 
+    /// Whether it is an address of this host, as far as that is known.
+    fn is_here(&self) -> bool {
+        let ours = |ip: IpAddr| {
+            let known = |fact: &Fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&ip));
+            self.facts().iter().any(known)
+        };
+        self.is_loopback() || self.ip().is_some_and(ours)
+    }
+
     /// The address as a word of a shell.
     fn word(&self) -> String {
         word(&self.endpoint.to_string())
@@ -233,6 +251,20 @@ impl Case<'_> {
         match self.command {
             "ping" | "wait" => self.command,
             _ => "connect",
+        }
+    }
+
+    /// Whether the local address is only the one that a client wants to come from.
+    fn is_client(&self) -> bool {
+        matches!(self.command, "connect" | "ping" | "wait")
+    }
+
+    /// The command that takes another local address.
+    fn bind(&self, address: &str) -> String {
+        if self.is_client() {
+            format!("sockkit {} --source {} …", self.command, word(address))
+        } else {
+            format!("sockkit {} {}", self.server(), word(address))
         }
     }
 
@@ -292,7 +324,7 @@ fn list(items: &[String], and: &str) -> String {
 
 fn why(command: &str, error: &Error) -> Option<Why> {
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
-        return inet::refused_everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
+        return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
     }
     if let Some(errno) = error.errno()
         && let Some(why) = anywhere(command, error, errno)

@@ -118,7 +118,11 @@ fn missing(unix: &Unix, deepest: &Path, binding: bool, errno: i32) -> Why {
     }
     if parent == deepest {
         if binding {
-            return Why::new(format!("{} went away while the socket was made", shown(&path)));
+            return Why::new(format!(
+                "the directory {} is there, but takes no new files: its filesystem has none that are made (/proc), or it was just removed",
+                shown(deepest)
+            ))
+            .try_(format!("df {}", path_word(deepest)));
         }
         return Why::new(format!(
             "the directory {} is there, but has no {}: the server is not running, or serves another path",

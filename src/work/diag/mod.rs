@@ -17,15 +17,16 @@ mod ports;
 
 pub use names::{ask, ask_all, name_servers};
 
-/// For everything on this host, whatever its size: the explanation must not be slower than the failure.
-const BUDGET: Duration = Duration::from_millis(80);
+/// For everything on this host, whatever its size or load. It takes a few milliseconds but where all of `/proc`
+/// has to be gone through, or where the processors are busy with something else.
+const BUDGET: Duration = Duration::from_millis(500);
 /// For each name server, all asked side by side.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The codes of getaddrinfo(3) where a name server has more to tell. `EAI_NODATA` and `EAI_ADDRFAMILY` are
 /// obsolete (RFC 3493) and not in every libc, but glibc still answers with them.
 const WORTH_ASKING: [i32; 5] = [libc::EAI_AGAIN, libc::EAI_FAIL, libc::EAI_NONAME, -5, -9];
 
-/// Gathers facts about a failure and adds them to it. Blocks for at most a tenth of a second; where a name
+/// Gathers facts about a failure and adds them to it. Blocks for at most half a second; where a name
 /// did not resolve, for the two seconds that a silent name server is given. Never fails: it knows more or
 /// it does not.
 pub fn enrich(error: &mut Error) {

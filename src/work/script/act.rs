@@ -34,6 +34,9 @@ impl Engine<'_> {
     fn send_piece(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let nth = self.nth_open()?;
         let id = self.slots[nth].id;
+        if self.slots[nth].we_ended {
+            return Err(usage("our side has ended: nothing can be sent after `shutdown write`".to_owned()).into());
+        }
         let limit = self.config.timeout;
         let mut until = Instant::now() + limit;
         let mut first = true;
@@ -72,8 +75,7 @@ impl Engine<'_> {
                 Err(source) => {
                     let error = Error::os(Phase::Sending, Some(slot.peer()), io_copy(&source));
                     let at = self.slots.iter().position(|slot| slot.id == id).unwrap_or(nth);
-                    let ours = matches!(source.raw_os_error(), Some(libc::EMSGSIZE)) || self.slots[at].we_ended;
-                    if !ours {
+                    if source.raw_os_error() != Some(libc::EMSGSIZE) {
                         self.failed(at, Phase::Sending, source);
                     }
                     return Err(error.into());
@@ -201,10 +203,8 @@ impl Engine<'_> {
             .filter(|word| !word.is_empty())
             .map(|word| std::ffi::OsStr::from_bytes(word).to_owned())
             .collect();
-        let mut endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
-        if let Endpoint::Builtin(peer) = endpoint {
-            endpoint = builtin::start(peer)?;
-        }
+        let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
+        let endpoint = builtin::reachable(endpoint)?;
         let (options, sink, stop) = (self.config.options.clone(), self.sink.clone(), self.stop.clone());
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;

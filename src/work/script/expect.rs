@@ -118,23 +118,20 @@ impl Engine<'_> {
                 }
                 (_, None) => {}
             }
-            let got = match bytes {
-                Some(wanted) if !messages => format!("{unread} of {wanted} bytes"),
-                _ => "anything".to_owned(),
-            };
-            let text = match (how_over(slot), &slot.refused) {
-                (Some(over), _) if bytes.is_some() => format!("{over} when {got} had come"),
-                (Some(over), _) => format!("{over} before anything came"),
-                (None, Some(refused)) => format!("{refused}, before anything came"),
-                (None, None) if !late => {
+            let got = bytes.filter(|_| !messages).map(|wanted| format!("{unread} of {wanted} bytes"));
+            let text = match (how_over(slot), &slot.refused, got) {
+                (Some(over), _, Some(got)) => format!("{over} when {got} had come"),
+                (Some(over), _, None) => format!("{over} before anything came"),
+                (None, Some(refused), _) => format!("{refused}, before anything came"),
+                (None, None, _) if !late => {
                     late = Instant::now() >= until;
                     self.turn(Some(until), Watch { keep: Some(id), ..Watch::default() })?;
                     continue;
                 }
-                (None, None) if bytes.is_some() => {
+                (None, None, got) => {
+                    let got = got.unwrap_or_else(|| "nothing".to_owned());
                     return Err(failure(slot, format!("{got} came within {}", span(limit))).into());
                 }
-                (None, None) => return Err(failure(slot, format!("nothing came within {}", span(limit))).into()),
             };
             let error = failure(slot, format!("{text}, after {}", span(begun.elapsed())));
             self.slot_mut(id).refused = None;
@@ -210,13 +207,15 @@ impl Engine<'_> {
         let begun = Instant::now();
         let until = begun + length;
         let mut late = false;
+        let before = self.slot(id).unread();
         loop {
             let slot = self.slot(id);
             let after = span(begun.elapsed());
             let text = match (how_over(slot), &slot.refused) {
-                _ if !slot.buffer.is_empty() => {
-                    Some(format!("something came or was unread, instead of silence, after {after}"))
+                _ if before > 0 => {
+                    Some(format!("what came before was not taken ({}), and that is no silence", count(before)))
                 }
+                _ if !slot.buffer.is_empty() => Some(format!("something came instead of silence, after {after}")),
                 (Some(over), _) => Some(format!("{over} instead of silence, after {after}")),
                 (None, Some(refused)) => Some(format!("{refused}, instead of silence, after {after}")),
                 (None, None) => None,
@@ -269,11 +268,16 @@ impl<T: Into<Failure>> From<T> for Failed {
 /// What ended a connection, in words; `None` as long as more may come.
 fn how_over(slot: &Slot) -> Option<String> {
     match (&slot.broken, slot.peer_ended, &slot.conn) {
+        (Some((text, Exit::Ok)), ..) => Some(text.clone()),
         (Some((text, _)), ..) => Some(format!("the connection broke ({text})")),
-        (None, true, _) => Some("the peer ended (FIN)".to_owned()),
-        (None, false, None) => Some("the connection was closed by us".to_owned()),
+        (None, _, None) => Some("it was closed by us".to_owned()),
+        (None, true, Some(_)) => Some("the peer ended (FIN)".to_owned()),
         (None, false, Some(_)) => None,
     }
+}
+
+fn count(bytes: usize) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
 }
 
 /// An expectation that was not met, with what came.

@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     pub(super) line_start: usize,
     /// The number of that line, from 1.
     pub(super) line: usize,
+    /// Where a quote was opened that was closed in a later line.
+    pub(super) long_quote: Option<usize>,
     /// How many `repeat` stand around the statement.
     pub(super) depth: usize,
 }
@@ -127,6 +129,7 @@ impl<'a> Reader<'a> {
         let end = self.at;
         match self.words() {
             None => Ok(()),
+            Some(_) if self.long_quote.is_some() => Err(self.runaway()),
             Some(extra) => {
                 let message = match info.arguments {
                     "" => format!("{} takes no argument", info.name),
@@ -230,11 +233,26 @@ impl<'a> Reader<'a> {
         let meaning = Meaning { escapes: quote == '"', captures: quote == '"' };
         let text = self.text(start..end, meaning)?;
         self.at = end + 1;
+        self.long_quote = self.source[start..end].contains('\n').then_some(open);
         if !self.at_line_end() && !self.rest().starts_with(BLANK) {
+            if self.long_quote.is_some() {
+                return Err(self.runaway());
+            }
             let next = self.rest().chars().next().map_or(0, char::len_utf8);
             return Err(Problem::new(self.at..self.at + next, "a blank belongs behind the closing quote"));
         }
         Ok(Argument { text, at: start..end, quoted: true })
+    }
+
+    /// A complaint about what stands behind a quote of several lines. More likely than a word too much is a quote
+    /// that was forgotten where the text should have ended, and that the next text's first quote closed.
+    fn runaway(&self) -> Problem {
+        let open = self.long_quote.unwrap_or(self.at);
+        let lines = self.source[open..self.at].matches('\n').count();
+        let line_end = Reader { at: open, ..*self }.line_end();
+        let plural = if lines == 1 { "line" } else { "lines" };
+        let message = format!("this quote is closed {lines} {plural} further down, and more follows it there");
+        Problem::new(open..open + 1, message).fix(line_end..line_end, &self.source[open..open + 1])
     }
 
     /// A text that goes to the end of the line, or to the limit that ends the line.

@@ -118,10 +118,11 @@ pub fn needs_more(line: &str) -> bool {
 
 fn statements(name: &str, source: &str, first: usize) -> Result<Vec<Statement>, Problem> {
     check(source)?;
-    let mut reader = Reader { script: name, source, at: 0, line_start: 0, line: first, depth: 0 };
+    let mut reader = Reader { script: name, source, at: 0, line_start: 0, line: first, long_quote: None, depth: 0 };
     let mut statements = Vec::new();
     loop {
         reader.skip_blanks();
+        reader.long_quote = None;
         if !reader.at_end() {
             statements.push(reader.statement()?);
         }

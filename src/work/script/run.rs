@@ -25,7 +25,7 @@ use super::report::Report;
 use super::slot::{Slot, State};
 use super::wait::Watch;
 use super::{Command, Part, Place, Script, Setting, Statement, Text, parse_file};
-use crate::error::{Error, Exit, Fact, Phase};
+use crate::error::{Cause, Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::conn::Conn;
@@ -544,7 +544,7 @@ impl<'a> Engine<'a> {
                         known.sort_unstable();
                         let known = known.join(", ");
                         return Err(usage(format!(
-                            "${{{name}}}: the last expression captured no such group, but {known}"
+                            "${{{name}}}: the last expression has no such group; it captured {known}"
                         )));
                     }
                 },
@@ -586,6 +586,10 @@ fn is_marked(error: &Error) -> bool {
 
 /// Marks the line, unless a sourced script's own is marked.
 fn mark(error: &mut Error, place: &Place) {
+    // Here it is no argument of the command line.
+    if error.phase == Phase::Arguments && matches!(error.cause, Cause::Text(_)) {
+        error.phase = Phase::Scripting;
+    }
     if !is_marked(error) {
         let Place { script, line, text, at } = place.clone();
         error.facts.insert(0, Fact::Line { script, line, text, at });

@@ -1,6 +1,7 @@
 //! What parses, what does not, and where.
 
 mod bad;
+mod engine;
 mod golden;
 mod good;
 mod random;
