@@ -156,13 +156,13 @@ impl Terminal {
         std::thread::spawn(move || ringing.ring(|text| bell.print(text).is_ok()));
         let (sender, typed) = channel();
         let (go, next) = sync_channel(1);
-        let (leaving, gone) = channel();
+        let (leaving, gone) = channel::<()>();
         let theirs = shared.clone();
         std::thread::spawn(move || {
+            // However it ends, a panic included, the other thread is told, and finds that nobody sends any more.
+            let _gone = Gone(theirs.clone());
+            let (_leaving, sender, mut editor) = (leaving, sender, editor);
             edit(&mut editor, &theirs, &sender, &next);
-            drop(editor);
-            let _ = leaving.send(());
-            theirs.poke();
         });
         let screen = lend_screen(Box::new(printer::Lines(printer.clone())));
         if let Some(complaint) = complaint {
@@ -233,6 +233,15 @@ fn other(error: ReadlineError) -> io::Error {
     match error {
         ReadlineError::Io(error) => error,
         error => io::Error::other(error.to_string()),
+    }
+}
+
+/// Wakes the other thread when it is dropped.
+struct Gone(Arc<Shared>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.poke();
     }
 }
 

@@ -109,6 +109,7 @@ impl Face for Screen<'_> {
 
     fn sent(&mut self, conn: ConnId, bytes: &[u8]) {
         self.keep_copy(bytes);
+        self.printer.sent(conn);
         self.dump(conn, Direction::Sent, bytes);
     }
 

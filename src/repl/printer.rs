@@ -95,6 +95,14 @@ impl Printer {
         self.show(state);
     }
 
+    /// Something was sent: what comes next is an answer, and goes on with nothing.
+    pub(super) fn sent(&self, conn: ConnId) {
+        let mut state = self.lock();
+        if state.cut == Some(conn) {
+            state.cut = None;
+        }
+    }
+
     /// Shows whole lines of our own.
     pub(super) fn lines(&self, text: &str) {
         let mut state = self.lock();
@@ -145,9 +153,11 @@ impl Printer {
         self.lock().waiting.len() > WAITING
     }
 
-    /// Ends [`Printer::ring`].
+    /// Ends [`Printer::ring`], and the line that is shown.
     pub(super) fn close(&self) {
-        self.lock().over = true;
+        let mut state = self.lock();
+        state.over = true;
+        write(&state.take());
         self.bell.notify_one();
     }
 
@@ -259,6 +269,16 @@ mod tests {
         assert_eq!(printer.take().0, "");
         printer.payload(1, "new\n", false);
         assert_eq!(printer.take().0, "new\n");
+    }
+
+    #[test]
+    fn an_answer_does_not_go_on_with_a_line() {
+        let printer = editing();
+        printer.payload(1, "login: ", false);
+        assert_eq!(printer.take().0, "login: \n");
+        printer.sent(1);
+        printer.payload(1, "welcome\n", false);
+        assert_eq!(printer.take().0, "welcome\n");
     }
 
     #[test]
