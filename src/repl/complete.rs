@@ -195,7 +195,11 @@ impl Hinter for Assistant {
     type Hint = Arguments;
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Arguments> {
-        let hint = if pos == line.len() { hint(line) } else { None };
+        let mut hint = if pos == line.len() { hint(line) } else { None };
+        // It stays in its row; the words of commands are ASCII.
+        if let Some(hint) = &mut hint {
+            hint.truncate(self.0.room(line));
+        }
         self.0.typing(line, pos, hint.as_deref().unwrap_or_default());
         hint.map(Arguments)
     }

@@ -75,6 +75,11 @@ impl Shared {
         }
     }
 
+    /// How many columns are left behind this line.
+    pub(super) fn room(&self, line: &str) -> usize {
+        columns().saturating_sub(self.desk().shown.width() + line.width() + 1)
+    }
+
     pub(super) fn moved(&self, line: &str, at: usize) {
         let mut desk = self.desk();
         if desk.line == line {
@@ -309,9 +314,14 @@ fn edit(editor: &mut Editor<Assistant, MemHistory>, shared: &Shared, typed: &Sen
     }
 }
 
+/// How wide the terminal is. One that does not say is taken for 80, as rustyline does.
+fn columns() -> usize {
+    tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+}
+
 /// Takes away the prompt and the line that the editor has left standing; the cursor is below them.
 fn erase(desk: &Desk) {
-    let columns = tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col)).max(1);
+    let columns = columns();
     let text = format!("{}{}{}", desk.shown, desk.line, desk.hint);
     let rows: usize = text.split('\n').map(|line| 1 + line.width() / columns).sum();
     printer::write(&format!("\x1b[{rows}A\r\x1b[J"));

@@ -12,8 +12,11 @@ use crate::work::script::{Command, Setting, quote};
 
 /// So much of a session is kept, in bytes.
 const LONGEST: usize = 4 << 20;
-/// One `expect` holds no more, in bytes.
+/// One `expect` or `send` on a stream holds no more, in bytes: escaped it is four times as long, and a line of a script
+/// has an end.
 const PIECE: usize = 4096;
+/// A message is sent as a whole, so up to this many bytes.
+const MESSAGE: usize = 15 << 10;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -121,20 +124,42 @@ impl Record {
                 current = on;
             }
             match entry {
-                Entry::Sent { bytes, eol: Some(end), .. } if bytes.ends_with(end) => {
-                    if *end != eol {
-                        eol.clone_from(end);
-                        let _ = writeln!(out, "set eol {}", eol_name(end));
+                Entry::Sent { conn, bytes, eol: end, .. } => {
+                    let line = end.as_ref().and_then(|end| bytes.strip_suffix(end.as_slice()));
+                    let mut text = line.unwrap_or(bytes);
+                    if self.messages.contains(conn) {
+                        if text.len() > MESSAGE {
+                            let _ = writeln!(
+                                out,
+                                "# here a message of {} bytes was sent, too long for a line",
+                                bytes.len()
+                            );
+                            continue;
+                        }
+                    } else {
+                        // On a stream pieces are as good as the whole.
+                        while text.len() > PIECE {
+                            let _ = writeln!(out, "send {}", quote(&text[..PIECE]));
+                            text = &text[PIECE..];
+                        }
                     }
-                    let _ = writeln!(out, "send-line {}", quote(&bytes[..bytes.len() - end.len()]));
-                }
-                Entry::Sent { bytes, .. } => {
-                    let _ = writeln!(out, "send {}", quote(bytes));
+                    match end {
+                        Some(end) if line.is_some() => {
+                            if *end != eol {
+                                eol.clone_from(end);
+                                let _ = writeln!(out, "set eol {}", eol_name(end));
+                            }
+                            let _ = writeln!(out, "send-line {}", quote(text));
+                        }
+                        _ => {
+                            let _ = writeln!(out, "send {}", quote(text));
+                        }
+                    }
                 }
                 Entry::Came { conn, bytes } if self.messages.contains(conn) => {
                     // There is nothing to look for in an empty message.
                     if !bytes.is_empty() {
-                        let _ = writeln!(out, "expect {}", quote(bytes));
+                        let _ = writeln!(out, "expect {}", quote(&bytes[..bytes.len().min(PIECE)]));
                     }
                 }
                 Entry::Came { bytes, .. } => {
@@ -240,10 +265,13 @@ mod tests {
     #[test]
     fn a_long_session_is_cut() {
         let mut record = Record::default();
+        record.sent(1, &vec![0; 100_000]);
         for _ in 0..10 {
             record.came(1, &vec![b'x'; 1 << 20]);
         }
         let script = record.script("title", Some(1), b"\n");
         assert!(script.len() < 2 * LONGEST && script.ends_with("no more of it was kept.\n"));
+        assert_eq!(script.matches("send ").count(), 25);
+        parse_script("saved", &script).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::support::{
-    Ctx, Exit, In, Out, PATIENCE, Proc, Pty, accept, connect, listener, read_all, read_exactly, trials, udp,
+    Ctx, Exit, In, Out, PATIENCE, Proc, Pty, accept, connect, listener, poll_until, read_all, read_exactly, trials, udp,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -99,7 +99,11 @@ impl Session {
     fn sees_times(&self, text: &str, times: usize) {
         let end = Instant::now() + PATIENCE;
         while self.plain().matches(text).count() < times {
-            assert!(Instant::now() < end, "not {times} times {text:?} in {:?}", self.plain());
+            if Instant::now() >= end {
+                let plain = self.plain();
+                let last: Vec<&str> = plain.lines().rev().take(20).collect();
+                panic!("not {times} times {text:?}; the last lines, backwards: {last:#?}");
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -110,9 +114,11 @@ impl Session {
         let exit = self.proc.wait();
         assert_eq!(exit.code, code, "{:?}", self.plain());
         assert_eq!(format!("{:?}", self.pty.modes()), self.modes, "the modes of the terminal");
-        let shown = self.pty.screen.text();
-        let (on, off) = (shown.rfind("\x1b[?2004h"), shown.rfind("\x1b[?2004l"));
-        assert!(on <= off, "bracketed paste is left on: {shown:?}");
+        // What it wrote last may still be on its way to us.
+        poll_until("bracketed paste to be turned off", || {
+            let shown = self.pty.screen.text();
+            (shown.rfind("\x1b[?2004h") <= shown.rfind("\x1b[?2004l")).then_some(())
+        });
         exit
     }
 }
