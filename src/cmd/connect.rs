@@ -72,6 +72,10 @@ impl Runnable for Connect {
         self.timeouts.deadline
     }
 
+    fn connect_timeout(&self) -> Option<Duration> {
+        Some(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
+    }
+
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;

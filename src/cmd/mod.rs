@@ -66,6 +66,10 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How long a connection may take to come about: -w.
+    fn connect_timeout(&self) -> Option<Duration> {
+        None
+    }
     /// Does it.
     fn run(&self, context: &Context) -> Result<Exit>;
 }
@@ -146,7 +150,13 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
-        diag::enrich(&mut error);
+        // To find out why is a part of what -w gives time for.
+        match (error.phase, arguments.connect_timeout()) {
+            (Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting, Some(limit)) => {
+                diag::enrich_within(&mut error, limit.saturating_sub(start.elapsed()));
+            }
+            _ => diag::enrich(&mut error),
+        }
         out.fail(None, &error);
         error.exit
     });
