@@ -70,9 +70,22 @@ fn enrich_by(error: &mut Error, ways: &Ways<'_>) {
     let mut found = facts(error, ways);
     found.extend(our_own_icmp(error));
     for fact in found {
-        if !error.facts.contains(&fact) {
-            error.facts.push(fact);
+        match error.facts.iter_mut().find(|known| is_same(known, &fact)) {
+            Some(known @ (Fact::Holder { process: None, .. } | Fact::Neighbour { process: None, .. })) => *known = fact,
+            Some(_) => {}
+            None => error.facts.push(fact),
         }
+    }
+}
+
+/// Whether two facts are about one thing: of a socket, the process is found in time or not.
+fn is_same(one: &Fact, other: &Fact) -> bool {
+    match (one, other) {
+        (Fact::Holder { local, overlaps, .. }, Fact::Holder { local: theirs, overlaps: in_the_way, .. }) => {
+            local == theirs && overlaps == in_the_way
+        }
+        (Fact::Neighbour { local, .. }, Fact::Neighbour { local: theirs, .. }) => local == theirs,
+        _ => one == other,
     }
 }
 

@@ -192,15 +192,31 @@ fn too_many_descriptors_bring_the_limit() {
 
 #[test]
 fn every_attempt_is_looked_into() {
-    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-    let asked = tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port()));
+    // Addresses of loopback that no other test has.
+    let listener = TcpListener::bind("127.91.0.3:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let asked = tcp(SocketAddr::new(Ipv4Addr::new(127, 91, 0, 4).into(), listener.local_addr().unwrap().port()));
     let attempt = || Error::os(Phase::Connecting, Some(&asked), io::Error::from_raw_os_error(libc::ECONNREFUSED));
     let mut error = Error::attempts(&asked, vec![attempt(), attempt()]);
-    enrich(&mut error);
-    enrich(&mut error);
+    // The half second that a person waits may be too short for a busy machine.
+    enrich_by(&mut error, &unhurried());
+    enrich_by(&mut error, &unhurried());
     let Cause::Attempts(attempts) = &error.cause else { panic!() };
-    let holders = |attempt: &Error| attempt.facts.iter().filter(|fact| matches!(fact, Fact::Holder { .. })).count();
+    let is_holder = |fact: &&Fact| matches!(fact, Fact::Holder { local, .. } if *local == held);
+    let holders = |attempt: &Error| attempt.facts.iter().filter(is_holder).count();
     assert!(attempts.iter().all(|attempt| holders(attempt) == 1), "{attempts:?}");
+}
+
+#[test]
+fn a_socket_is_told_once_whenever_its_process_is_found() {
+    let listener = TcpListener::bind("127.91.0.5:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let mut error = Error::os(Phase::Binding, Some(&held), io::Error::from_raw_os_error(libc::EADDRINUSE));
+    error.facts = vec![Fact::Holder { local: held, process: None, overlaps: true }];
+    for _ in 0..2 {
+        enrich_by(&mut error, &unhurried());
+        assert!(error.facts.len() == 1 && ours(&error.facts[0]), "{:?}", error.facts);
+    }
 }
 
 fn unix(kind: UnixKind, path: &Path) -> Endpoint {
