@@ -233,6 +233,18 @@ pub enum Event<'a> {
         #[serde(serialize_with = "seconds")]
         round_trip: Duration,
     },
+    /// A script's expectation was met, or was not.
+    Expect {
+        /// What was expected: the text or expression as it reads in a script, `eof`, `reset`, `silence`.
+        pattern: &'a str,
+        /// Whether it came.
+        matched: bool,
+        /// How long that took.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+        /// The line of the script, from 1.
+        line: usize,
+    },
     /// A handler program ended.
     Child {
         /// Its process.

@@ -2,6 +2,7 @@
 
 mod caret;
 pub mod faults;
+mod script;
 pub mod socket_options;
 mod value;
 
@@ -15,12 +16,15 @@ use crate::acl::{Acl, Cidr};
 use crate::addr::{DEFAULT_PORT, Endpoint, IpFamily, Reading};
 use crate::error::{Error, Result};
 use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
+use crate::sys::Stop;
 use crate::text::unescape;
 use crate::value::parse_duration;
 use crate::work::handler::stdio::Show;
+use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
 pub use caret::with_caret;
+pub use script::ScriptArgs;
 pub use value::{events_target, file_mode};
 
 /// The addresses of servers: none is the default port on loopback.
@@ -159,7 +163,7 @@ enum ColorArg {
 impl OutputArgs {
     /// How to talk.
     #[must_use]
-    pub fn config(&self, command: &str, start: Instant) -> OutConfig {
+    pub fn config(&self, command: &str, start: Instant, stop: &Stop) -> OutConfig {
         OutConfig {
             command: command.to_owned(),
             verbosity: match (self.quiet, self.verbose) {
@@ -179,6 +183,7 @@ impl OutputArgs {
             }),
             color: self.color(),
             start,
+            stop: Some(stop.clone()),
         }
     }
 
@@ -217,6 +222,28 @@ pub struct TimeoutArgs {
     pub deadline: Option<Duration>,
 }
 
+impl TimeoutArgs {
+    /// Those of one session.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { idle: self.idle_timeout, recv: self.recv_timeout, send: self.send_timeout }
+    }
+}
+
+impl TimeoutArgs {
+    /// The first of those about one connection that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            (self.idle_timeout.is_some(), "--idle-timeout"),
+            (self.recv_timeout.is_some(), "--recv-timeout"),
+            (self.send_timeout.is_some(), "--send-timeout"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What ends a session.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "EOF")]
@@ -236,6 +263,22 @@ pub struct EofArgs {
     /// When the peer ends, go on until stdin ends
     #[arg(long)]
     stay: bool,
+}
+
+impl EofArgs {
+    /// The first of these flags that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            (self.send_only, "--send-only"),
+            (self.recv_only, "--recv-only"),
+            (self.no_shutdown, "--no-shutdown"),
+            (self.linger_after_eof.is_some(), "--linger-after-eof"),
+            (self.stay, "--stay"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
 }
 
 /// What is done with text on its way.
@@ -280,6 +323,14 @@ impl Eol {
 }
 
 impl TextArgs {
+    /// The first of these flags that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [(self.crlf, "--crlf"), (self.eol != Eol::Lf, "--eol"), (self.output.is_some(), "--output")]
+            .into_iter()
+            .find_map(|(given, flag)| given.then_some(flag))
+    }
+
     /// Opens `--output`.
     ///
     /// # Errors

@@ -3,9 +3,11 @@
 mod completions;
 mod connect;
 mod echo;
+mod handlers;
 mod listen;
 mod man;
 mod replay;
+mod scripting;
 mod serving;
 mod time;
 
@@ -15,10 +17,11 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, Args, Command};
 
+use crate::addr::Endpoint;
 use crate::cli::{OutputArgs, with_caret};
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
 use crate::event::{Event, Limit, Sink};
-use crate::out::{ColorChoice, Out, OutConfig, complain};
+use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
 use crate::work::diag;
 
@@ -65,6 +68,14 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How long a connection may take to come about: -w.
+    fn connect_timeout(&self) -> Option<Duration> {
+        None
+    }
+    /// The address that was typed.
+    fn address(&self) -> Option<Endpoint> {
+        None
+    }
     /// Does it.
     fn run(&self, context: &Context) -> Result<Exit>;
 }
@@ -102,7 +113,8 @@ fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
             _ => Exit::Ok,
         };
     }
-    crate::out::say(&with_caret(error, argv));
+    let text = with_caret(error, argv);
+    crate::out::say(&text.strip_prefix("error: ").map_or(text.clone(), |text| format!("sockkit: {text}")));
     Exit::Usage
 }
 
@@ -136,15 +148,26 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start);
+    let config: OutConfig = output.config(T::NAME, start, &stop);
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {
-        context.stop.after(deadline);
+        context.stop.after(deadline).map_err(|source| fail(Error::os(Phase::Opening, None, source)))?;
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
-        diag::enrich(&mut error);
+        // What passed may be about a peer, and to run it again is about the address of ours.
+        if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
+        {
+            error.facts.extend(arguments.address().map(Fact::Typed));
+        }
+        // To find out why is a part of what -w gives time for.
+        match (error.phase, arguments.connect_timeout()) {
+            (Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting, Some(limit)) => {
+                diag::enrich_within(&mut error, limit.saturating_sub(start.elapsed()));
+            }
+            _ => diag::enrich(&mut error),
+        }
         out.fail(None, &error);
         error.exit
     });
@@ -154,6 +177,8 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     {
         out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
     }
+    // It has been said why. What went to stdout is not all there was, and that is no success.
+    let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
     Ok(exit)
 }

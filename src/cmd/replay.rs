@@ -15,6 +15,7 @@ use crate::net::bind::{Bind, Bound, Listener};
 use crate::net::conn::Conn;
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
+use crate::work::builtin;
 use crate::work::door::Door;
 use crate::work::handler::stdio::exit;
 use crate::work::replay::{Played, Replay as Player, Role, Session, read};
@@ -107,7 +108,8 @@ impl Replay {
 
     fn dial(&self, context: &Context) -> Result<Option<Conn>> {
         let dial = Dial {
-            endpoint: &self.address.endpoint()?,
+            conn: CONN,
+            endpoint: &builtin::reachable(self.address.endpoint()?)?,
             source: None,
             options: &self.socket.options(),
             timeout: self.timeout,
@@ -129,7 +131,9 @@ impl Replay {
             stop: &context.stop,
             sink: &*context.sink,
         };
-        match bind.bind()? {
+        let bound = bind.bind()?;
+        bound.announce(&*context.sink);
+        match bound {
             Bound::Listener(listener) => Ok((listener, Door::new(Acl::default(), options, context.sink.clone()))),
             _ => Err(Error::usage(format!("--listen takes connections, which {endpoint} has not"))),
         }

@@ -53,12 +53,19 @@ pub(super) fn bind(
     };
     let bound = bind.bind()?;
     let local = bound.local();
+    // What an inherited socket is shows only now. A rule that can turn nobody away must not look as if it did.
+    if !serving.acl().is_empty() && !matches!(local, Endpoint::Inet(_)) {
+        return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {local} has not")));
+    }
     if let Some(path) = &serving.ready_file {
         write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
     }
     if let Some((number, mut file)) = ready {
-        writeln!(file, "{local}").map_err(|source| ready_failed(&format!("descriptor {number}"), &source))?;
+        // In one write(2): whoever reads a part of it would connect to another port.
+        file.write_all(format!("{local}\n").as_bytes())
+            .map_err(|source| ready_failed(&format!("descriptor {number}"), &source))?;
     }
+    bound.announce(&*context.sink);
     Ok(bound)
 }
 
@@ -75,7 +82,7 @@ fn write_whole(path: &Path, local: &Endpoint) -> io::Result<()> {
         .create_new(true)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(&beside)?;
-    let done = writeln!(file, "{local}").and_then(|()| std::fs::rename(&beside, path));
+    let done = file.write_all(format!("{local}\n").as_bytes()).and_then(|()| std::fs::rename(&beside, path));
     if done.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
@@ -107,7 +114,7 @@ pub(super) fn serve(
         keep_open,
         max_conns,
         accept_timeout: serving.accept_timeout,
-        idle: timeouts.idle_timeout,
+        limits: timeouts.limits(),
         grace: serving.grace.unwrap_or(GRACE),
         asked: Some(asked),
         stats: serving.stats,

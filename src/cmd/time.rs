@@ -87,17 +87,17 @@ impl Time {
             retry: None,
             stop: &context.stop,
             sink: &*context.sink,
+            conn: CONN,
         };
         let begun = Instant::now();
         let Some(conn) = dial.dial()? else { return Ok(stopped()) };
-        let ask = Ask {
-            format: self.format,
-            patience: self.timeouts.idle_timeout.unwrap_or(PATIENCE.1),
-            flag: "--idle-timeout",
-            begun,
-            sink: &*context.sink,
-            stop: &context.stop,
+        let limits = self.timeouts.limits();
+        let (patience, flag) = match (limits.recv, limits.idle) {
+            (Some(recv), idle) if idle.is_none_or(|idle| recv <= idle) => (recv, "--recv-timeout"),
+            (_, Some(idle)) => (idle, "--idle-timeout"),
+            _ => (PATIENCE.1, "--recv-timeout"),
         };
+        let ask = Ask { format: self.format, patience, flag, begun, sink: &*context.sink, stop: &context.stop };
         let Some(answer) = ask.ask(conn, CONN)? else { return Ok(stopped()) };
         let report = answer.report(&*context.sink, CONN);
         if self.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }

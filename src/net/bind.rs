@@ -17,7 +17,7 @@ use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind, Shape};
-use crate::sys::{self, Stop};
+use crate::sys::{self, Reason, Stop};
 
 /// What a server has in its hands once it is bound.
 pub enum Bound {
@@ -39,6 +39,16 @@ impl Bound {
             Self::Session(conn) => conn.local().clone(),
         }
     }
+
+    /// Says that it takes what comes. An inherited connection is there already.
+    pub fn announce(&self, sink: &dyn Sink) {
+        let (local, families, backlog) = match self {
+            Self::Listener(listener) => (&listener.local, listener.families, listener.backlog),
+            Self::Datagrams(datagrams) => (&datagrams.local, families(&datagrams.socket, datagrams.shape), None),
+            Self::Session(_) => return,
+        };
+        sink.emit(None, &Event::Listening { local, families, backlog });
+    }
 }
 
 /// A socket that takes connections.
@@ -48,6 +58,8 @@ pub struct Listener {
     local: Endpoint,
     /// An inherited socket keeps its flags, so each accept asks first whether it would wait.
     own: bool,
+    families: Option<&'static str>,
+    backlog: Option<u32>,
     /// Goes when the listener does.
     _file: Option<SocketFile>,
 }
@@ -83,7 +95,7 @@ pub struct Bind<'a> {
 }
 
 impl Bind<'_> {
-    /// Binds, listens where the kind of socket has it, and says so.
+    /// Binds, and listens where the kind of socket has it.
     ///
     /// # Errors
     /// [`Exit::Bind`], [`Exit::Permission`], [`Exit::Resolve`], [`Exit::Usage`] for an option that does not fit.
@@ -109,6 +121,15 @@ impl Bind<'_> {
         }
         if let Some(v4) = self.without_v6(failures.last()) {
             return self.target(&v4);
+        }
+        if let Some(reason) = self.stop.requested()
+            && failures.is_empty()
+        {
+            let exit = match reason {
+                Reason::Signal(signal) => Exit::Signal(signal),
+                Reason::Deadline => Exit::Deadline,
+            };
+            return Err(Error::text(exit, Phase::Resolving, Some(self.endpoint), "ended while waiting for the name"));
         }
         if failures.is_empty() {
             return Err(Error::text(Exit::Resolve, Phase::Resolving, Some(self.endpoint), "the name has no address"));
@@ -154,7 +175,7 @@ impl Bind<'_> {
     }
 
     fn bind_path(&self, socket: &Socket, address: &SockAddr, path: &Path) -> Result<SocketFile> {
-        if self.unlink && is_stale(path, socket) {
+        if self.unlink && is_stale(path) {
             std::fs::remove_file(path).map_err(|source| Error::os(Phase::Binding, Some(self.endpoint), source))?;
         }
         // The umask holds from the first instant; a chmod afterwards would leave a gap.
@@ -197,8 +218,7 @@ impl Bind<'_> {
         let local = endpoint_of(&socket.local_addr().map_err(os)?, shape);
         let backlog = self.options.backlog(&socket, shape);
         let families = families(&socket, shape);
-        self.sink.emit(None, &Event::Listening { local: &local, families, backlog });
-        Ok(Bound::Listener(Listener { socket, shape, local, own, _file: file }))
+        Ok(Bound::Listener(Listener { socket, shape, local, own, families, backlog, _file: file }))
     }
 
     fn datagrams(&self, socket: Socket, shape: Shape, own: bool, file: Option<SocketFile>) -> Result<Bound> {
@@ -212,7 +232,6 @@ impl Bind<'_> {
             let _ = sys::want_packet_info(&socket, shape.family == Family::V6);
         }
         let local = endpoint_of(&address, shape);
-        self.sink.emit(None, &Event::Listening { local: &local, families: families(&socket, shape), backlog: None });
         Ok(Bound::Datagrams(Datagrams { socket, shape, own, local, file }))
     }
 
@@ -322,10 +341,12 @@ impl Drop for SocketFile {
 }
 
 /// Whether a socket file has nobody behind it any more: connecting is refused.
-fn is_stale(path: &Path, like: &Socket) -> bool {
+///
+/// It is tried with a datagram socket, which a server of connections turns away by its type without noticing.
+fn is_stale(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     let refused = || -> io::Result<bool> {
-        let probe = Socket::new(socket2::Domain::UNIX, like.r#type()?, None)?;
+        let probe = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None)?;
         probe.set_nonblocking(true)?;
         match probe.connect(&SockAddr::unix(path)?) {
             Err(error) => Ok(error.kind() == io::ErrorKind::ConnectionRefused),

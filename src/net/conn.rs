@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
+use crate::error::{Error, Phase};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::sys;
 
@@ -52,10 +53,11 @@ impl Conn {
     /// A connected socket. With `own`, it is put into non-blocking mode.
     ///
     /// # Errors
-    /// Those of fcntl(2), getsockname(2), getpeername(2).
+    /// Those of fcntl(2), getsockname(2), getpeername(2); that of a connection which broke at once.
     pub fn connected(socket: Socket, shape: Shape, own: bool) -> io::Result<Self> {
-        let peer = endpoint_of(&socket.peer_addr()?, shape);
-        Self::new(socket, shape, own, peer, None)
+        // After a reset there is no peer any more: ENOTCONN, which says nothing of why.
+        let peer = socket.peer_addr().map_err(|error| socket.take_error().ok().flatten().unwrap_or(error))?;
+        Self::new(socket, shape, own, endpoint_of(&peer, shape), None)
     }
 
     /// A bound datagram socket that answers whoever spoke last. `admit` is asked about each change of speaker,
@@ -106,6 +108,15 @@ impl Conn {
         &self.socket
     }
 
+    /// Whether this descriptor leads to the very same socket.
+    #[must_use]
+    pub fn is_behind(&self, fd: impl AsFd) -> bool {
+        match (rustix::fs::fstat(&self.socket), rustix::fs::fstat(fd)) {
+            (Ok(this), Ok(that)) => (this.st_dev, this.st_ino) == (that.st_dev, that.st_ino),
+            _ => false,
+        }
+    }
+
     /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
     #[must_use]
     pub fn can_splice(&self) -> bool {
@@ -128,6 +139,25 @@ impl Conn {
     #[must_use]
     pub fn is_server(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// A receive or a send failed: the error about the peer, for UDP with the ICMP message that brought it.
+    #[must_use]
+    pub fn failed(&self, phase: Phase, source: io::Error) -> Error {
+        let errno = source.raw_os_error();
+        let mut error = Error::os(phase, Some(&self.peer), source);
+        // TCP does not keep them while a connection stands, and a server has them from anybody.
+        if self.shape.is_udp() && self.server.is_none() {
+            let target = self.socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+            // One report for each datagram that came to nothing.
+            while let (Some(target), Ok(Some(report))) = (target, sys::icmp_error(&self.socket)) {
+                if Some(report.errno) == errno {
+                    error.facts.extend(report.fact(target.ip()));
+                    break;
+                }
+            }
+        }
+        error
     }
 
     /// Receives bytes, or one whole message, for which `buffer` grows if it must.
@@ -193,6 +223,17 @@ impl Conn {
                 retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
             }
             Some(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Whether the next thing a byte stream would give is its end. Takes nothing.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2) but `WouldBlock`.
+    pub fn is_at_end(&self) -> io::Result<bool> {
+        match retry(|| sys_recv(&self.socket, &mut [0], RecvFlags::PEEK)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            bytes => Ok(bytes? == 0),
         }
     }
 
@@ -333,6 +374,18 @@ mod tests {
         let (one, other) = Socket::pair(Domain::UNIX, socket_type, None).unwrap();
         let shape = Shape { family: Family::Unix, kind };
         (Conn::connected(one, shape, true).unwrap(), Conn::connected(other, shape, false).unwrap())
+    }
+
+    #[test]
+    fn a_peer_that_resets_at_once_did_reset() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket: Socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap().into();
+        let peer: Socket = listener.accept().unwrap().0.into();
+        peer.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        let shape = Shape { family: Family::V4, kind: Kind::Stream };
+        let error = Conn::connected(socket, shape, true).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[test]

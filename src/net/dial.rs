@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use socket2::{SockAddr, Socket};
 
-use crate::addr::Endpoint;
+use crate::addr::{Endpoint, Host, Inet, IpFamily};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
@@ -25,11 +25,13 @@ const UNIX_WAIT: Duration = Duration::from_millis(100);
 /// The pauses of `--retry`: the first, and the longest it grows to.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// The number of the one connection of a client.
+/// The number of the first connection of a client.
 pub const CONN: ConnId = 1;
 
 /// How to dial.
 pub struct Dial<'a> {
+    /// The number that events give to the connection.
+    pub conn: ConnId,
     /// Where to.
     pub endpoint: &'a Endpoint,
     /// The local address to use, if not the kernel's choice.
@@ -93,7 +95,7 @@ impl Dial<'_> {
         };
         if let Some(conn) = &conn {
             let took = started.elapsed();
-            self.sink.emit(Some(CONN), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            self.sink.emit(Some(self.conn), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
         }
         Ok(conn)
     }
@@ -209,7 +211,8 @@ impl Dial<'_> {
                 self.tell(&attempt, "failed", Some("its accept queue stays full"));
                 return Err(Error::timed_out(Phase::Connecting, endpoint, budget.flag, budget.limit));
             }
-            let wait = Some(left.min(UNIX_WAIT));
+            // Not below a microsecond: SO_SNDTIMEO takes that for no limit at all.
+            let wait = Some(left.clamp(Duration::from_millis(1), UNIX_WAIT));
             attempt.socket.set_write_timeout(wait).map_err(|source| Error::os(Phase::Connecting, endpoint, source))?;
             match attempt.socket.connect(&attempt.target.address) {
                 Ok(()) => {
@@ -232,7 +235,13 @@ impl Dial<'_> {
     fn bind_source(&self, socket: &Socket, target: &Target) -> Result<()> {
         let wanted = match self.source {
             Some(source) => {
-                let sources = resolve(source, Purpose::Server, None, self.stop, self.sink)?;
+                // `:4000` is a port of any address; it takes the target's family.
+                let mut source = source.clone();
+                if let Endpoint::Inet(Inet { host: Host::Any, family, .. }) = &mut source {
+                    let of_target = if target.shape.family == Family::V4 { IpFamily::V4 } else { IpFamily::V6 };
+                    family.get_or_insert(of_target);
+                }
+                let sources = resolve(&source, Purpose::Server, None, self.stop, self.sink)?;
                 let fits = sources.into_iter().find(|found| found.shape.family == target.shape.family);
                 fits.map(|found| found.address)
                     .ok_or_else(|| Error::usage(format!("--source {source} is not an address for {}", target.shape)))?

@@ -233,10 +233,14 @@ fn lookup_within(
         return Some(sys::lookup(name, service, hints));
     };
     let (owned_name, owned_service) = (name.to_owned(), service.to_owned());
-    std::thread::spawn(move || {
+    let thread = std::thread::Builder::new().spawn(move || {
         let _ = sender.send(sys::lookup(&owned_name, &owned_service, hints));
         drop(finished);
     });
+    if thread.is_err() {
+        // No thread left either.
+        return Some(sys::lookup(name, service, hints));
+    }
     let mut fds = [PollFd::new(&done, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
     let _ = sys::poll(&mut fds, budget.map(|budget| budget.until));
     // An answer that came together with the stop is still an answer; the caller looks at the stop itself.

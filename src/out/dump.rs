@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::json::Broken;
 use super::stamp::{Stamper, Timestamps};
+use crate::error::words;
 use crate::event::{ConnId, Detail, Event, Payload, Sink};
 use crate::text::{Direction, hexdump};
 
@@ -20,7 +22,7 @@ struct State {
     offsets: HashMap<ConnId, [u64; 2]>,
     /// The highest connection number so far: with one connection there is no need to number lines.
     most: ConnId,
-    reader_left: bool,
+    broken: Option<Broken>,
 }
 
 impl Dump {
@@ -28,7 +30,15 @@ impl Dump {
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, timestamps: Option<Timestamps>, start: Instant) -> Self {
         let stamper = Stamper::new(timestamps, start);
-        Self(Mutex::new(State { out, stamper, offsets: HashMap::new(), most: 0, reader_left: false }))
+        Self(Mutex::new(State { out, stamper, offsets: HashMap::new(), most: 0, broken: None }))
+    }
+}
+
+impl Dump {
+    /// Whether, and how, writing came to its end.
+    #[must_use]
+    pub fn broken(&self) -> Option<Broken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).broken.clone()
     }
 }
 
@@ -66,14 +76,21 @@ impl Sink for Dump {
             }
             _ => return,
         };
+        if state.broken.is_some() {
+            return;
+        }
         // One call for the whole text, with the lock held.
         if let Err(error) = state.out.write_all(text.as_bytes()) {
-            state.reader_left |= error.kind() == io::ErrorKind::BrokenPipe;
+            let left = error.kind() == io::ErrorKind::BrokenPipe;
+            state.broken = Some(if left { Broken::ReaderLeft } else { Broken::Failed(words(&error)) });
+            if !left {
+                super::mutter(&format!("the dump stops here: writing standard output: {}", words(&error)));
+            }
         }
     }
 
     fn reader_left(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).reader_left
+        self.broken() == Some(Broken::ReaderLeft)
     }
 
     fn detail(&self) -> Detail {

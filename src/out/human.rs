@@ -168,7 +168,8 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         Event::Timeout { limit, after } => {
             let after = humantime::format_duration(*after);
             (
-                Default,
+                // The others are said by the error, or the closing line, that follows.
+                if *limit == Limit::Deadline { Default } else { Verbose },
                 match limit {
                     Limit::Connect => format!("timed out: not connected after {after} (--connect-timeout)"),
                     Limit::Accept => format!("timed out: nobody came within {after} (--accept-timeout)"),
@@ -181,10 +182,6 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::Queue { length, limit, overflows } => {
             let mut text = format!("accept queue: {length} waiting, limit {limit}");
-            // Linux lets one more in than the limit: sk_acceptq_is_full() of include/net/sock.h.
-            if length > limit {
-                text.push_str(", full: further clients get no answer");
-            }
             if let Some(overflows @ 1..) = overflows {
                 let _ = write!(text, ", {overflows} lost on this host since");
             }
@@ -204,6 +201,10 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         // The report of the command itself, which is its payload.
         Event::Time { .. } => return None,
+        Event::Expect { pattern, matched, took, line } => {
+            let came = if *matched { "came" } else { "did not come" };
+            (Verbose, format!("line {line}: {} {came}, after {}", visible_line(pattern), span(*took)))
+        }
         Event::Child { pid, status, signal } => (
             Verbose,
             match (status, signal) {

@@ -6,11 +6,12 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 /// A duplicate, closed on exec, of the descriptor with this number. The original stays as it is.
 ///
 /// # Errors
-/// Those of fcntl(2): EBADF where no such descriptor is open.
+/// Those of fcntl(2): EBADF where no such descriptor was open when this program was started.
 pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     if number < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
+    super::posix::inherited_flags(number)?;
     // SAFETY: the number is not -1, and it is only lent to fcntl(2), which checks that it is open. Nobody in
     // this program gets to own the original by this.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
@@ -27,6 +28,8 @@ mod tests {
     #[test]
     fn a_duplicate_is_the_same_file() {
         let (mut reader, writer) = io::pipe().unwrap();
+        assert!(duplicate(writer.as_raw_fd()).is_err(), "it is our own");
+        rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).unwrap();
         let copy = duplicate(writer.as_raw_fd()).unwrap();
         assert!(copy.as_raw_fd() >= 3);
         drop(writer);

@@ -3,12 +3,14 @@
 
 mod clock;
 mod descriptor;
+mod group;
 mod heap;
 mod interfaces;
 mod posix;
 mod signal;
 mod stop;
 mod tables;
+mod terminal;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -23,10 +25,12 @@ pub use other::*;
 
 pub use clock::{Local, from_local, local_time};
 pub use descriptor::duplicate;
+pub use group::Group;
 pub use heap::trim_heap;
 pub use interfaces::local_addresses;
 pub use posix::*;
 pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
+pub use terminal::{TerminalModes, restore_terminal};
 pub use watch::{Watched, watch};

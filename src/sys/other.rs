@@ -16,6 +16,12 @@ pub fn inet_sockets(_table: Table, _port: u16, _deadline: Instant) -> Vec<InetSo
 
 /// No table of sockets to read.
 #[must_use]
+pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
+    Vec::new()
+}
+
+/// No table of sockets to read.
+#[must_use]
 pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
     Vec::new()
 }
@@ -23,6 +29,12 @@ pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
 /// No table of descriptors to read.
 #[must_use]
 pub fn owners(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
+    HashMap::new()
+}
+
+/// No table of descriptors to read.
+#[must_use]
+pub fn owners_at_a_glance(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
     HashMap::new()
 }
 
@@ -65,6 +77,8 @@ pub mod sockopt {
 
     use socket2::{Protocol, Socket};
 
+    use crate::sys::TcpInfo;
+
     fn none<T>() -> io::Result<T> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
     }
@@ -86,6 +100,7 @@ pub mod sockopt {
     none! {
         set_bytes(impl AsFd, i32, i32, &[u8]) -> ();
         get_bytes(impl AsFd, i32, i32, usize) -> Vec<u8>;
+        tcp_info(impl AsFd) -> TcpInfo;
         tcp_info_listen(impl AsFd) -> (u32, u32);
         interface_index(&Socket, &str) -> u32;
         mptcp(&Socket) -> bool;

@@ -109,6 +109,17 @@ pub fn interface_name(index: u32) -> Option<String> {
     CStr::from_bytes_until_nul(&name).ok()?.to_str().ok().map(str::to_owned)
 }
 
+/// The flags of a descriptor that this process was started with. All that it opens itself is closed on exec, which
+/// nothing that came through exec can be: a number that is ours by accident is not open for whoever names it.
+pub(super) fn inherited_flags(fd: RawFd) -> io::Result<i32> {
+    // SAFETY: fcntl only looks at the number; a bad one is EBADF.
+    match unsafe { libc::fcntl(fd, libc::F_GETFD) } {
+        flags if flags < 0 => Err(io::Error::last_os_error()),
+        flags if flags & libc::FD_CLOEXEC != 0 => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        flags => Ok(flags),
+    }
+}
+
 /// Takes over a descriptor that this process was started with.
 ///
 /// 0, 1 and 2 are duplicated (they stay what they are); any other becomes ours, close-on-exec from now on, so
@@ -117,11 +128,7 @@ pub fn interface_name(index: u32) -> Option<String> {
 /// # Errors
 /// `EBADF` when it is not open, `ENOTSOCK` when it is no socket.
 pub fn inherited_socket(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl and fstat only look at the number; a bad one is EBADF.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-    if flags < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let flags = inherited_flags(fd)?;
     let mut stat = MaybeUninit::zeroed();
     // SAFETY: as above; the struct is ours and is only read after success.
     let stat: libc::stat = unsafe {
@@ -156,6 +163,7 @@ pub fn inherited_socket(fd: RawFd) -> io::Result<OwnedFd> {
 /// # Errors
 /// `EBADF` when it is not open.
 pub fn inherited_output(fd: RawFd) -> io::Result<OwnedFd> {
+    inherited_flags(fd)?;
     // SAFETY: a bad number is EBADF.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {
@@ -252,16 +260,6 @@ pub(super) fn close_on_exec_one_by_one(first: RawFd) {
     }
 }
 
-/// Sends `signal` to a whole process group. Groups that are gone are no error.
-pub fn signal_group(leader: u32, signal: i32) {
-    if let Ok(group) = i32::try_from(leader)
-        && group > 1
-    {
-        // SAFETY: kill(2) with a negative number of a group that we made.
-        unsafe { libc::kill(-group, signal) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +290,9 @@ mod tests {
     fn a_descriptor_that_is_not_open_or_no_socket_is_refused() {
         assert_eq!(inherited_socket(987).unwrap_err().raw_os_error(), Some(libc::EBADF));
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(inherited_socket(file.as_raw_fd()).unwrap_err().raw_os_error(), Some(libc::ENOTSOCK));
+        let error = |fd: RawFd| inherited_socket(fd).unwrap_err().raw_os_error();
+        assert_eq!(error(file.as_raw_fd()), Some(libc::EBADF), "it is our own");
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+        assert_eq!(error(file.as_raw_fd()), Some(libc::ENOTSOCK));
     }
 }

@@ -1,11 +1,14 @@
 //! What the kernel's tables and queues hold, the same on every system that has them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::error::Fact;
 
 /// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
 pub const TCP_TIME_WAIT: u8 = 0x06;
+/// A UDP socket without a peer.
+pub const TCP_CLOSE: u8 = 0x07;
 /// A listening TCP socket.
 pub const TCP_LISTEN: u8 = 0x0a;
 
@@ -31,6 +34,8 @@ pub struct InetSocket {
     pub waiting: u32,
     /// Its inode, 0 where no process has it any more.
     pub inode: u64,
+    /// Whether it leaves IPv4 alone (IPV6_V6ONLY, ipv6(7)), where that is known; `/proc` does not tell.
+    pub v6only: Option<bool>,
 }
 
 /// A UNIX socket that has a name.
@@ -69,4 +74,23 @@ impl IcmpReport {
         let from_target = from.to_canonical() == target.to_canonical();
         Some(Fact::Icmp { from: from.to_canonical(), from_target, kind: self.kind, code: self.code })
     }
+}
+
+/// What the kernel knows of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// The smoothed round-trip time.
+    pub rtt: Duration,
+    /// How much it varies.
+    pub rtt_deviation: Duration,
+    /// Segments sent again since the connection began.
+    pub retransmits: u32,
+    /// The congestion window, in segments.
+    pub congestion_window: u32,
+    /// The size of the segments we send, in bytes.
+    pub segment: u32,
+    /// Segments sent and not acknowledged yet.
+    pub unacknowledged: u32,
+    /// Segments taken for lost.
+    pub lost: u32,
 }

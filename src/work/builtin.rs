@@ -11,6 +11,7 @@ use crate::net::options::Options;
 use crate::sys::Stop;
 use crate::work::door::Door;
 use crate::work::handler::{Echo, Handler, Time};
+use crate::work::link::Limits;
 use crate::work::serve::{GRACE, Serve};
 
 /// Hears everything and says nothing: what the built-in peer does is not what the user asked about.
@@ -20,12 +21,23 @@ impl Sink for Nobody {
     fn emit(&self, _: Option<ConnId>, _: &Event<'_>) {}
 }
 
+/// The address itself, or that of the built-in peer that it names, started for this.
+///
+/// # Errors
+/// Those of binding.
+pub fn reachable(endpoint: Endpoint) -> Result<Endpoint> {
+    match endpoint {
+        Endpoint::Builtin(peer) => start(peer),
+        endpoint => Ok(endpoint),
+    }
+}
+
 /// Starts a server for one connection on an ephemeral loopback port, and returns its address. It ends with the
 /// process.
 ///
 /// # Errors
 /// Those of binding.
-pub fn start(peer: Builtin) -> Result<Endpoint> {
+fn start(peer: Builtin) -> Result<Endpoint> {
     let any = Endpoint::Inet(Inet {
         transport: Transport::Tcp,
         family: None,
@@ -47,13 +59,13 @@ pub fn start(peer: Builtin) -> Result<Endpoint> {
         keep_open: true,
         max_conns: 1,
         accept_timeout: None,
-        idle: None,
+        limits: Limits::default(),
         grace: GRACE,
         asked: None,
         stats: false,
         stop,
     };
     // What goes wrong there shows as what its client sees.
-    std::thread::spawn(move || drop(serve.run(bound)));
-    Ok(local)
+    let thread = std::thread::Builder::new().spawn(move || drop(serve.run(bound)));
+    thread.map(|_| local).map_err(|source| Error::os(Phase::Opening, None, source))
 }

@@ -23,8 +23,8 @@ pub fn check(conn: &mut Conn, patience: Option<Duration>, stop: &Stop) -> Result
         return Ok(Exit::Ok);
     }
     let peer = conn.peer().clone();
-    let patience = patience.unwrap_or(ANSWER);
-    conn.send(b"").map_err(|source| Error::os(Phase::Sending, Some(&peer), source))?;
+    let (patience, flag) = patience.map_or((ANSWER, "--check"), |patience| (patience, "--connect-timeout"));
+    conn.send(b"").map_err(|source| conn.failed(Phase::Sending, source))?;
     let until = Instant::now() + patience;
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -36,10 +36,10 @@ pub fn check(conn: &mut Conn, patience: Option<Duration>, stop: &Stop) -> Result
         match conn.recv(&mut buffer) {
             Ok(_) => return Ok(Exit::Ok),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(source) => return Err(Error::os(Phase::Connecting, Some(&peer), source)),
+            Err(source) => return Err(conn.failed(Phase::Connecting, source)),
         }
         if Instant::now() >= until {
-            return Err(Error::timed_out(Phase::Connecting, Some(&peer), "--connect-timeout", patience));
+            return Err(Error::timed_out(Phase::Connecting, Some(&peer), flag, patience));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -33,7 +34,7 @@ pub struct Door {
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// How many were turned away.
-    pub denied: u64,
+    pub denied: AtomicU64,
     /// How many times somebody had to wait for lack of descriptors or memory.
     pub exhausted: u64,
     next: ConnId,
@@ -56,7 +57,12 @@ impl Door {
     /// A door that nobody has come through yet.
     #[must_use]
     pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
-        Self { acl, options, sink, denied: 0, exhausted: 0, next: 1, last_exhausted: None }
+        Self { acl, options, sink, denied: 0.into(), exhausted: 0, next: 1, last_exhausted: None }
+    }
+
+    /// Gives the next connection at least this number: others were made in between.
+    pub fn number_from(&mut self, next: ConnId) {
+        self.next = self.next.max(next);
     }
 
     /// Takes the next connection, if one waits.
@@ -103,15 +109,24 @@ impl Door {
 
     /// Numbers a peer, unless a rule turns it away.
     pub fn welcome(&mut self, local: &Endpoint, peer: &Endpoint) -> Option<ConnId> {
-        if let Some(rule) = ip_of(peer).and_then(|ip| self.acl.denies(ip)) {
-            self.denied += 1;
-            self.sink.emit(None, &Event::Denied { peer, rule: &rule });
+        if self.turns_away(peer) {
             return None;
         }
         let id = self.next;
         self.next += 1;
         self.sink.emit(Some(id), &Event::Accepted { local, peer });
         Some(id)
+    }
+
+    /// Whether a rule turns this peer away, which is then said.
+    #[must_use]
+    pub fn turns_away(&self, peer: &Endpoint) -> bool {
+        let rule = ip_of(peer).and_then(|ip| self.acl.denies(ip));
+        if let Some(rule) = &rule {
+            self.denied.fetch_add(1, Ordering::Relaxed);
+            self.sink.emit(None, &Event::Denied { peer, rule });
+        }
+        rule.is_some()
     }
 
     /// Waits for the next connection. `None` when the program is to stop first.

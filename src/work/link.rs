@@ -25,7 +25,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Shape;
 use crate::sys;
-use crate::work::stopping::Stopping;
+use crate::work::stopping::{Stopping, at};
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
 const BUFFER: usize = 64 << 10;
@@ -47,19 +47,33 @@ pub struct Link {
     /// Its number in events.
     pub id: ConnId,
     shared: Arc<Shared>,
+    /// When something last moved, in either direction: nanoseconds since [`Shared::begun`]. Kept where it matters.
+    progress: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
 }
 
+/// Limits on waiting, as the flags of the same names say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Nothing moves in either direction.
+    pub idle: Option<Duration>,
+    /// Nothing comes.
+    pub recv: Option<Duration>,
+    /// Nothing of what waits can be sent.
+    pub send: Option<Duration>,
+}
+
 /// What the links of a server have in common.
 pub struct Shared {
-    /// Without progress for so long, a session ends.
-    pub idle: Option<Duration>,
+    /// What ends a session by the clock.
+    pub limits: Limits,
     /// The end of the program, as sessions see it.
     pub stopping: Stopping,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     detail: Detail,
+    begun: Instant,
     /// Bytes sent and received by all of them.
     sent: AtomicU64,
     received: AtomicU64,
@@ -68,9 +82,9 @@ pub struct Shared {
 impl Shared {
     /// For links that have moved nothing yet.
     #[must_use]
-    pub fn new(idle: Option<Duration>, stopping: Stopping, sink: Arc<dyn Sink>) -> Self {
-        let detail = sink.detail();
-        Self { idle, stopping, sink, detail, sent: 0.into(), received: 0.into() }
+    pub fn new(limits: Limits, stopping: Stopping, sink: Arc<dyn Sink>) -> Self {
+        let (detail, begun) = (sink.detail(), Instant::now());
+        Self { limits, stopping, sink, detail, begun, sent: 0.into(), received: 0.into() }
     }
 
     /// Bytes that all links together sent and received so far.
@@ -132,13 +146,20 @@ impl Link {
         let peer = conn.peer().clone();
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self { wire: Wire::Connection(fd), id, shared, sent: 0.into(), received: 0.into() })
+        Ok(Self { wire: Wire::Connection(fd), id, shared, progress: 0.into(), sent: 0.into(), received: 0.into() })
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
     pub fn datagrams(wire: Peer, id: ConnId, shared: Arc<Shared>) -> Self {
-        Self { wire: Wire::Datagrams(Box::new(wire)), id, shared, sent: 0.into(), received: 0.into() }
+        Self {
+            wire: Wire::Datagrams(Box::new(wire)),
+            id,
+            shared,
+            progress: 0.into(),
+            sent: 0.into(),
+            received: 0.into(),
+        }
     }
 
     /// Our address.
@@ -192,28 +213,25 @@ impl Link {
     /// waker, of which there is one for each direction, and so for one task.
     ///
     /// # Errors
-    /// When the connection breaks, or nothing comes for the idle timeout.
+    /// When the connection breaks, nothing comes for the receive timeout, or nothing moves for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
         let mut look = Some(look);
-        let patience = match &self.wire {
-            Wire::Connection(_) => self.shared.idle,
-            Wire::Datagrams(peer) => Some(peer.quiet),
-        };
-        let mut timer = patience.map(timer);
+        let mut patience = self.patience(Limit::Recv);
         let mut stop = pin!(self.shared.stopping.wait());
         poll_fn(|cx| {
             // What has come is still taken when the program is to stop; what has not is not waited for.
             if let Poll::Ready(result) = self.poll_recv(cx, &mut look) {
                 return Poll::Ready(result);
             }
-            let late = has_passed(&mut timer, cx);
-            match &self.wire {
-                Wire::Connection(_) if late => return Poll::Ready(Err(self.idle_for(patience))),
-                _ if late || stop.as_mut().poll(cx).is_ready() => {}
-                _ => return Poll::Pending,
-            }
+            let late = self.late(&mut patience, cx);
+            let quiet = match late {
+                Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
+                Some(Late::Quiet) => true,
+                None if stop.as_mut().poll(cx).is_ready() => false,
+                None => return Poll::Pending,
+            };
             let look = look.take().expect("nothing was taken");
-            if late {
+            if quiet {
                 self.told_received(&Got::Eof);
             }
             Poll::Ready(Ok(look(Got::Eof)))
@@ -254,18 +272,20 @@ impl Link {
     /// Sends all of it; of a message, whole or not at all.
     ///
     /// # Errors
-    /// When the connection breaks, or the peer takes nothing for the idle timeout.
+    /// When the connection breaks, the peer takes nothing for the send timeout, or nothing moves for the idle timeout.
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
         let fd = match &self.wire {
             Wire::Connection(fd) => fd,
             Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
         };
-        let mut timer = self.shared.idle.map(timer);
+        let mut patience = self.patience(Limit::Send);
         poll_fn(|cx| {
             loop {
                 let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
-                    let late = has_passed(&mut timer, cx);
-                    return if late { Poll::Ready(Err(self.idle_for(self.shared.idle))) } else { Poll::Pending };
+                    return match self.late(&mut patience, cx) {
+                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                        _ => Poll::Pending,
+                    };
                 };
                 let outcome = ready.and_then(|mut guard| match guard.try_io(|fd| fd.get_ref().send(bytes)) {
                     Ok(sent) => sent.map(Some),
@@ -277,7 +297,7 @@ impl Link {
                 if bytes.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                timer = self.shared.idle.map(self::timer);
+                patience = self.patience(Limit::Send);
             }
         })
         .await
@@ -373,20 +393,84 @@ impl Link {
         tokio::select! {
             result = broken => result,
             () = self.shared.stopping.wait() => Ok(()),
-            () = at(self.shared.idle.and_then(|idle| Instant::now().checked_add(idle))) => {
-                Err(self.idle_for(self.shared.idle))
+            () = at(self.shared.limits.idle.and_then(|idle| Instant::now().checked_add(idle))) => {
+                Err(self.over(Limit::Idle, self.shared.limits.idle.unwrap_or_default()))
             }
         }
     }
 
-    /// Tells that nothing moved for the idle timeout, and gives the error for it.
-    fn idle_for(&self, idle: Option<Duration>) -> Error {
-        let idle = idle.unwrap_or_default();
-        self.shared.sink.emit(Some(self.id), &Event::Timeout { limit: Limit::Idle, after: idle });
-        Error::timed_out(Phase::Waiting, Some(self.peer()), "--idle-timeout", idle)
+    /// The clock of one wait in one direction, where there is a limit to it.
+    fn patience(&self, direction: Limit) -> Option<Box<Patience>> {
+        let Limits { idle, recv, send } = self.shared.limits;
+        let own = if direction == Limit::Recv { recv } else { send };
+        let (idle, quiet) = match &self.wire {
+            Wire::Connection(_) => (idle, None),
+            // Silence is the end of such a session, and no failure.
+            Wire::Datagrams(peer) => (None, Some(peer.quiet).filter(|_| direction == Limit::Recv)),
+        };
+        if own.is_none() && idle.is_none() && quiet.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        Some(Box::new(Patience {
+            direction,
+            own,
+            idle,
+            quiet,
+            begun: now,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+        }))
+    }
+
+    /// Whether it is over: by the limit of the direction; by the idle timeout, when meanwhile the other direction
+    /// stood still too; or quiet.
+    fn late(&self, patience: &mut Option<Box<Patience>>, cx: &mut Context<'_>) -> Option<Late> {
+        let patience = patience.as_deref_mut()?;
+        loop {
+            let moved = self.shared.begun + Duration::from_nanos(self.progress.load(Ordering::Relaxed));
+            let over = |limit: Limit, since: Instant, after: Option<Duration>| {
+                after.map(|after| (since.checked_add(after), Late::Over(limit, after)))
+            };
+            let ends = [
+                over(patience.direction, patience.begun, patience.own),
+                over(Limit::Idle, patience.begun.max(moved), patience.idle),
+                patience.quiet.map(|quiet| (patience.begun.checked_add(quiet), Late::Quiet)),
+            ];
+            let mut ends = ends.into_iter().flatten().filter_map(|(end, late)| Some((end?, late)));
+            let (end, late) = ends.by_ref().reduce(|first, other| if other.0 < first.0 { other } else { first })?;
+            if end <= Instant::now() {
+                return Some(late);
+            }
+            if patience.timer.deadline() != end.into() {
+                patience.timer.as_mut().reset(end.into());
+            }
+            if patience.timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+        }
+    }
+
+    /// Tells that the limit passed, and gives the error for it.
+    fn over(&self, limit: Limit, after: Duration) -> Error {
+        let flag = match limit {
+            Limit::Recv => "--recv-timeout",
+            Limit::Send => "--send-timeout",
+            _ => "--idle-timeout",
+        };
+        self.shared.sink.emit(Some(self.id), &Event::Timeout { limit, after });
+        Error::timed_out(Phase::Waiting, Some(self.peer()), flag, after)
+    }
+
+    /// Takes note for the idle timeout.
+    fn moved(&self) {
+        if self.shared.limits.idle.is_some() {
+            let nanos = u64::try_from(self.shared.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.progress.store(nanos, Ordering::Relaxed);
+        }
     }
 
     fn told_sent(&self, bytes: &[u8]) {
+        self.moved();
         self.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if self.shared.detail >= Detail::Transfers {
@@ -397,6 +481,7 @@ impl Link {
     fn told_received(&self, got: &Got<'_>) {
         match got {
             Got::Bytes(bytes) => {
+                self.moved();
                 self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if self.shared.detail >= Detail::Transfers {
@@ -412,21 +497,20 @@ impl Link {
     }
 }
 
-/// Boxed, for most sessions have none.
-type Timer = Pin<Box<Sleep>>;
-
-fn timer(time: Duration) -> Timer {
-    Box::pin(tokio::time::sleep(time))
+/// The clock of a wait. Boxed, for most sessions have none.
+struct Patience {
+    direction: Limit,
+    own: Option<Duration>,
+    idle: Option<Duration>,
+    quiet: Option<Duration>,
+    begun: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
-fn has_passed(timer: &mut Option<Timer>, cx: &mut Context<'_>) -> bool {
-    timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
-}
-
-/// Ends at that moment, or never.
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
+/// How a wait was too long.
+enum Late {
+    /// By this limit.
+    Over(Limit, Duration),
+    /// A datagram peer has said nothing for so long that its session is over.
+    Quiet,
 }

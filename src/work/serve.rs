@@ -20,9 +20,9 @@ use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Link, Message, Peer, Shared, at};
+use crate::work::link::{Limits, Link, Message, Peer, Shared};
 use crate::work::sessions::{Question, Sessions};
-use crate::work::stopping::Stopping;
+use crate::work::stopping::{Stopping, at};
 
 /// How long sessions may take to end once the server is to stop, where nobody said.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -50,8 +50,8 @@ pub struct Serve {
     pub max_conns: usize,
     /// How long to wait for somebody to come.
     pub accept_timeout: Option<Duration>,
-    /// Without progress, a session ends.
-    pub idle: Option<Duration>,
+    /// What ends a session by the clock.
+    pub limits: Limits,
     /// How long sessions may take to end once the server is to stop.
     pub grace: Duration,
     /// Makes it tell its statistics.
@@ -76,7 +76,7 @@ impl Serve {
         runtime.block_on(async {
             let stopped = Stopping::new(&self.stop)?;
             let question = Question::new(self.asked.take())?;
-            let shared = Arc::new(Shared::new(self.idle, stopped, self.door.sink.clone()));
+            let shared = Arc::new(Shared::new(self.limits, stopped, self.door.sink.clone()));
             match bound {
                 Bound::Listener(listener) => self.connections(listener, &shared, &question).await,
                 Bound::Datagrams(datagrams) => self.datagrams(datagrams, &shared, &question).await,
@@ -114,7 +114,11 @@ impl Serve {
             tokio::select! {
                 biased;
                 () = shared.stopping.wait() => return Ok(()),
-                Some(_) = sessions.next_end() => exhausted = false,
+                Some(_) = sessions.next_end() => {
+                    exhausted = false;
+                    // While there was a session, nobody was missed.
+                    last_came = Instant::now();
+                }
                 () = question.asked() => sessions.tell(&self.door),
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
@@ -188,7 +192,7 @@ impl Serve {
         let mut full = false;
         let came = Instant::now();
         let usual = if self.keep_open { QUIET.0 } else { QUIET.1 };
-        let quiet = self.handler.quiet().or(self.idle).unwrap_or(usual);
+        let quiet = self.handler.quiet().or(self.limits.idle).unwrap_or(usual);
         loop {
             let counted_out = self.count.is_some_and(|count| sessions.begun >= count);
             if counted_out && sessions.len() == 0 {

@@ -4,6 +4,7 @@
 //! handler with much to remember boxes its own part.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::io::Interest;
@@ -51,7 +52,7 @@ impl<K> Sessions<K> {
             total: self.begun,
             sent,
             received,
-            denied: door.denied,
+            denied: door.denied.load(Ordering::Relaxed),
             exhausted: door.exhausted,
             uptime: self.since.elapsed(),
         };

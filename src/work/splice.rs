@@ -22,6 +22,8 @@ pub enum SpliceDown {
     Direct {
         /// Whether the last try found that pipe full.
         full: bool,
+        /// Whether it had room again after that.
+        had_room: bool,
     },
     /// Through a pipe of our own into a file or device.
     Through {
@@ -40,7 +42,7 @@ impl SpliceDown {
             return None;
         }
         if output.kind() == Kind::Pipe {
-            return Some(Self::Direct { full: false });
+            return Some(Self::Direct { full: false, had_room: false });
         }
         Some(Self::Through { pipe: sys::pipe().ok()?, inside: 0 })
     }
@@ -49,7 +51,7 @@ impl SpliceDown {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         match self {
-            Self::Direct { full } => *full,
+            Self::Direct { full, .. } => *full,
             Self::Through { inside, .. } => *inside > 0,
         }
     }
@@ -57,24 +59,37 @@ impl SpliceDown {
     /// Takes what the peer sent.
     ///
     /// # Errors
-    /// `WouldBlock`; `InvalidInput` where this pair cannot do it; `BrokenPipe` when the output is a pipe that
-    /// nobody reads any more; those of splice(2).
+    /// `WouldBlock`; `InvalidInput` where this pair cannot do it, or what comes next cannot be moved so;
+    /// `BrokenPipe` when the output is a pipe that nobody reads any more; those of splice(2).
     pub fn fill(&mut self, conn: &Conn, output: &Output<'_>) -> io::Result<Incoming> {
         let moved = match self {
-            Self::Direct { full } => {
+            Self::Direct { full, had_room } => {
                 let moved = sys::splice(conn, output, CHUNK);
                 // It does not say which of the two it would wait for. The caller asks when the peer is readable,
                 // so it is the pipe; once that has room, the peer is waited for again.
                 *full = matches!(&moved, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+                if std::mem::take(had_room) && *full {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                }
                 moved?
             }
-            Self::Through { pipe: (_, write), inside } => {
-                let moved = sys::splice(conn, write, CHUNK)?;
-                *inside += moved;
-                moved
-            }
+            // This pipe is empty.
+            Self::Through { pipe: (_, write), inside } => match sys::splice(conn, write, CHUNK) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                }
+                moved => {
+                    let moved = moved?;
+                    *inside += moved;
+                    moved
+                }
+            },
         };
-        Ok(if moved == 0 { Incoming::Eof } else { Incoming::Bytes(moved) })
+        match moved {
+            0 if conn.is_at_end()? => Ok(Incoming::Eof),
+            0 => Err(io::ErrorKind::InvalidInput.into()),
+            moved => Ok(Incoming::Bytes(moved)),
+        }
     }
 
     /// Passes on what is in our own pipe.
@@ -128,6 +143,10 @@ pub fn sendfile(conn: &Conn, input: &Input<'_>) -> io::Result<usize> {
 /// Whether an error says that this way is not open here, and the plain one is.
 #[must_use]
 pub fn is_unsupported(error: &io::Error) -> bool {
+    // Our own word for it has no number: splice(2) stops before a byte of urgent data, tcp(7), for ever.
+    if error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput {
+        return true;
+    }
     matches!(
         error.raw_os_error(),
         Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EPERM | libc::ESPIPE | libc::EOVERFLOW)

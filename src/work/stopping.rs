@@ -1,6 +1,7 @@
 //! The stop of the program, as sessions on the runtime wait for it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,5 +27,13 @@ impl Stopping {
     pub async fn wait(&self) {
         // Readiness is never cleared. A runtime that cannot tell any more is going down itself.
         let _ = self.0.readable().await;
+    }
+}
+
+/// Ends at that moment, or never.
+pub(super) async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         source_address_and_port,
         ipv6_literal [Ipv6],
         fd_of_a_connected_socket,
+        fd_0_is_the_peer_and_no_input,
         output_file_has_both_directions,
         output_file_is_appended_to,
         output_file_full,
@@ -124,6 +125,21 @@ fn ipv6_literal(t: &Ctx) {
     client.wait().code(0).stdout("six").says(&[&addr]);
     t.connect(&["-4", &addr]).run(b"").code(2);
     t.connect(&["-6", "127.0.0.1:1"]).run(b"").code(2);
+}
+
+/// Else what the peer sends would be read as our input, and sent back.
+fn fd_0_is_the_peer_and_no_input(t: &Ctx) {
+    let (peer, addr) = listener();
+    let ours = std::net::TcpStream::connect(addr).unwrap();
+    let mut stream = accept(&peer);
+    let mut client = t.connect(&["fd:0"]).stdin(In::Fd(OwnedFd::from(ours))).spawn();
+    for n in 1..=20 {
+        stream.write_all(b"line\n").unwrap();
+        client.stdout.wait_len(5 * n);
+    }
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_all(&stream), b"");
+    client.wait().code(0).stdout("line\n".repeat(20));
 }
 
 fn fd_of_a_connected_socket(t: &Ctx) {

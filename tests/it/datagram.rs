@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Data, Netns, SOON, let_pass, trials, udp};
+use crate::support::{Ctx, Data, Netns, Out, SOON, let_pass, trials, udp};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["datagram";
@@ -19,11 +19,16 @@ pub(crate) fn tests() -> Vec<Trial> {
         port_unreachable_is_refused,
         port_unreachable_on_ipv6 [Ipv6],
         unix_datagrams_are_answered,
+        a_unix_peer_that_does_not_read_costs_no_cpu,
         unix_datagram_with_a_real_peer,
         r23_udp_server_without_stdin,
         r36_three_clients_interleaved,
         r36_listen_without_a_handler_hears_everyone,
         r37_borders_are_kept,
+        a_blocked_stdout_loses_no_datagram,
+        a_greeting_waits_for_its_reader,
+        a_denied_datagram_is_nobody_who_came,
+        an_error_does_not_overtake_what_came_before,
         r37_server_survives_a_client_that_closed,
         broadcast_needs_its_flag [Root],
         multicast_is_received [Root],
@@ -257,6 +262,92 @@ fn r37_server_survives_a_client_that_closed(t: &Ctx) {
     assert!(server.is_running(), "{}", server.stderr.text());
     udp().send_to(b"next", server.socket_addr()).unwrap();
     server.stdout.wait_for("next");
+}
+
+/// The second after the last datagram begins when stdout has taken it.
+fn a_blocked_stdout_loses_no_datagram(t: &Ctx) {
+    let socket = udp();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let addr = format!("udp://{}", socket.local_addr().unwrap());
+    let mut client = t.connect(&[&addr]).piped().stdout(Out::Fd(writer)).spawn();
+    client.write(b"question");
+    client.close_stdin();
+    let (_, from) = recv(&socket);
+    // More than a pipe of 1 MiB takes, with little enough of it behind that the kernel drops nothing.
+    let (size, count) = (60_000, 19);
+    for _ in 0..count {
+        socket.send_to(&vec![b'x'; size], from).unwrap();
+        let_pass(Duration::from_millis(10));
+    }
+    let_pass(Duration::from_millis(1500));
+    assert_eq!(crate::support::read_all(std::fs::File::from(reader)).len(), size * count);
+    client.wait().code(0);
+}
+
+/// The time before anybody spoke is no time in which the greeting could not be sent.
+fn a_greeting_waits_for_its_reader(t: &Ctx) {
+    let args = ["-u", "--greeting", "hello", "--send-timeout", "200ms", "127.0.0.1:0"];
+    let server = t.listen(&args).piped().server();
+    let_pass(Duration::from_millis(400));
+    let socket = udp();
+    socket.send_to(b"x", server.socket_addr()).unwrap();
+    assert_eq!(recv(&socket).0, b"hello");
+}
+
+/// The peer answers ten times and is gone: the refusal of the next question comes first, but it is not all.
+fn an_error_does_not_overtake_what_came_before(t: &Ctx) {
+    let socket = udp();
+    let addr = format!("udp://{}", socket.local_addr().unwrap());
+    let mut client = t.connect(&[&addr]).piped().spawn();
+    client.write(b"first");
+    let (_, from) = recv(&socket);
+    client.signal(rustix::process::Signal::STOP);
+    client.wait_stopped();
+    for n in 0..10 {
+        socket.send_to(&[b'0' + n], from).unwrap();
+    }
+    drop(socket);
+    client.write(b"second");
+    client.signal(rustix::process::Signal::CONT);
+    let_pass(Duration::from_millis(100));
+    // By now one question or the other was refused, and so is this one at the latest.
+    let _ = std::io::Write::write(&mut client.take_stdin(), b"third");
+    client.wait().code(5).stdout("0123456789");
+}
+
+/// poll(2) says that there is room, sendto(2) that there is none, and nothing is lost.
+fn a_unix_peer_that_does_not_read_costs_no_cpu(t: &Ctx) {
+    let path = t.file("server");
+    let mut server = t.listen(&[&format!("unix-dgram:{path}")]).piped().server();
+    let client = UnixDatagram::bind(t.path("client")).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.send_to(b"x", &path).unwrap();
+    server.stdout.wait_len(1);
+    let mut stdin = server.take_stdin();
+    // Beyond any net.unix.max_dgram_qlen in use.
+    let count = 2000;
+    let writer = std::thread::spawn(move || {
+        for _ in 0..count {
+            std::io::Write::write_all(&mut stdin, &[b'y'; 4096]).unwrap();
+        }
+    });
+    let_pass(Duration::from_millis(500));
+    let before = server.cpu();
+    let_pass(Duration::from_secs(1));
+    let used = server.cpu() - before;
+    assert!(used < Duration::from_millis(100), "{used:?} of CPU in 1 s");
+    let (mut buffer, mut got) = (vec![0; 1 << 18], 0);
+    while got < count * 4096 {
+        got += client.recv(&mut buffer).expect("the rest of it");
+    }
+    writer.join().unwrap();
+}
+
+fn a_denied_datagram_is_nobody_who_came(t: &Ctx) {
+    let args = ["-u", "--accept-timeout", "300ms", "--deny", "127.0.0.0/8", "127.0.0.1:0"];
+    let mut server = t.listen(&args).piped().server();
+    udp().send_to(b"x", server.socket_addr()).unwrap();
+    server.wait().code(7).stdout("").within(SOON);
 }
 
 fn broadcast_needs_its_flag(t: &Ctx) {

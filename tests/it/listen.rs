@@ -21,6 +21,11 @@ pub(crate) fn tests() -> Vec<Trial> {
     trials!["listen";
         says_where_it_listens_and_who_came,
         ready_file_is_written_whole,
+        ready_descriptor_gets_one_write,
+        accept_timeout_begins_after_a_session,
+        r35_idle_is_when_neither_side_moves,
+        limits_hold_for_handlers,
+        acl_on_an_inherited_socket_without_ip,
         keep_open_takes_one_after_another,
         keep_open_with_a_handler_serves_side_by_side,
         count_ends_it,
@@ -83,6 +88,63 @@ fn says_where_it_listens_and_who_came(t: &Ctx) {
     server.stderr.wait_for(&who);
     drop(stream);
     server.wait().code(0).stdout("");
+}
+
+/// Whoever reads a part of the address has another port.
+fn ready_descriptor_gets_one_write(t: &Ctx) {
+    let (here, there) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    let handed = In::Fd(OwnedFd::from(there));
+    let server = t.listen(&["--ready-fd", "5", "127.0.0.1:0"]).stdin(handed).redirect("5<&0 </dev/null").spawn();
+    here.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut buffer = [0; 100];
+    let len = here.recv(&mut buffer).unwrap();
+    let address = std::str::from_utf8(&buffer[..len]).unwrap();
+    assert!(address.strip_suffix('\n').is_some_and(|line| line.parse::<SocketAddr>().is_ok()), "{address:?}");
+    server.stderr.wait_for(address.trim());
+}
+
+/// A session that took longer than `--accept-timeout` does not use it up for the next client.
+fn accept_timeout_begins_after_a_session(t: &Ctx) {
+    let args = ["-k", "--accept-timeout", "700ms", "--reply", "ok", "127.0.0.1:0"];
+    let mut server = t.listen(&args).server();
+    let first = connect(server.socket_addr());
+    let_pass(Duration::from_millis(1000));
+    drop(first);
+    let_pass(Duration::from_millis(300));
+    assert_eq!(ask(server.socket_addr(), b"again"), b"ok");
+    server.wait().code(7);
+}
+
+/// A program that only prints, and one that only reads, for longer than the idle timeout.
+fn r35_idle_is_when_neither_side_moves(t: &Ctx) {
+    let prints = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.2; done; exec sleep 10";
+    let server = t.listen(&["-k", "-i", "700ms", "--sh", prints, "127.0.0.1:0"]).server();
+    assert_eq!(read_all(connect(server.socket_addr())), b"1\n2\n3\n4\n5\n6\n");
+    server.stderr.wait_for("idle-timeout");
+    let server = t.listen(&["-k", "-i", "700ms", "--exec", "wc -c", "127.0.0.1:0"]).server();
+    let mut stream = connect(server.socket_addr());
+    for _ in 0..6 {
+        stream.write_all(b"x").unwrap();
+        let_pass(Duration::from_millis(200));
+    }
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"6\n");
+}
+
+fn limits_hold_for_handlers(t: &Ctx) {
+    let mut server = t.listen(&["--recv-timeout", "300ms", "--discard", "127.0.0.1:0"]).server();
+    assert_eq!(read_all(connect(server.socket_addr())), b"");
+    server.wait().code(8).says(&["--recv-timeout"]);
+    let mut server = t.listen(&["--send-timeout", "300ms", "--sh", "yes", "127.0.0.1:0"]).server();
+    let _stream = connect(server.socket_addr());
+    server.wait().code(8).says(&["--send-timeout"]);
+}
+
+fn acl_on_an_inherited_socket_without_ip(t: &Ctx) {
+    let listener = UnixListener::bind(t.path("s")).unwrap();
+    let handed = In::Fd(OwnedFd::from(listener));
+    let args = ["fd:5", "--allow", "10.0.0.0/8", "--reply", "come in"];
+    t.listen(&args).stdin(handed).redirect("5<&0 </dev/null").spawn().wait().code(2).says(&["--allow"]);
 }
 
 fn ready_file_is_written_whole(t: &Ctx) {

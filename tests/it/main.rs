@@ -10,12 +10,17 @@ mod datagram;
 mod echo;
 mod eof;
 mod errors;
+mod events;
+mod examples;
 mod exec;
+mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod repl;
 mod replay;
+mod script;
 mod serving;
 mod signals;
 mod support;
@@ -36,13 +41,18 @@ fn main() -> std::process::ExitCode {
         echo::tests,
         eof::tests,
         errors::tests,
+        events::tests,
+        examples::tests,
         exec::tests,
+        faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
+        repl::tests,
         replay::tests,
         serving::tests,
+        script::tests,
         signals::tests,
         time::tests,
         tutorial::tests,

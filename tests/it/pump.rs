@@ -51,6 +51,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         r12_nonblocking_is_never_left_set,
         r15_only_payload_on_stdout,
         r38_idle_means_no_cpu,
+        urgent_data_does_not_stop_the_stream,
+        a_blocked_stdout_is_no_silent_peer,
+        the_send_timeout_holds_for_files,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -221,6 +224,13 @@ fn stdout_is_full(t: &Ctx) {
     let (mut proc, mut stream) = dialled(t, &[], In::Null, Out::Fd(full.into()));
     stream.write_all(b"no room for this").unwrap();
     proc.wait().code(1).says(&["no space left"]).within(SOON);
+    for form in ["--json", "--hex"] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (mut proc, mut stream) = dialled(t, &[form], In::Null, Out::Fd(full.into()));
+        stream.write_all(b"no room for this").unwrap();
+        drop(stream);
+        proc.wait().code(1).says(&["no space left"]).within(SOON);
+    }
 }
 
 fn stdout_is_closed(t: &Ctx) {
@@ -542,6 +552,54 @@ fn r38_idle_means_no_cpu(t: &Ctx) {
         let used = proc.cpu() - before;
         assert!(used < Duration::from_millis(50), "{what}: {used:?} of CPU in 2 s of nothing");
     }
+}
+
+/// splice(2) stops before a byte of urgent data for ever, and at a FIN behind it says that this is the end.
+fn urgent_data_does_not_stop_the_stream(t: &Ctx) {
+    let file = File::create(t.path("out")).unwrap();
+    for (what, stdout) in [("a pipe", Out::Keep), ("a file", Out::Fd(file.into()))] {
+        let (mut proc, mut stream) = dialled(t, &[], In::Pipe, stdout);
+        stream.write_all(b"abc").unwrap();
+        let_pass(Duration::from_millis(100));
+        rustix::net::send(&stream, b"!", rustix::net::SendFlags::OOB).unwrap();
+        stream.write_all(b"def").unwrap();
+        let_pass(Duration::from_millis(100));
+        let before = proc.cpu();
+        let_pass(Duration::from_millis(500));
+        let used = proc.cpu() - before;
+        assert!(used < Duration::from_millis(100), "{what}: {used:?} of CPU");
+        drop(stream);
+        let exit = proc.wait();
+        exit.code(0);
+        if what == "a pipe" {
+            exit.stdout("abcdef");
+        }
+    }
+    assert_eq!(fs::read(t.path("out")).unwrap(), b"abcdef");
+}
+
+/// While stdout is blocked nothing can be received, so that time does not count for `--recv-timeout`.
+fn a_blocked_stdout_is_no_silent_peer(t: &Ctx) {
+    let (data, len) = (Data::new(11), 12 << 20);
+    // By splice(2), and through this process.
+    for extra in [&[][..], &["--output", "/dev/null"]] {
+        let (reader, writer) = pipe();
+        let args = [&["--recv-timeout", "500ms"], extra].concat();
+        let (mut proc, stream) = dialled(t, &args, In::Null, Out::Fd(writer));
+        let sender = send(&stream, data, len);
+        let_pass(Duration::from_millis(1200));
+        assert_eq!(check_stream(File::from(reader), data), (len, None));
+        sender.join().unwrap();
+        proc.wait().code(0);
+    }
+}
+
+fn the_send_timeout_holds_for_files(t: &Ctx) {
+    let file = File::create_new(t.path("large")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    let file = File::open(t.path("large")).unwrap();
+    let (mut proc, _stream) = dialled(t, &["--send-timeout", "300ms"], In::Fd(file.into()), Out::Keep);
+    proc.wait().code(8).within(SOON);
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

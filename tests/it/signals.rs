@@ -20,12 +20,33 @@ pub(crate) fn tests() -> Vec<Trial> {
         r26_waiting_for_a_client,
         r26_idle,
         r26_stdout_blocked,
+        r26_events_that_nobody_reads,
+        a_second_signal_ends_the_programs_too,
         r26_peer_does_not_read,
         r26_waiting_for_a_program,
         r26_connecting [Root, Nft],
         r26_retrying,
         r26_datagrams,
+        r26_listening_on_a_name [Root],
     ]
+}
+
+/// The wait for the name of an address to listen on, with a name server that never answers.
+fn r26_listening_on_a_name(t: &Ctx) {
+    std::fs::write(t.path("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:30\n").unwrap();
+    let script = format!(
+        "ip link set lo up && mount --bind '{}' /etc/resolv.conf || exit 99
+        \"$0\" listen -q -k -u --discard --deadline 4s 127.0.0.1:53 <&- >&- 2>&- & sleep 0.2; exec \"$0\" \"$@\"",
+        t.file("resolv.conf")
+    );
+    let under = ["unshare", "-nm", "sh", "-c", &script];
+    let listen = |args: &[&str]| t.listen(args).args(&["no-such-host.invalid:0"]).under(&under).spawn();
+    ends(|| {
+        let proc = listen(&[]);
+        let_pass(Duration::from_millis(700));
+        proc
+    });
+    listen(&["--deadline", "300ms"]).wait().code(124).within(SOON);
 }
 
 /// Each of the two signals that ask it to end does so, within a second or little more.
@@ -193,4 +214,36 @@ fn r26_retrying(t: &Ctx) {
 fn r26_datagrams(t: &Ctx) {
     ends(|| t.listen(&["-u", "127.0.0.1:0"]).piped().server());
     ends(|| t.listen(&["-u", "-k", "--exec", "cat", "127.0.0.1:0"]).server());
+}
+
+fn a_second_signal_ends_the_programs_too(t: &Ctx) {
+    let line = "trap '' TERM; echo up; sleep 61 & wait; wait";
+    let mut server = t.listen(&["-k", "--sh", line, "127.0.0.1:0"]).server();
+    let stream = connect(server.socket_addr());
+    assert_eq!(read_exactly(&stream, 3), b"up\n");
+    let children = server.children();
+    assert!(!children.is_empty());
+    server.signal(Signal::TERM);
+    // It waits for the program, which takes no notice.
+    let_pass(Duration::from_millis(200));
+    assert!(server.is_running());
+    server.signal(Signal::TERM);
+    server.wait().code(143).within(SOON);
+    poll_until("the program to be gone", || {
+        children.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    });
+}
+
+fn r26_events_that_nobody_reads(t: &Ctx) {
+    let readers = std::cell::RefCell::new(Vec::new());
+    ends(|| {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (peer, addr) = listener();
+        let client = t.connect(&["--json", &addr]).piped().stdout(Out::Fd(writer)).spawn();
+        let mut stream = accept(&peer);
+        stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        while stream.write(&[b'x'; 65536]).is_ok() {}
+        readers.borrow_mut().push((reader, stream));
+        client
+    });
 }

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use crate::addr::{Endpoint, Host, Inet, Port, Transport};
-use crate::error::{Error, Exit, Fact, Phase, Process};
+use crate::error::{Exit, Fact, Phase, Process};
 
-use super::{Case, Why, holder, is, list, name_of, setting, word};
+use super::{Case, Why, holder, is, name_of, refused, setting, word};
 
 /// The most that one datagram carries: 65535 less the headers of IPv4 (20, with the packet's own length
 /// counted) or of UDP alone (8; the length field of IPv6 leaves its own header out, RFC 8200).
@@ -15,7 +15,7 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
     let phase = case.error.phase;
     let binding = matches!(phase, Phase::Binding | Phase::Listening);
     Some(match errno {
-        libc::ECONNREFUSED => refused(case),
+        libc::ECONNREFUSED => refused::why(case),
         libc::ETIMEDOUT if phase == Phase::Connecting => {
             no_answer(case, format!("sockkit {} -w 60s {}", case.client(), case.word()))
         }
@@ -48,13 +48,16 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
             "the peer reset the connection: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
         ),
         libc::EPIPE => Why::new("the peer had closed the connection already, so that nobody reads what was sent"),
-        libc::EINVAL if binding && case.is_v6() => {
-            Why::new("a link-local address needs its interface: [fe80::1%eth0]:80").try_("ip -br address")
-        }
-        libc::EINVAL if phase == Phase::Connecting => {
-            Why::new("a route of this host throws packets to this address away (a blackhole route), or the address is one that cannot be connected to")
-                .try_(route(case))
-        }
+        libc::EINVAL if (binding || phase == Phase::Connecting) && needs_interface(case) => Why::new(format!(
+            "{} is an address of a link only, and needs the interface that is meant: [{0}%eth0]:{}",
+            case.host(),
+            case.port().unwrap_or(80)
+        ))
+        .try_("ip -br address"),
+        libc::EINVAL if phase == Phase::Connecting => Why::new(
+            "a route of this host throws packets to this address away (a blackhole route), or it cannot be reached from the local address that was asked for (--source)",
+        )
+        .try_(route(case)),
         libc::EAFNOSUPPORT => Why::new("the socket and the address are of different families").try_(format!(
             "sockkit {} {} {}",
             case.command,
@@ -66,17 +69,17 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
 }
 
 /// The first ICMP error that came back.
-struct Icmp {
-    from: IpAddr,
+pub(super) struct Icmp {
+    pub(super) from: IpAddr,
     /// Whether that is this host.
-    ours: bool,
-    from_target: bool,
+    pub(super) ours: bool,
+    pub(super) from_target: bool,
     kind: u8,
     code: u8,
 }
 
 impl Icmp {
-    fn of(case: &Case<'_>) -> Option<Self> {
+    pub(super) fn of(case: &Case<'_>) -> Option<Self> {
         case.facts().iter().find_map(|fact| match *fact {
             Fact::Icmp { from, from_target, kind, code } => {
                 let ours =
@@ -88,7 +91,7 @@ impl Icmp {
     }
 
     /// RFC 792, RFC 1812 section 5.2.7.1; RFC 4443 section 3.
-    fn words(&self) -> &'static str {
+    pub(super) fn words(&self) -> &'static str {
         match (self.from.is_ipv6(), self.kind, self.code) {
             (false, 3, 0 | 6 | 8 | 11) => "network unreachable",
             (false, 3, 1 | 7 | 12) => "host unreachable",
@@ -119,7 +122,7 @@ impl Icmp {
     }
 }
 
-fn holders<'a>(case: &'a Case<'_>, overlapping: bool) -> Vec<(&'a Endpoint, Option<&'a Process>)> {
+pub(super) fn holders<'a>(case: &'a Case<'_>, overlapping: bool) -> Vec<(&'a Endpoint, Option<&'a Process>)> {
     let fitting = |fact: &'a Fact| match fact {
         Fact::Holder { local, process, overlaps } if *overlaps == overlapping => Some((local, process.as_ref())),
         _ => None,
@@ -127,88 +130,35 @@ fn holders<'a>(case: &'a Case<'_>, overlapping: bool) -> Vec<(&'a Endpoint, Opti
     case.facts().iter().filter_map(fitting).collect()
 }
 
-fn refused(case: &Case<'_>) -> Why {
-    let what = match (case.is_udp(), case.port()) {
-        (true, Some(port)) => format!("UDP port {port}"),
-        (false, Some(port)) => format!("port {port}"),
-        _ => "that port".to_owned(),
-    };
-    let near = holders(case, false);
-    let there = holders(case, true);
-    if let Some((local, process)) = there.first() {
-        return Why::new(format!(
-            "{} listens there now: it may have started only just, or a rule of this host's firewall rejects the connection",
-            holder(local, *process)
-        ))
-        .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
-        .try_("sudo nft list ruleset");
+/// Whether it is an IPv6 address that means something else on each link (RFC 4007), without a word of which.
+fn needs_interface(case: &Case<'_>) -> bool {
+    match case.endpoint {
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: None }, .. }) => {
+            // Multicast scopes 1 and 2 (RFC 4291, section 2.7).
+            let narrow = addr.is_multicast() && matches!(addr.octets()[1] & 0x0f, 1 | 2);
+            addr.is_unicast_link_local() || narrow
+        }
+        _ => false,
     }
-    if !near.is_empty() {
-        let named: Vec<String> = near.iter().map(|(local, process)| holder(local, *process)).collect();
-        let verb = if named.len() == 1 { "does" } else { "do" };
-        let why = Why::new(format!("nothing listens on {}, but {} {verb}", case.endpoint, list(&named, "and")));
-        return why.try_(format!("sockkit {} {}", case.client(), word(&reachable(near[0].0).to_string())));
-    }
-    match Icmp::of(case) {
-        Some(icmp) if icmp.ours && !(case.is_udp() && icmp.from_target) => own_firewall(&icmp),
-        Some(icmp) if !icmp.from_target => Why::new(format!(
-            "{}, a router or firewall on the way and not {} itself, rejects it (ICMP {})",
-            icmp.from,
-            case.host(),
-            icmp.words()
-        ))
-        .try_(trace(case)),
-        Some(icmp) if !case.is_udp() => Why::new(format!(
-            "a firewall on {} rejects {what} (ICMP {}; a port where nothing listens answers with a reset)",
-            case.host(),
-            icmp.words()
-        ))
-        .try_(trace(case)),
-        _ if case.is_loopback() => Why::new(format!("nothing listens on {}", case.endpoint))
-            .try_(format!("sockkit listen {}", case.word()))
-            .try_(case.sockets()),
-        Some(_) => Why::new(format!(
-            "{} answered that nothing receives on its {what} (ICMP port unreachable); a firewall there may say so too",
-            case.host()
-        ))
-        .try_(format!("{}   # on {}", case.sockets(), case.host())),
-        None if case.is_udp() => Why::new(format!(
-            "the answer was that nothing receives on {what} of {} (ICMP port unreachable), or a firewall says so in its place",
-            case.host()
-        ))
-        .try_(format!("{}   # on {}", case.sockets(), case.host())),
-        None => Why::new(format!(
-            "{} answered, but nothing listens on {what} there, or only on its loopback address; or a firewall rejects it",
-            case.host()
-        ))
-        .try_(format!("{}   # on {}", case.sockets(), case.host())),
+}
+
+/// The interface on whose link an address is, where it means something on one link only.
+fn link<'a>(case: &Case<'a>) -> Option<&'a str> {
+    match case.endpoint {
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. })
+            if addr.is_unicast_link_local() || addr.is_multicast() =>
+        {
+            Some(scope)
+        }
+        _ => None,
     }
 }
 
 /// This host itself rejected it.
-fn own_firewall(icmp: &Icmp) -> Why {
+pub(super) fn own_firewall(icmp: &Icmp) -> Why {
     Why::new(format!("a rule of this host's own firewall rejects it (ICMP {} from {})", icmp.words(), icmp.from))
         .try_("sudo nft list ruleset")
         .try_("sudo iptables -S")
-}
-
-/// Every address of a name is one of this host, and none is listened on.
-pub(super) fn refused_everywhere(command: &str, whole: &Endpoint, attempts: &[Error]) -> Option<Why> {
-    let mut tried = Vec::new();
-    for attempt in attempts {
-        let endpoint = attempt.endpoint.as_ref()?;
-        let case = Case { command, error: attempt, endpoint };
-        if attempt.errno() != Some(libc::ECONNREFUSED) || !case.is_loopback() || !attempt.facts.is_empty() {
-            return None;
-        }
-        tried.push(endpoint.to_string());
-    }
-    let case = Case { command, error: attempts.first()?, endpoint: attempts.first()?.endpoint.as_ref()? };
-    Some(
-        Why::new(format!("nothing listens on {}", list(&tried, "or")))
-            .try_(format!("sockkit listen {}", word(&whole.to_string())))
-            .try_(case.sockets()),
-    )
 }
 
 /// The IPv4 address that means the same, where one does.
@@ -218,17 +168,6 @@ fn as_ipv4(endpoint: &Endpoint) -> Endpoint {
         Host::V6 { addr, .. } if addr.is_loopback() => Host::V4(std::net::Ipv4Addr::LOCALHOST),
         Host::V6 { addr, .. } if addr.is_unspecified() => Host::V4(std::net::Ipv4Addr::UNSPECIFIED),
         _ => return endpoint.clone(),
-    };
-    Endpoint::Inet(Inet { host, ..inet.clone() })
-}
-
-/// Where a client reaches what listens at `local`: a wildcard means loopback.
-fn reachable(local: &Endpoint) -> Endpoint {
-    let Endpoint::Inet(inet) = local else { return local.clone() };
-    let host = match &inet.host {
-        Host::V4(addr) if addr.is_unspecified() => Host::V4(std::net::Ipv4Addr::LOCALHOST),
-        Host::V6 { addr, .. } if addr.is_unspecified() => Host::V6 { addr: std::net::Ipv6Addr::LOCALHOST, scope: None },
-        other => other.clone(),
     };
     Endpoint::Inet(Inet { host, ..inet.clone() })
 }
@@ -258,7 +197,7 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
     }
     if case.is_udp() {
         return Why::new(format!(
-            "nothing came back from {}: the server there does not answer what was sent, or a firewall drops it, or the host is down",
+            "nothing came back from {}: a port that is open but says nothing looks the same as a firewall that drops what is sent, or a host that is down",
             case.host()
         ))
         .try_(case.ping())
@@ -280,7 +219,7 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
     .try_(longer)
 }
 
-fn trace(case: &Case<'_>) -> String {
+pub(super) fn trace(case: &Case<'_>) -> String {
     match case.port() {
         Some(port) if case.is_udp() => format!("sudo traceroute -U -p {port} {}", word(&case.host())),
         Some(port) => format!("sudo traceroute -T -p {port} {}", word(&case.host())),
@@ -289,7 +228,14 @@ fn trace(case: &Case<'_>) -> String {
 }
 
 fn route(case: &Case<'_>) -> String {
-    format!("ip route get {}", word(&case.host()))
+    match case.endpoint {
+        // ip(8) takes no zone in an address.
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. }) => {
+            format!("ip -6 route get {addr} oif {}", word(scope))
+        }
+        _ if case.is_v6() => format!("ip -6 route get {}", word(&case.host())),
+        _ => format!("ip route get {}", word(&case.host())),
+    }
 }
 
 fn unreachable(case: &Case<'_>, errno: i32) -> Why {
@@ -330,18 +276,44 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
         ))
         .try_(trace(case));
     }
-    match errno {
-        libc::ENETUNREACH if case.is_v6() => {
+    let many = match case.ip() {
+        Some(ip) if ip.is_multicast() => Some("multicast"),
+        Some(IpAddr::V4(v4)) if v4.is_broadcast() => Some("broadcast"),
+        _ => None,
+    };
+    match (errno, many) {
+        (libc::ENETUNREACH, Some(many)) if !case.is_udp() => {
+            let udp = match case.endpoint {
+                Endpoint::Inet(inet) => Endpoint::Inet(Inet { transport: Transport::Udp, ..inet.clone() }),
+                other => other.clone(),
+            };
+            Why::new(format!("{host} is a {many} address, and TCP talks to one host only"))
+                .try_(format!(
+                    "sockkit {} {}{}",
+                    case.client(),
+                    if many == "broadcast" { "--broadcast " } else { "" },
+                    word(&udp.to_string())
+                ))
+        }
+        (libc::ENETUNREACH, _) if link(case).is_some() => {
+            let link = link(case).unwrap_or_default();
+            Why::new(format!(
+                "{host} is an address of the link of {link}, and this host has no route to that: {link} is down, or has no link-local address (lo never has one), or IPv6 is switched off on it"
+            ))
+            .try_(route(case))
+            .try_(format!("ip -6 address show dev {}", word(link)))
+        }
+        (libc::ENETUNREACH, _) if case.is_v6() => {
             Why::new(format!("this host has no route to {host}: most likely it has no IPv6 connection to the outside"))
-                .try_(format!("ip -6 route get {}", word(&host)))
+                .try_(route(case))
                 .try_("ip -6 -br address")
         }
-        libc::ENETUNREACH => Why::new(format!("this host has no route to {host}: its network is down, or it has no default route"))
+        (libc::ENETUNREACH, _) => Why::new(format!("this host has no route to {host}: its network is down, or it has no default route"))
             .try_(route(case))
             .try_("ip route"),
-        libc::ENETDOWN => Why::new(format!("the network interface towards {host} is down")).try_("ip -br link"),
+        (libc::ENETDOWN, _) => Why::new(format!("the network interface towards {host} is down")).try_("ip -br link"),
         _ => Why::new(format!(
-            "no machine answers for {host} on the local network: it is down or the address is wrong; or a router, a firewall or a route of this host says that it is unreachable"
+            "a route of this host says that {host} is unreachable, or no machine answers for it on the local network: it is down, or the address is wrong; or a router or a firewall says so"
         ))
         .try_(route(case))
         .try_("ip neigh")
@@ -368,19 +340,21 @@ fn prohibited(case: &Case<'_>) -> Why {
         IpAddr::V6(_) => None,
     });
     if case.is_udp() && last == Some(255) {
-        return Why::new(format!("{host} is a broadcast address, which must be asked for")).try_(format!(
-            "sockkit {} --broadcast {}",
-            case.client(),
-            case.word()
-        ));
+        return Why::new(format!(
+            "{host} is most likely a broadcast address, which must be asked for; or a route of this host prohibits it"
+        ))
+        .try_(format!("sockkit {} --broadcast {}", case.client(), case.word()))
+        .try_(route(case));
     }
     if is(case, Exit::Permission) {
-        return Why::new(
-            "this user may not do that: a security policy of this host (SELinux, AppArmor, a sandbox), or a broadcast without --broadcast",
-        );
+        return Why::new(format!(
+            "a route of this host prohibits it (ip route: prohibit), or {host} is a broadcast address, which must be asked for (--broadcast); or a security policy of this host forbids it (SELinux, AppArmor, a sandbox)"
+        ))
+        .try_(route(case))
+        .try_(format!("sockkit {} --broadcast {}", case.client(), case.word()));
     }
     Why::new(format!(
-        "a firewall or router on the way prohibits connections to {host}, or a route of this host does (ip route: prohibit)"
+        "a route of this host prohibits connections to {host} (ip route: prohibit), or a firewall or router on the way does"
     ))
     .try_(route(case))
     .try_(trace(case))
@@ -392,7 +366,7 @@ fn in_use(case: &Case<'_>) -> Why {
     let other = match case.endpoint {
         Endpoint::Inet(inet) => {
             let other = Endpoint::Inet(Inet { port: Port::Number(0), ..inet.clone() });
-            format!("sockkit {} {}", case.server(), word(&other.to_string()))
+            case.bind(&other.to_string())
         }
         _ => String::new(),
     };
@@ -424,7 +398,11 @@ fn in_use(case: &Case<'_>) -> Why {
         return Why::new(format!(
             "nothing listens there, but {count} that ended {verb} out TIME_WAIT, up to 60 seconds, and SO_REUSEADDR is not set"
         ))
-        .try_(format!("sockkit {} --reuseaddr {}", case.server(), case.word()))
+        .try_(if case.is_client() {
+            format!("sockkit {} --reuseaddr --source {} …", case.command, case.word())
+        } else {
+            format!("sockkit {} --reuseaddr {}", case.server(), case.word())
+        })
         .try_(format!("ss -tan state time-wait 'sport = :{port}'"));
     }
     Why::new(format!(
@@ -460,9 +438,15 @@ fn not_available(case: &Case<'_>, binding: bool) -> Why {
             }
             _ => String::new(),
         };
-        return Why::new(format!("{} is not an address of this host{own}", case.host()))
-            .try_(format!("sockkit {} {everywhere}", case.server()))
-            .try_(format!("sockkit {} --freebind {}", case.server(), case.word()));
+        let why = Why::new(format!("{} is not an address of this host{own}", case.host()));
+        if case.is_client() {
+            return why.try_("ip -br address");
+        }
+        return why.try_(format!("sockkit {} {everywhere}", case.server())).try_(format!(
+            "sockkit {} --freebind {}",
+            case.server(),
+            case.word()
+        ));
     }
     let range = setting(case.error, "net.ipv4.ip_local_port_range").map(|range| range.replace(' ', "-"));
     let range = range.map(|range| format!(", {range}")).unwrap_or_default();
@@ -499,8 +483,8 @@ fn privileged(case: &Case<'_>) -> Why {
         _ => String::new(),
     };
     Why::new(format!("ports below {first} need root or CAP_NET_BIND_SERVICE ({name})"))
-        .try_(format!("sockkit {} {}", case.server(), word(&elsewhere)))
-        .try_(format!("sudo sockkit {} {}", case.server(), case.word()))
+        .try_(case.bind(&elsewhere))
+        .try_(format!("sudo {}", case.bind(&case.endpoint.to_string())))
 }
 
 fn too_large(case: &Case<'_>) -> Why {

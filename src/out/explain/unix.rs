@@ -88,7 +88,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         (libc::EMSGSIZE, _) => Why::new(
             "the message is larger than the send buffer of the socket (net.core.wmem_default)",
         )
-        .try_(format!("sockkit {} --sndbuf 1m {}", case.command, case.word())),
+        .try_(format!("sockkit {} --sndbuf 1m {}", case.command, case.again())),
         (libc::ENAMETOOLONG | libc::EINVAL, _) if binding || phase == Phase::Connecting => {
             Why::new(format!("the path of a UNIX socket has at most {UNIX_NAME_MAX} bytes; a relative one may fit"))
         }
@@ -118,7 +118,11 @@ fn missing(unix: &Unix, deepest: &Path, binding: bool, errno: i32) -> Why {
     }
     if parent == deepest {
         if binding {
-            return Why::new(format!("{} went away while the socket was made", shown(&path)));
+            return Why::new(format!(
+                "the directory {} is there, but takes no new files: its filesystem has none that are made (/proc), or it was just removed",
+                shown(deepest)
+            ))
+            .try_(format!("df {}", path_word(deepest)));
         }
         return Why::new(format!(
             "the directory {} is there, but has no {}: the server is not running, or serves another path",

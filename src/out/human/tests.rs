@@ -66,11 +66,11 @@ fn lines_that_matter() {
             "denied 192.0.2.1:9: --allow 10.0.0.0/8",
         ),
         (Event::Warning { message: "odd" }, "warning: odd"),
-        (Event::Timeout { limit: Limit::Idle, after: second * 5 }, "timed out: nothing moved for 5s (--idle-timeout)"),
+        (Event::Timeout { limit: Limit::Deadline, after: second * 5 }, "timed out: the run may take 5s (--deadline)"),
         (Event::Queue { length: 1, limit: 5, overflows: Some(0) }, "accept queue: 1 waiting, limit 5"),
         (
             Event::Queue { length: 6, limit: 5, overflows: Some(2) },
-            "accept queue: 6 waiting, limit 5, full: further clients get no answer, 2 lost on this host since",
+            "accept queue: 6 waiting, limit 5, 2 lost on this host since",
         ),
         (
             Event::Closed { reason: "ok", sent: 1, received: 12, duration: Duration::from_micros(1234) },

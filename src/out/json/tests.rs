@@ -56,6 +56,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 round_trip: took,
             },
         ),
+        (Some(1), Event::Expect { pattern: "\"220 \"", matched: true, took, line: 1 }),
         (Some(1), Event::Child { pid: 4243, status: Some(3), signal: None }),
         (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
         (None, Event::Warning { message: "the backlog was capped" }),
@@ -100,9 +101,10 @@ fn number(event: &Event<'_>) -> usize {
         Event::End { .. } => 19,
         Event::Stats { .. } => 20,
         Event::Time { .. } => 21,
+        Event::Expect { .. } => 22,
     }
 }
-const VARIANTS: usize = 22;
+const VARIANTS: usize = 23;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

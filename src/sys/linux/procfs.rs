@@ -7,30 +7,49 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
+
 use crate::error::Process;
-use crate::sys::tables::{InetSocket, Table, UnixSocket};
+use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table, UnixSocket};
+
+/// So many descriptors of each process are looked at before all the others.
+const FIRST: usize = 128;
 
 /// The sockets of this network namespace with `port` as their own, IPv4 first.
 #[must_use]
 pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocket> {
+    picked(table, deadline, |socket| socket.local.port() == port)
+}
+
+/// The sockets of this network namespace that receive from anybody, IPv4 first: TCP listeners, UDP sockets
+/// without a peer.
+#[must_use]
+pub fn inet_receivers(table: Table, deadline: Instant) -> Vec<InetSocket> {
+    // Not every kernel has sock_diag(7), and some sandboxes forbid it.
+    super::inetdiag::receivers(table, deadline).unwrap_or_else(|_| listed_receivers(table, deadline))
+}
+
+fn listed_receivers(table: Table, deadline: Instant) -> Vec<InetSocket> {
+    let state = match table {
+        Table::Tcp => TCP_LISTEN,
+        Table::Udp => TCP_CLOSE,
+    };
+    picked(table, deadline, |socket| socket.state == state)
+}
+
+fn picked(table: Table, deadline: Instant, wanted: impl Fn(&InetSocket) -> bool) -> Vec<InetSocket> {
     let paths = match table {
         Table::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
         Table::Udp => ["/proc/net/udp", "/proc/net/udp6"],
     };
     let mut sockets = Vec::new();
     for path in paths {
-        each_line(Path::new(path), deadline, |line| {
-            if let Some(socket) = inet_line(line)
-                && socket.local.port() == port
-            {
-                sockets.push(socket);
-            }
-        });
+        each_line(Path::new(path), deadline, |line| sockets.extend(inet_line(line).filter(&wanted)));
     }
     sockets
 }
@@ -44,7 +63,7 @@ fn inet_line(line: &[u8]) -> Option<InetSocket> {
     let state = u8::from_str_radix(fields.next()?, 16).ok()?;
     let waiting = u32::from_str_radix(fields.next()?.split_once(':')?.1, 16).ok()?;
     let inode = fields.nth(4)?.parse().ok()?;
-    Some(InetSocket { local, remote, state, waiting, inode })
+    Some(InetSocket { local, remote, state, waiting, inode, v6only: None })
 }
 
 /// Each 32-bit group is printed as a host-order number of what lies in memory in network order.
@@ -111,28 +130,55 @@ fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {
 }
 
 /// Who has these sockets open, by the links in `/proc/PID/fd`, as far as this user may see them. Of several
-/// processes that share one, the one with the lowest PID.
+/// processes that share one, most often the one with the lowest PID.
 #[must_use]
 pub fn owners(inodes: &[u64], deadline: Instant) -> HashMap<u64, Process> {
+    // A server opens its listeners first, and its thousands of connections after them.
+    look_through(inodes, &[FIRST, usize::MAX], deadline)
+}
+
+/// The same as far as the first descriptors of each process tell: quick also where some have a hundred thousand.
+#[must_use]
+pub fn owners_at_a_glance(inodes: &[u64], deadline: Instant) -> HashMap<u64, Process> {
+    look_through(inodes, &[FIRST], deadline)
+}
+
+fn look_through(inodes: &[u64], rounds: &[usize], deadline: Instant) -> HashMap<u64, Process> {
     let mut found = HashMap::new();
     let Ok(proc) = fs::read_dir("/proc") else { return found };
     let mut pids: Vec<u32> = proc.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
-    for pid in pids {
-        if found.len() == inodes.len() || Instant::now() >= deadline {
-            break;
-        }
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for descriptor in descriptors.flatten() {
-            let Ok(link) = fs::read_link(descriptor.path()) else { continue };
-            if let Some(inode) = socket_inode(link.as_os_str().as_bytes())
-                && inodes.contains(&inode)
-            {
-                found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
-            }
-        }
+    for &at_most in rounds {
+        pids.retain(|&pid| {
+            let done = found.len() == inodes.len() || Instant::now() >= deadline;
+            !done && descriptors(pid, inodes, at_most, deadline, &mut found)
+        });
     }
     found
+}
+
+/// Looks through the descriptors of a process, `at_most` so many. Whether it has more.
+fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, found: &mut HashMap<u64, Process>) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return false };
+    // A small one, for the kernel makes as many entries as fit.
+    let mut entries = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&dir, &mut entries);
+    let mut nth = 0;
+    while let Some(Ok(entry)) = entries.next() {
+        nth += 1;
+        if nth > at_most || nth % 64 == 0 && Instant::now() >= deadline {
+            return true;
+        }
+        let mut link = [MaybeUninit::uninit(); 64];
+        let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
+        if let Some(inode) = socket_inode(link)
+            && inodes.contains(&inode)
+        {
+            found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
+        }
+    }
+    false
 }
 
 fn socket_inode(link: &[u8]) -> Option<u64> {
@@ -149,7 +195,6 @@ fn program(pid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::tables::TCP_LISTEN;
     use std::time::Duration;
 
     fn soon() -> Instant {
@@ -180,6 +225,29 @@ mod tests {
             assert_eq!(owner.pid, std::process::id());
             assert!(!owner.program.is_empty());
         }
+    }
+
+    #[test]
+    fn without_sock_diag_the_table_has_the_same_receivers() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for (table, local) in [(Table::Tcp, listener.local_addr().unwrap()), (Table::Udp, socket.local_addr().unwrap())]
+        {
+            let find = |all: Vec<InetSocket>| all.into_iter().find(|socket| socket.local == local).unwrap();
+            assert_eq!(find(listed_receivers(table, soon())), find(inet_receivers(table, soon())));
+        }
+    }
+
+    #[test]
+    fn a_listener_behind_many_descriptors_is_found() {
+        let files: Vec<_> = (0..2 * FIRST).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        let last = rustix::io::fcntl_dupfd_cloexec(&listener, 2000).unwrap();
+        drop(listener);
+        assert_eq!(owners(&[inode], soon())[&inode].pid, std::process::id());
+        assert!(owners_at_a_glance(&[inode], soon()).is_empty());
+        drop((files, last));
     }
 
     #[test]

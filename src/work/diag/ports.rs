@@ -9,6 +9,8 @@ use crate::sys::{self, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table};
 
 /// More holders than this are not worth a line.
 const MOST: usize = 4;
+/// So many of the ports nearest to one that refused.
+const NEAREST: usize = 3;
 
 /// The address as numbers; none where the host or the port is still a name. No host is every address.
 pub(super) fn numeric(inet: &Inet) -> Option<(IpAddr, u16)> {
@@ -22,11 +24,14 @@ pub(super) fn numeric(inet: &Inet) -> Option<(IpAddr, u16)> {
     Some((ip, port))
 }
 
-/// Whether a client that connects to `ip` stays on this host.
-pub(super) fn is_local(ip: IpAddr) -> bool {
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || sys::local_addresses().is_ok_and(|ours| ours.iter().any(|our| our.to_canonical() == ip))
+/// Whether a client that connects to `ip` stays on this host; with the addresses of this host where they were
+/// needed to tell.
+fn local(ip: IpAddr) -> Option<Vec<Fact>> {
+    if ip.is_loopback() || ip.is_unspecified() {
+        return Some(Vec::new());
+    }
+    let ours = sys::local_addresses().ok()?;
+    ours.iter().any(|our| our.to_canonical() == ip).then(|| vec![Fact::LocalAddresses(ours)])
 }
 
 /// Whether one socket's address takes in the other's, as far as two sockets of one family go (ip(7)).
@@ -47,26 +52,49 @@ fn table(transport: Transport) -> Table {
     }
 }
 
-/// The sockets that receive on the port: TCP listeners, UDP sockets without a peer.
-fn receivers(transport: Transport, port: u16, deadline: Instant) -> Vec<InetSocket> {
-    let mut sockets = sys::inet_sockets(table(transport), port, deadline);
-    sockets.retain(|socket| match transport {
-        Transport::Tcp => socket.state == TCP_LISTEN,
-        Transport::Udp => socket.remote.port() == 0,
-    });
-    sockets
+/// Whether a client that connects to `asked` comes to the socket, ports aside; unknown for an IPv6 wildcard of
+/// which it is not known whether it takes IPv4.
+fn takes(asked: IpAddr, socket: &InetSocket) -> Option<bool> {
+    let bound = socket.local.ip();
+    let held = bound.to_canonical();
+    if asked.is_ipv4() && bound.is_ipv6() && bound.is_unspecified() {
+        return socket.v6only.map(|only| !only);
+    }
+    // A client takes "every address" for loopback.
+    let same = asked == held || held.is_unspecified() || asked.is_unspecified() && held.is_loopback();
+    Some(asked.is_ipv4() == held.is_ipv4() && same)
 }
 
-fn facts(sockets: &[(Transport, InetSocket, bool)], deadline: Instant) -> Vec<Fact> {
-    let sockets = &sockets[..sockets.len().min(MOST)];
+/// What a socket has to do with a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It has the address that was asked for.
+    There,
+    /// It has the same port, at another address or of another family.
+    SamePort,
+    /// It has the same address, and a port near that one.
+    SameAddress,
+}
+
+fn facts(sockets: &[(Transport, InetSocket, Part)], deadline: Instant) -> Vec<Fact> {
     let inodes: Vec<u64> = sockets.iter().map(|(_, socket, _)| socket.inode).filter(|inode| *inode != 0).collect();
-    let owners = if inodes.is_empty() { Default::default() } else { sys::owners(&inodes, deadline) };
+    // Who is in the way must be known; who is only near is not worth waiting for.
+    let owners = if inodes.is_empty() {
+        Default::default()
+    } else if sockets.iter().any(|(_, _, part)| *part == Part::There) {
+        sys::owners(&inodes, deadline)
+    } else {
+        sys::owners_at_a_glance(&inodes, deadline)
+    };
     sockets
         .iter()
-        .map(|(transport, socket, overlaps)| Fact::Holder {
-            local: Endpoint::from_socket_addr(*transport, socket.local),
-            process: owners.get(&socket.inode).cloned(),
-            overlaps: *overlaps,
+        .map(|(transport, socket, part)| {
+            let local = Endpoint::from_socket_addr(*transport, socket.local);
+            let process = owners.get(&socket.inode).cloned();
+            match part {
+                Part::SameAddress => Fact::Neighbour { local, process },
+                Part::There | Part::SamePort => Fact::Holder { local, process, overlaps: *part == Part::There },
+            }
         })
         .collect()
 }
@@ -89,7 +117,7 @@ pub(super) fn in_use(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     if holders.iter().any(|socket| same_family_overlap(asked, ip(socket))) {
         holders.retain(|socket| same_family_overlap(asked, ip(socket)));
     }
-    let holders: Vec<_> = holders.into_iter().map(|socket| (inet.transport, socket, true)).collect();
+    let holders: Vec<_> = holders.into_iter().take(MOST).map(|socket| (inet.transport, socket, Part::There)).collect();
     let mut found = facts(&holders, deadline);
     if waiting > 0 {
         found.push(Fact::TimeWait { connections: waiting });
@@ -97,44 +125,62 @@ pub(super) fn in_use(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     found
 }
 
-/// The port refused (ECONNREFUSED), or gave no answer: who receives there after all, or next to it. Nothing
-/// for an address that is not of this host.
+/// The port refused (ECONNREFUSED): who receives there after all, who on the same port elsewhere, and which ports
+/// of the same address are nearest. Nothing for an address that is not of this host.
 pub(super) fn around(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let Some((asked, port)) = numeric(inet) else { return Vec::new() };
-    if !is_local(asked) {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    for socket in receivers(inet.transport, port, deadline) {
-        // A client takes "every address" for loopback. And what an IPv6 wildcard had taken in would not have
-        // been refused, so across families it is only near.
-        let held = socket.local.ip().to_canonical();
-        let overlaps = asked.is_ipv4() == held.is_ipv4()
-            && (asked == held || held.is_unspecified() || asked.is_unspecified() && held.is_loopback());
-        found.push((inet.transport, socket, overlaps));
-    }
+    let Some(ours) = local(asked) else { return Vec::new() };
+    let receivers = |transport| sys::inet_receivers(table(transport), deadline);
+    let (same, others): (Vec<_>, Vec<_>) =
+        receivers(inet.transport).into_iter().partition(|socket| socket.local.port() == port);
+    let mut found: Vec<_> = same
+        .into_iter()
+        .map(|socket| {
+            let part = if takes(asked, &socket) == Some(true) { Part::There } else { Part::SamePort };
+            (inet.transport, socket, part)
+        })
+        .collect();
     if found.is_empty() {
         let other = if inet.transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
-        found.extend(receivers(other, port, deadline).into_iter().map(|socket| (other, socket, false)));
+        let same = receivers(other).into_iter().filter(|socket| socket.local.port() == port);
+        found.extend(same.map(|socket| (other, socket, Part::SamePort)));
     }
-    found.sort_by_key(|(_, _, overlaps)| !overlaps);
-    facts(&found, deadline)
+    found.sort_by_key(|(_, _, part)| *part != Part::There);
+    found.truncate(MOST);
+    // Where something is there after all, nobody mistook the port.
+    if found.first().is_none_or(|(_, _, part)| *part != Part::There) {
+        let near = nearest(asked, port, others);
+        found.extend(near.into_iter().map(|socket| (inet.transport, socket, Part::SameAddress)));
+    }
+    let mut found = facts(&found, deadline);
+    found.extend(ours);
+    found
+}
+
+/// Those that a client reaches at `asked`, nearest port first, one a port.
+fn nearest(asked: IpAddr, port: u16, mut sockets: Vec<InetSocket>) -> Vec<InetSocket> {
+    sockets.retain(|socket| takes(asked, socket) != Some(false));
+    let near = |socket: &InetSocket| (socket.local.port().abs_diff(port), socket.local.port());
+    // Of several on one port the one that was bound to the address itself.
+    sockets.sort_by_key(|socket| (near(socket), socket.local.ip().is_unspecified(), socket.local.is_ipv6()));
+    sockets.dedup_by_key(|socket| socket.local.port());
+    sockets.truncate(NEAREST);
+    sockets
 }
 
 /// No answer from a port of this host: whether its listener has connections waiting that it does not accept.
 pub(super) fn accept_queue(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let Some((asked, port)) = numeric(inet) else { return Vec::new() };
-    if inet.transport != Transport::Tcp || !is_local(asked) {
+    if inet.transport != Transport::Tcp || local(asked).is_none() {
         return Vec::new();
     }
-    let mut listeners = receivers(Transport::Tcp, port, deadline);
-    listeners.retain(|socket| {
-        let held = socket.local.ip().to_canonical();
-        same_family_overlap(asked, held) || dual_stack_overlap(asked, held)
-    });
+    let mut listeners = sys::inet_receivers(Table::Tcp, deadline);
+    listeners.retain(|socket| socket.local.port() == port && takes(asked, socket) != Some(false));
+    // A sure one makes an unsure one needless.
+    listeners.sort_by_key(|socket| takes(asked, socket).is_none());
     let Some(listener) = listeners.into_iter().next() else { return Vec::new() };
     let waiting = listener.waiting;
-    let mut found = facts(&[(Transport::Tcp, listener, true)], deadline);
+    let mut found = facts(&[(Transport::Tcp, listener, Part::There)], deadline);
     found.push(Fact::AcceptQueue { waiting });
     found
 }
@@ -159,5 +205,52 @@ mod tests {
             assert_eq!(same_family_overlap(ip(asked), ip(held)), sure, "{asked} {held}");
             assert_eq!(dual_stack_overlap(ip(asked), ip(held)), maybe, "{asked} {held}");
         }
+    }
+
+    fn socket(local: &str, v6only: Option<bool>) -> InetSocket {
+        let local: std::net::SocketAddr = local.parse().unwrap();
+        let remote = std::net::SocketAddr::new(local.ip(), 0);
+        InetSocket { local, remote, state: TCP_LISTEN, waiting: 0, inode: 0, v6only }
+    }
+
+    #[test]
+    fn who_takes_a_client_in() {
+        for (asked, local, v6only, takes_it) in [
+            ("127.0.0.1", "127.0.0.1:1", None, Some(true)),
+            ("127.0.0.1", "127.0.0.2:1", None, Some(false)),
+            ("127.0.0.1", "0.0.0.0:1", None, Some(true)),
+            ("127.0.0.1", "[::]:1", Some(false), Some(true)),
+            ("127.0.0.1", "[::]:1", Some(true), Some(false)),
+            ("127.0.0.1", "[::]:1", None, None),
+            ("127.0.0.1", "[::1]:1", Some(false), Some(false)),
+            ("127.0.0.1", "[::ffff:127.0.0.1]:1", Some(false), Some(true)),
+            ("::1", "0.0.0.0:1", None, Some(false)),
+            ("::1", "[::]:1", Some(true), Some(true)),
+            ("0.0.0.0", "127.0.0.1:1", None, Some(true)),
+            ("0.0.0.0", "192.0.2.1:1", None, Some(false)),
+        ] {
+            assert_eq!(takes(asked.parse().unwrap(), &socket(local, v6only)), takes_it, "{asked} {local} {v6only:?}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_ports_come_first_and_once() {
+        let all = [
+            "127.0.0.1:22",
+            "0.0.0.0:8080",
+            "127.0.0.1:8080",
+            "127.0.0.2:8082",
+            "127.0.0.1:8084",
+            "[::]:8079",
+            "[::1]:8083",
+            "127.0.0.1:9000",
+        ];
+        let near = |v6only| {
+            let sockets = all.iter().map(|local| socket(local, v6only)).collect();
+            nearest("127.0.0.1".parse().unwrap(), 8082, sockets).iter().map(|s| s.local.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(near(Some(true)), ["127.0.0.1:8080", "127.0.0.1:8084", "127.0.0.1:9000"]);
+        assert_eq!(near(Some(false)), ["127.0.0.1:8080", "127.0.0.1:8084", "[::]:8079"]);
+        assert_eq!(near(None), near(Some(false)));
     }
 }

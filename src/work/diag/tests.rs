@@ -7,15 +7,30 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
 use crate::error::{NameAnswer, UnixPathState};
 
+/// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
+fn unhurried() -> Ways<'static> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    Ways { resolv_conf: Path::new("/nonexistent"), deadline, patience: PATIENCE }
+}
+
 fn enriched(phase: Phase, endpoint: &Endpoint, source: io::Error) -> Vec<Fact> {
     let mut error = Error::os(phase, Some(endpoint), source);
-    // A busy machine must not make the tests fail; that there is a limit is tested with the readers.
-    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    enrich_by(&mut error, &unhurried());
     error.facts
 }
 
 fn tcp(address: SocketAddr) -> Endpoint {
     Endpoint::from_socket_addr(Transport::Tcp, address)
+}
+
+/// A glance does not find it among all the descriptors that the tests open side by side.
+fn not_another(fact: &Fact) -> bool {
+    match fact {
+        Fact::Holder { process, .. } | Fact::Neighbour { process, .. } => {
+            process.as_ref().is_none_or(|process| process.pid == std::process::id())
+        }
+        _ => false,
+    }
 }
 
 fn ours(fact: &Fact) -> bool {
@@ -63,11 +78,41 @@ fn a_refused_port_has_a_neighbour() {
     let local = listener.local_addr().unwrap();
     let asked = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), local.port());
     let facts = enriched(Phase::Connecting, &tcp(asked), TcpStream::connect(asked).unwrap_err());
-    assert!(
-        matches!(&facts[..], [Fact::Holder { local: near, overlaps: false, .. }] if *near == tcp(local)),
-        "{facts:?}"
-    );
-    assert!(ours(&facts[0]));
+    let [near, others @ ..] = &facts[..] else { panic!("{facts:?}") };
+    assert!(matches!(near, Fact::Holder { local: near, overlaps: false, .. } if *near == tcp(local)), "{facts:?}");
+    assert!(not_another(near), "{facts:?}");
+    // Of other tests, at this very moment.
+    assert!(others.iter().all(|fact| matches!(fact, Fact::Neighbour { .. })), "{facts:?}");
+}
+
+#[test]
+fn a_refused_port_is_one_off() {
+    // An address of loopback that no other test has.
+    for bind in ["127.91.0.1:0", "0.0.0.0:0"] {
+        let listener = TcpListener::bind(bind).unwrap();
+        let local = listener.local_addr().unwrap();
+        let asked = SocketAddr::new(Ipv4Addr::new(127, 91, 0, 1).into(), local.port() - 1);
+        // Somebody else may have that very port at every address.
+        let Err(refused) = TcpStream::connect(asked) else { continue };
+        let facts = enriched(Phase::Connecting, &tcp(asked), refused);
+        let near = |fact: &Fact| match fact {
+            Fact::Neighbour { local: near, .. } => *near == tcp(local) && not_another(fact),
+            _ => false,
+        };
+        assert!(facts.iter().any(near), "{facts:?}");
+        assert!(facts.iter().filter(|fact| matches!(fact, Fact::Neighbour { .. })).count() <= 3, "{facts:?}");
+    }
+}
+
+#[test]
+fn a_refused_udp_port_is_one_off() {
+    let socket = UdpSocket::bind("127.91.0.2:0").unwrap();
+    let local = socket.local_addr().unwrap();
+    let asked = SocketAddr::new(local.ip(), local.port() - 1);
+    let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+    let facts = enriched(Phase::Receiving, &Endpoint::from_socket_addr(Transport::Udp, asked), refused);
+    let near = Endpoint::from_socket_addr(Transport::Udp, local);
+    assert!(facts.iter().any(|fact| matches!(fact, Fact::Neighbour { local, .. } if *local == near)), "{facts:?}");
 }
 
 #[test]
@@ -76,7 +121,8 @@ fn a_refused_port_may_be_one_of_udp() {
     let local = socket.local_addr().unwrap();
     let facts = enriched(Phase::Connecting, &tcp(local), TcpStream::connect(local).unwrap_err());
     let near = Endpoint::from_socket_addr(Transport::Udp, local);
-    assert!(matches!(&facts[..], [Fact::Holder { local, overlaps: false, .. }] if *local == near), "{facts:?}");
+    let udp = |fact: &Fact| matches!(fact, Fact::Holder { local, overlaps: false, .. } if *local == near);
+    assert!(facts.first().is_some_and(udp), "{facts:?}");
 }
 
 #[test]
@@ -116,7 +162,7 @@ fn a_full_accept_queue_is_seen() {
     let local = listener.local_addr().unwrap();
     let _waiting = [TcpStream::connect(local).unwrap(), TcpStream::connect(local).unwrap()];
     let mut error = Error::timed_out(Phase::Connecting, Some(&tcp(local)), "--connect-timeout", Duration::from_secs(1));
-    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    enrich_by(&mut error, &unhurried());
     assert!(ours(&error.facts[0]));
     assert_eq!(error.facts[1], Fact::AcceptQueue { waiting: 2 });
 }
@@ -146,14 +192,31 @@ fn too_many_descriptors_bring_the_limit() {
 
 #[test]
 fn every_attempt_is_looked_into() {
-    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-    let asked = tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port()));
+    // Addresses of loopback that no other test has.
+    let listener = TcpListener::bind("127.91.0.3:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let asked = tcp(SocketAddr::new(Ipv4Addr::new(127, 91, 0, 4).into(), listener.local_addr().unwrap().port()));
     let attempt = || Error::os(Phase::Connecting, Some(&asked), io::Error::from_raw_os_error(libc::ECONNREFUSED));
     let mut error = Error::attempts(&asked, vec![attempt(), attempt()]);
-    enrich(&mut error);
-    enrich(&mut error);
+    // The half second that a person waits may be too short for a busy machine.
+    enrich_by(&mut error, &unhurried());
+    enrich_by(&mut error, &unhurried());
     let Cause::Attempts(attempts) = &error.cause else { panic!() };
-    assert!(attempts.iter().all(|attempt| attempt.facts.len() == 1), "{attempts:?}");
+    let is_holder = |fact: &&Fact| matches!(fact, Fact::Holder { local, .. } if *local == held);
+    let holders = |attempt: &Error| attempt.facts.iter().filter(is_holder).count();
+    assert!(attempts.iter().all(|attempt| holders(attempt) == 1), "{attempts:?}");
+}
+
+#[test]
+fn a_socket_is_told_once_whenever_its_process_is_found() {
+    let listener = TcpListener::bind("127.91.0.5:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let mut error = Error::os(Phase::Binding, Some(&held), io::Error::from_raw_os_error(libc::EADDRINUSE));
+    error.facts = vec![Fact::Holder { local: held, process: None, overlaps: true }];
+    for _ in 0..2 {
+        enrich_by(&mut error, &unhurried());
+        assert!(error.facts.len() == 1 && ours(&error.facts[0]), "{:?}", error.facts);
+    }
 }
 
 fn unix(kind: UnixKind, path: &Path) -> Endpoint {
@@ -263,7 +326,37 @@ fn a_name_that_does_not_resolve_is_asked_about() {
     let endpoint: Endpoint = "nowhere.example:80".parse().unwrap();
     let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
     error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
-    enrich_by(&mut error, &resolv_conf, Instant::now());
+    enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..unhurried() });
     let server = "127.99.99.99:53".parse().unwrap();
     assert_eq!(error.facts, [Fact::NameServer { server, answer: NameAnswer::NoServer }]);
+}
+
+/// A name server that takes the question and never answers, as far as port 53 can be had.
+#[test]
+fn a_silent_name_server_is_not_given_more_than_is_left() {
+    let Ok(_silent) = UdpSocket::bind("127.91.0.53:53") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let resolv_conf = dir.path().join("resolv.conf");
+    std::fs::write(&resolv_conf, "nameserver 127.91.0.53\n").unwrap();
+    let endpoint: Endpoint = "silent.example:80".parse().unwrap();
+    let silence = [Fact::NameServer { server: "127.91.0.53:53".parse().unwrap(), answer: NameAnswer::Silence }];
+    let after = |left, mut error: Error| {
+        let started = Instant::now();
+        enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..Ways::within(left) });
+        assert_eq!(error.facts, silence);
+        started.elapsed()
+    };
+    let ours = || Error::timed_out(Phase::Resolving, Some(&endpoint), "--connect-timeout", Duration::from_millis(500));
+    let theirs = || {
+        let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
+        error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
+        error
+    };
+    // Generous upwards, for a busy machine: what it must not be is the two seconds.
+    let short = REMAINDER..Duration::from_millis(1500);
+    assert!(short.contains(&after(Duration::ZERO, ours())));
+    assert!(short.contains(&after(Duration::MAX, ours())));
+    assert!(short.contains(&after(Duration::ZERO, theirs())));
+    let left = Duration::from_millis(600);
+    assert!((left..Duration::from_millis(1900)).contains(&after(left, theirs())));
 }

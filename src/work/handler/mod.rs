@@ -4,6 +4,7 @@ mod echo;
 mod exec;
 mod reply;
 mod save;
+pub mod scripted;
 pub mod stdio;
 mod time;
 

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, endpoint_of};
+use crate::net::socket::Shape;
 use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
+use crate::work::script::run::Released;
 
 /// What goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +60,19 @@ pub struct Sessions {
 impl Stdio {
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
-        let begun = Instant::now();
+        self.session_after(conn, id, Released { opened: Instant::now(), sent: 0, received: 0 })
+    }
+
+    /// The same for a connection on which a script has talked before.
+    pub fn session_after(&self, conn: &mut Conn, id: ConnId, before: Released) -> End {
         let (stdin, stdout) = (io::stdin(), io::stdout());
+        // With fd:0 or fd:1, what comes from the peer is not our input, and what goes to it is not our output.
+        let (own_stdin, own_stdout) = (!conn.is_behind(&stdin), !conn.is_behind(&stdout));
         let pump = Pump {
             conn,
             id,
-            input: Some(Input::new(stdin.as_fd())),
-            output: (self.show == Show::Payload).then(|| Output::new(stdout.as_fd())),
+            input: own_stdin.then(|| Input::new(stdin.as_fd())),
+            output: (self.show == Show::Payload && own_stdout).then(|| Output::new(stdout.as_fd())),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),
@@ -78,7 +86,9 @@ impl Stdio {
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
-        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
+        let (sent, received) = (before.sent + sent, before.received + received);
+        let duration = before.opened.elapsed();
+        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration });
         end
     }
 
@@ -146,7 +156,7 @@ impl Stdio {
         let Datagrams { socket, shape, own, local, file } = datagrams;
         let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         if let Some(patience) = sessions.accept_timeout
-            && !self.wait_for_first(&socket, patience)?
+            && !self.wait_for_first(&socket, shape, patience, &door)?
         {
             return Err(door.nobody_came(&local, patience));
         }
@@ -157,12 +167,23 @@ impl Stdio {
         verdict(end)
     }
 
-    /// Whether a datagram came in time, or the program is to stop.
-    fn wait_for_first(&self, socket: &socket2::Socket, patience: Duration) -> Result<bool> {
+    /// Whether a datagram that may came in time, or the program is to stop. Others are dropped.
+    fn wait_for_first(&self, socket: &socket2::Socket, shape: Shape, patience: Duration, door: &Door) -> Result<bool> {
         use rustix::event::{PollFd, PollFlags};
-        let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
-        crate::sys::poll(&mut fds, Instant::now().checked_add(patience))
-            .map_err(|source| Error::os(Phase::Waiting, None, source))
+        let until = Instant::now().checked_add(patience);
+        let receive = |flags| socket.recv_from_with_flags(&mut [], flags | libc::MSG_DONTWAIT);
+        loop {
+            let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+            let came = crate::sys::poll(&mut fds, until).map_err(|source| Error::os(Phase::Waiting, None, source))?;
+            if !came || self.stop.requested().is_some() {
+                return Ok(came);
+            }
+            match receive(libc::MSG_PEEK) {
+                Ok((_, from)) if door.turns_away(&endpoint_of(&from, shape)) => drop(receive(0)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return Ok(true),
+            }
+        }
     }
 }
 

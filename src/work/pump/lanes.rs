@@ -3,11 +3,11 @@
 use std::io::{self, Write as _};
 use std::time::Instant;
 
-use super::{Session, State};
+use super::{AGAIN, Session, State};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
-use crate::net::socket::Kind;
+use crate::net::socket::{Family, Kind};
 use crate::work::splice::{self, SpliceDown};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
@@ -61,6 +61,7 @@ impl Session<'_> {
 
     /// Sends what was read, as far as there is room.
     pub(super) fn send(&mut self) {
+        self.up.again = None;
         while !self.up.pending.is_empty() {
             let bytes = &self.up.buffer[self.up.pending.clone()];
             match self.conn.send(bytes) {
@@ -73,10 +74,22 @@ impl Session<'_> {
                     self.told_sent(sent, Some(&data[start..start + sent]), Instant::now());
                     self.up.buffer = data;
                 }
+                Err(error) if self.is_full_beyond_us(&error) => {
+                    self.up.again = Some(Instant::now() + AGAIN);
+                    return;
+                }
                 Err(error) if would_block(&error) => return,
                 Err(source) => return self.sending_failed(source),
             }
         }
+    }
+
+    /// poll(2) knows the room in our own socket. It does not know the queue of a UNIX peer that we are not
+    /// connected to, unix(7), nor that of an interface, which ENOBUFS is about.
+    fn is_full_beyond_us(&self, error: &io::Error) -> bool {
+        let shape = self.conn.shape();
+        let unix_server = shape.family == Family::Unix && self.conn.is_server();
+        shape.kind == Kind::Dgram && (error.raw_os_error() == Some(libc::ENOBUFS) || unix_server && would_block(error))
     }
 
     /// What the peer sent before it broke is still worth having, so only this direction ends now. A datagram
@@ -89,15 +102,12 @@ impl Session<'_> {
             return;
         }
         if self.failure.is_none() {
-            let error = Error::os(Phase::Sending, Some(self.conn.peer()), source);
+            let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
             self.failure = Some(error);
         }
         self.up.pending = 0..0;
         self.up.state = State::Closed;
-        if !self.conn.has_end() {
-            self.down.state = State::Ended;
-        }
     }
 
     fn broken(&self, error: &Error) {
@@ -170,14 +180,16 @@ impl Session<'_> {
             }
             Err(error) if would_block(&error) => {}
             Err(source) => {
-                let error = Error::os(Phase::Receiving, Some(self.conn.peer()), source);
+                let error = self.conn.failed(Phase::Receiving, source);
                 self.broken(&error);
                 self.failure.get_or_insert(error);
                 self.up.pending = 0..0;
                 self.up.state = State::Closed;
-                self.down.state = State::Ended;
-                self.finish_screen();
-                return self.flush();
+                if self.conn.has_end() {
+                    self.down.state = State::Ended;
+                    self.finish_screen();
+                    return self.flush();
+                }
             }
         }
         Ok(Flow::Open)
@@ -188,8 +200,13 @@ impl Session<'_> {
             self.down.buffer.resize(BUFFER, 0);
         }
         let mut buffer = std::mem::take(&mut self.down.buffer);
+        let was_alone = !self.conn.has_peer();
         let outcome = self.conn.recv(&mut buffer);
         if let Ok(Incoming::Bytes(bytes)) = outcome {
+            if was_alone {
+                // Only now is there somebody to send to.
+                self.times.sent = Instant::now();
+            }
             let data = &buffer[..bytes];
             self.told_received(bytes, Some(data));
             if self.close_on.is_some_and(|wanted| wanted.is(data)) {
@@ -214,7 +231,7 @@ impl Session<'_> {
     }
 
     /// Half a character at the end of all that comes is shown for what it is.
-    fn finish_screen(&mut self) {
+    pub(super) fn finish_screen(&mut self) {
         if let Some(screen) = &mut self.down.screen {
             self.down.shown.drain(..self.down.pending.start);
             self.down.shown.extend_from_slice(screen.finish().as_bytes());
@@ -228,9 +245,10 @@ impl Session<'_> {
         let mut moved = false;
         let outcome = loop {
             if let Some(lane) = &mut self.down.splice {
-                if let SpliceDown::Direct { full } = lane {
+                if let SpliceDown::Direct { full, had_room } = lane {
                     // There is room again: what stopped for it goes on in the next round.
-                    *full = false;
+                    *had_room = std::mem::take(full);
+                    self.times.received = Instant::now();
                     break Ok(());
                 }
                 if !lane.is_blocked() {
@@ -263,7 +281,10 @@ impl Session<'_> {
             }
         };
         if moved {
-            self.times.progress = Instant::now();
+            let now = Instant::now();
+            self.times.progress = now;
+            // While stdout was blocked, nothing could be received.
+            self.times.received = now;
         }
         match outcome {
             Ok(()) => Ok(Flow::Open),

@@ -37,6 +37,8 @@ use crate::work::local::{Input, Kind, Output};
 use crate::work::splice::{self, SpliceDown};
 use lanes::Flow;
 
+/// The pause before a datagram is tried again that poll(2) tells nothing about.
+const AGAIN: Duration = Duration::from_millis(10);
 /// How often the kernel is asked whether all was acknowledged: nothing tells it by itself.
 const ACKNOWLEDGED: Duration = Duration::from_millis(5);
 
@@ -144,6 +146,7 @@ impl Pump<'_> {
                 state: if input.is_some() { State::Open } else { State::Closed },
                 buffer: greeting.unwrap_or_default().to_vec(),
                 pending: 0..greeting.map_or(0, <[u8]>::len),
+                again: None,
                 sendfile,
                 last_was_cr: false,
             },
@@ -197,6 +200,8 @@ struct Up {
     state: State,
     buffer: Vec<u8>,
     pending: std::ops::Range<usize>,
+    /// When to try again to send a datagram for which poll(2) does not know when there is room.
+    again: Option<Instant>,
     sendfile: bool,
     /// For `--crlf`: a CR that ended one read belongs to an LF that begins the next.
     last_was_cr: bool,
@@ -216,6 +221,7 @@ struct Down {
 struct Times {
     input: Instant,
     sent: Instant,
+    /// Since when we wait for the peer: the last thing it sent, or the moment stdout took it and had room again.
     received: Instant,
     progress: Instant,
     input_end: Option<Instant>,
@@ -292,12 +298,13 @@ impl Session<'_> {
         let mut fds = Vec::with_capacity(4);
         let none = PollFlags::empty();
         let wants_input = self.up.state == State::Open && self.up.pending.is_empty() && self.conn.has_peer();
-        let blocked = self.has_unwritten() || self.down.splice.as_ref().is_some_and(SpliceDown::is_blocked);
+        let blocked = self.has_unwritten();
         let mut conn_flags = none;
         conn_flags.set(PollFlags::IN, self.down.state == State::Open && !blocked);
         // A regular file is always ready, so it is the socket that sets the pace.
         let sendfile = wants_input && self.up.sendfile;
-        let sends = !self.up.pending.is_empty() && self.conn.has_peer();
+        let again = self.up.again.filter(|again| *again > Instant::now());
+        let sends = !self.up.pending.is_empty() && self.conn.has_peer() && again.is_none();
         conn_flags.set(PollFlags::OUT, sendfile || sends);
         let mut places = [None; 3];
         // Without a flag to wait for, a hung-up descriptor would be ready for ever.
@@ -320,7 +327,7 @@ impl Session<'_> {
         let acknowledged =
             (self.rules.send_only && self.times.input_end.is_some()).then(|| Instant::now() + ACKNOWLEDGED);
         let drained = self.draining.map(|(_, until)| until);
-        let until = [timer, self.ends_at(), acknowledged, drained].into_iter().flatten().min();
+        let until = [timer, self.ends_at(), acknowledged, drained, again].into_iter().flatten().min();
         poll(&mut fds, until).map_err(|source| Error::os(Phase::Waiting, Some(self.conn.peer()), source))?;
         let seen = |place: Option<usize>| place.map_or(none, |place| fds[place].revents());
         let broken = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;

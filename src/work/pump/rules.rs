@@ -31,6 +31,12 @@ impl Session<'_> {
             }
         }
         self.close_up(now)?;
+        // The error of one datagram overtakes those that came before it, and no end follows them.
+        let failed = self.failure.is_some() && !self.conn.has_end();
+        if failed && self.down.state == State::Open && !self.has_unwritten() && !self.is_readable_now() {
+            self.down.state = State::Ended;
+            self.finish_screen();
+        }
         if self.down.state == State::Ended && !self.has_unwritten() {
             self.down.state = State::Closed;
             if self.failure.is_none() {
@@ -103,7 +109,12 @@ impl Session<'_> {
         if let Some(input_end) = self.times.input_end {
             match self.rules.linger {
                 Some(linger) => ends.push(input_end + linger),
-                None if !self.conn.has_end() && !self.rules.keep_open && self.conn.has_peer() => {
+                // What came is written first, however long stdout takes.
+                None if !self.conn.has_end()
+                    && !self.rules.keep_open
+                    && self.conn.has_peer()
+                    && !self.has_unwritten() =>
+                {
                     ends.push(input_end.max(self.times.received) + DATAGRAM_LINGER);
                 }
                 None => {}
@@ -125,7 +136,8 @@ impl Session<'_> {
         // Waiting for the first peer of a datagram server is no session yet.
         let open = self.conn.has_peer();
         let receiving = self.down.state == State::Open && !self.has_unwritten();
-        let sending = !self.up.pending.is_empty();
+        // A file that the kernel sends for us always has more, until it has ended.
+        let sending = !self.up.pending.is_empty() || (self.up.sendfile && self.up.state == State::Open);
         [
             (Limit::Idle, "--idle-timeout", self.times.progress, self.rules.idle),
             (Limit::Recv, "--recv-timeout", self.times.received, self.rules.recv.filter(|_| receiving)),
@@ -145,13 +157,15 @@ impl Session<'_> {
         }
     }
 
+    /// Whether something that came waits for room in stdout.
     pub(super) fn has_unwritten(&self) -> bool {
-        !self.down.pending.is_empty()
-            || matches!(&self.down.splice, Some(SpliceDown::Through { inside, .. }) if *inside > 0)
+        !self.down.pending.is_empty() || self.down.splice.as_ref().is_some_and(SpliceDown::is_blocked)
     }
 
     fn is_readable_now(&self) -> bool {
         let mut fds = [PollFd::new(&*self.conn, PollFlags::IN)];
-        self.down.state == State::Open && poll(&mut fds, Some(Instant::now())).unwrap_or(false)
+        // Not an error that waits, which a UDP socket shows for as long as nobody asks who sent it.
+        let polled = self.down.state == State::Open && poll(&mut fds, Some(Instant::now())).unwrap_or(false);
+        polled && fds[0].revents().contains(PollFlags::IN)
     }
 }

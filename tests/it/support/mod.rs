@@ -18,7 +18,7 @@ pub(crate) use net::{
     accept, connect, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,
 };
 pub(crate) use netns::Netns;
-pub(crate) use proc::{Capture, Cmd, In, Out, Proc, children_of, readable};
+pub(crate) use proc::{Capture, Cmd, Exit, In, Out, Proc, children_of, readable};
 pub(crate) use pty::Pty;
 
 /// How long anything may take that should come at once. Long, since the machine may be busy; nothing waits for it.

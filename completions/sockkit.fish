@@ -1,0 +1,550 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_sockkit_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_sockkit_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_sockkit_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_sockkit_using_subcommand
+    set -l cmd (__fish_sockkit_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c sockkit -n "__fish_sockkit_needs_command" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_needs_command" -s V -l version -d 'Print version'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l count -d 'End after N sessions' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reply -d 'Answer each message with TEXT (\\r \\n \\t \\0 \\\\ \\xNN)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l exec -d 'Run a program for each, without a shell: its stdin is what comes, its stdout is sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sh -d 'The same with a line for /bin/sh' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output-dir -d 'Write what comes to a file in DIR, one for each connection' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l greeting -d 'Send TEXT when somebody has connected (with any handler that talks)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close-on -d 'End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line-delay -d 'Pause before each command that sends, but the first' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
+crlf\t'CR LF, as SMTP and HTTP want it'
+none\t'Nothing, as the tutorials\' servers want it'"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s k -l keep-open -d 'Go on after the first connection'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l discard -d 'Read and drop'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close -d 'Say who came, and close'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-accept -d 'Accept nobody, and show the queue fill'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s I -l repl -d 'Talk through a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line -d 'A message is a line, not what one read returns (with --reply, --discard)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keep-going -d 'Go on after a command that failed, and count'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stay -d 'When the peer ends, go on until stdin ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l crlf -d 'Send CR LF for each LF of stdin'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l append -d 'Add to the end of that file'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s s -l source -d 'The local address to connect from' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l retry -d 'Keep trying for so long' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s w -l connect-timeout -d 'Give up if there is no connection in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
+crlf\t'CR LF, as SMTP and HTTP want it'
+none\t'Nothing, as the tutorials\' servers want it'"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s z -l check -d 'Connect, say what happened, close'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l pipe -d 'Be a pipe, also at a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s I -l repl -d 'Talk through a line editor, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stay -d 'When the peer ends, go on until stdin ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l crlf -d 'Send CR LF for each LF of stdin'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l append -d 'Add to the end of that file'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l keep-going -d 'Go on after a command that failed, and count'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l delay -d 'Wait before each answer' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l chunk -d 'Answer in pieces of N bytes, each written on its own; of a datagram or packet, each one of its own' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l drip -d 'Answer no faster than so many bytes in so much time: 10/s, 1k/100ms' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reset-after -d 'Reset the connection (RST) when N bytes have been answered, and have arrived (TCP)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l close-after -d 'Close the connection (FIN) when N bytes have been answered' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stall -d 'Hang: answers: read and drop all, never answer; reads: do not even read' -r -f -a "answers\t''
+reads\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l corrupt -d 'Flip a bit of each byte with this probability, 0 to 1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l seed -d 'Damage the same bytes as another run with this seed (-v tells it where none is given)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'End after N sessions' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mode -d 'The permission bits of a socket file, from its first instant' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l never-accept -d 'Accept nobody, and show the queue fill'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l format -d 'How the time is written; daytime and rfc868 have no place for the message [default: ctime; of --query, whichever fits]' -r -f -a "ctime\t''
+rfc3339\t''
+unix\t''
+unix-ms\t''
+daytime\t''
+rfc868\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-timeout -d 'Of --query: give up if there is no connection in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mode -d 'The permission bits of a socket file, from its first instant' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l on-connect -d 'Tell the time to whoever connects, and close (RFC 867, RFC 868); over UDP, to each datagram'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l query -d 'Ask the time server at ADDR, and show how its clock stands to ours'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l listen -d 'Play the side that accepted: listen on the address, instead of connecting to it'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
