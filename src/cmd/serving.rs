@@ -13,7 +13,7 @@ use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
 use crate::net::options::Options;
-use crate::sys::{self, Asked};
+use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
@@ -105,8 +105,9 @@ pub(super) fn serve(
     let options = socket.options();
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
+    let limit = sys::raise_descriptors();
     let bound = bind(address, &options, serving, context)?;
-    let max_conns = max_conns(serving, &handler, &bound, context);
+    let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()),
         handler: Arc::new(handler),
@@ -123,10 +124,8 @@ pub(super) fn serve(
     serve.run(bound)
 }
 
-/// How many sessions at once: as many as were asked for, or as there are descriptors for. The limit of those is
-/// raised as far as it goes.
-fn max_conns(serving: &ServingArgs, handler: &Handler, bound: &Bound, context: &Context) -> usize {
-    let limit = sys::raise_descriptors();
+/// How many sessions at once: as many as were asked for, or as there are descriptors for.
+fn max_conns(serving: &ServingArgs, handler: &Handler, limit: Descriptors, bound: &Bound, context: &Context) -> usize {
     let Some(asked) = serving.max_conns else { return handler.usual_most(limit.soft) };
     let possible = handler.possible_most(limit.soft);
     // Datagram peers share one.
