@@ -148,3 +148,21 @@ impl Question {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_is_small() {
+        // With the head of its task it is to fit into 512 bytes: one state more in a handler that is not boxed, or a
+        // future that is kept in a variable before it is awaited, and it does not.
+        let size = size_of_future(session::<()>);
+        assert!(size <= 416, "{size} bytes");
+        assert!(size_of::<Link>() <= 224, "{} bytes", size_of::<Link>());
+    }
+}
