@@ -405,6 +405,22 @@ pub struct ServingArgs {
 }
 
 impl ServingArgs {
+    /// What is about sessions side by side must not look as if it had an effect where there are none.
+    ///
+    /// # Errors
+    /// Exit 2.
+    pub fn none_side_by_side(&self) -> Result<()> {
+        match (self.grace.is_some(), self.stats) {
+            (false, false) => Ok(()),
+            (grace, _) => {
+                let flag = if grace { "--grace" } else { "--stats" };
+                Err(Error::usage(format!(
+                    "{flag} is about sessions that go on side by side, which there are none of here"
+                )))
+            }
+        }
+    }
+
     /// Who may come.
     #[must_use]
     pub fn acl(&self) -> Acl {

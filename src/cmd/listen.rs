@@ -93,6 +93,7 @@ impl Runnable for Listen {
 
 impl Listen {
     fn one_at_a_time(&self, script: Option<Script>, context: &Context) -> Result<Exit> {
+        self.serving.none_side_by_side()?;
         let options = self.socket.options();
         let stdio = Stdio {
             rules: Rules { keep_open: self.keep_open, ..rules(&self.eof, &self.timeouts, &self.text, &self.output) },

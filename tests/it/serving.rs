@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         sigusr1_asks_a_datagram_server,
         stats_at_the_end,
         stats_as_an_event,
+        flags_without_sessions_side_by_side,
     ]
 }
 
@@ -203,6 +204,13 @@ fn stats_at_the_end(t: &Ctx) {
     let mut server = t.sockkit(&["echo", "127.0.0.1:0"]).server();
     server.signal(Signal::TERM);
     server.wait().code(143).says_not(&["in all"]);
+}
+
+fn flags_without_sessions_side_by_side(t: &Ctx) {
+    for args in [&["listen", "--grace", "1s"][..], &["listen", "-k", "--stats"], &["echo", "--never-accept", "--stats"]]
+    {
+        t.sockkit(args).args(&["127.0.0.1:0"]).run(b"").code(2).says(&["side by side"]);
+    }
 }
 
 fn stats_as_an_event(t: &Ctx) {
