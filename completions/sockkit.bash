@@ -99,7 +99,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__connect)
-            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +162,26 @@ _sockkit() {
                     return 0
                     ;;
                 --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --send)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --script)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --line-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -561,7 +581,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__listen)
-            opts="-p -4 -6 -u -k -m -I -i -v -q -h --port --udp --keep-open --count --max-conns --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -k -m -I -i -v -q -h --port --udp --keep-open --count --max-conns --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +652,26 @@ _sockkit() {
                     return 0
                     ;;
                 --close-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --send)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --script)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --line-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -49,6 +49,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sh -d 'The sa
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output-dir -d 'Write what comes to a file in DIR, one for each connection' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l greeting -d 'Send TEXT when somebody has connected (with any handler that talks)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close-on -d 'End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line-delay -d 'Pause before each command that sends, but the first' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-timeout -d 'End a connection on which nothing is received' -r
@@ -107,7 +112,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -126,6 +131,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close -d 'Say
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-accept -d 'Accept nobody, and show the queue fill'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s I -l repl -d 'Talk through a line editor'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line -d 'A message is a line, not what one read returns (with --reply, --discard)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keep-going -d 'Go on after a command that failed, and count'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
@@ -159,6 +165,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l eol -d 'What
 crlf\t'CR LF, as SMTP and HTTP want it'
 none\t'Nothing, as the tutorials\' servers want it'"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -208,7 +219,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -229,6 +240,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l no-shutdown 
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stay -d 'When the peer ends, go on until stdin ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l crlf -d 'Send CR LF for each LF of stdin'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l append -d 'Add to the end of that file'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l keep-going -d 'Go on after a command that failed, and count'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -305,7 +317,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -394,7 +406,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -474,7 +486,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
