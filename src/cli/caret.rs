@@ -4,9 +4,24 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What clap says, with the command line and a caret under the place, where it is a place.
+use super::habits::{self, Hint};
+
+/// What clap says, with the command line and a caret under the place, where it is a place, and with what was probably
+/// meant. `parses` tells whether a line is one of ours.
 #[must_use]
-pub fn with_caret(error: &clap::Error, argv: &[OsString]) -> String {
+pub fn with_caret(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[String]) -> bool) -> String {
+    let text = pictured(error, argv);
+    let Some(Hint { note, tries }) = habits::hint(error, argv, parses) else { return text };
+    let note = note.map(|note| format!("{note}\n"));
+    let tries = tries.into_iter().map(|line| format!("try: {line}\n"));
+    let hint: String = note.into_iter().chain(tries).collect();
+    // In the place of clap's own guess, which knows nothing of nc.
+    let (front, usage) = text.split_once("\nUsage:").unwrap_or((&text, ""));
+    let front = front.split_once("\n\n  tip:").map_or(front, |(front, _)| front).trim_end_matches('\n');
+    format!("{front}\n{hint}\nUsage:{usage}")
+}
+
+fn pictured(error: &clap::Error, argv: &[OsString]) -> String {
     let text = error.render().to_string();
     let text = not_utf8(error, argv).map_or(text.clone(), |(name, _)| {
         text.replacen("invalid UTF-8 was detected in one or more arguments", &format!("{name}: it is not UTF-8"), 1)

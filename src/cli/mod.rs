@@ -1,6 +1,7 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
 mod caret;
+mod habits;
 mod script;
 pub mod socket_options;
 mod value;
@@ -23,6 +24,7 @@ use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
 pub use caret::with_caret;
+pub use habits::value_apart;
 pub use script::ScriptArgs;
 pub use value::{events_target, file_mode, path};
 
