@@ -231,6 +231,20 @@ impl TimeoutArgs {
     }
 }
 
+impl TimeoutArgs {
+    /// The first of those about one connection that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            (self.idle_timeout.is_some(), "--idle-timeout"),
+            (self.recv_timeout.is_some(), "--recv-timeout"),
+            (self.send_timeout.is_some(), "--send-timeout"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What ends a session.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "EOF")]

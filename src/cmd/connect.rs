@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, scripted};
+use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
-use crate::repl;
+use crate::net::options::Role;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
-use crate::work::handler::scripted::Then;
+use crate::work::handler::scripted::{Handed, Then};
 use crate::work::handler::stdio::{Stdio, exit, verdict};
 
 /// How long to wait for a connection where nobody said.
@@ -91,6 +91,10 @@ impl Runnable for Connect {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
+        let after = self.after();
+        if script.is_some() {
+            check_flags(after, &self.eof, &self.timeouts)?;
+        }
         if script.is_some() && self.check {
             return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
         }
@@ -122,24 +126,29 @@ impl Runnable for Connect {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
         if let Some(script) = script {
-            let after = match (self.pipe, self.repl) {
-                (true, _) => After::Pipe,
-                (_, true) => After::Repl,
-                _ => After::Close,
-            };
             let Self { script: args, text, output, .. } = self;
+            let repl = repl(args, text, output, options.clone(), &stdio, context);
             let scripted = scripted(script, args, text, output, options, &stdio, context)?;
-            let then = after.go_on(&stdio, text, context);
+            let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            return verdict(repl::run(&mut conn, CONN, self.text.eol.bytes(), &context.sink, &context.stop));
+            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))
     }
 }
 
 impl Connect {
+    fn after(&self) -> After {
+        match (self.pipe, self.repl) {
+            (true, _) => After::Pipe,
+            (_, true) => After::Repl,
+            _ => After::Close,
+        }
+    }
+
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
         let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;

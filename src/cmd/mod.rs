@@ -3,6 +3,7 @@
 mod completions;
 mod connect;
 mod echo;
+mod handlers;
 mod listen;
 mod man;
 mod replay;

@@ -1,17 +1,14 @@
 //! What `connect` and `listen` do with a script.
 
 use super::Context;
-use crate::cli::{OutputArgs, ScriptArgs, TextArgs};
+use crate::cli::{EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Phase, Result};
-use crate::event::ConnId;
-use crate::net::conn::Conn;
 use crate::net::options::Options;
-use crate::repl;
-use crate::work::handler::scripted::Scripted;
+use crate::repl::Repl;
+use crate::work::handler::scripted::{Handed, Scripted};
 use crate::work::handler::stdio::Stdio;
 use crate::work::pump::End;
 use crate::work::script::Script;
-use crate::work::script::run::Released;
 
 /// What goes on with the connection once the script has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +19,39 @@ pub(super) enum After {
     Pipe,
     /// The line editor (`-I`).
     Repl,
+}
+
+/// Prepares the line editor.
+pub(super) fn repl<'a>(
+    args: &ScriptArgs,
+    text: &TextArgs,
+    output: &OutputArgs,
+    options: Options,
+    stdio: &'a Stdio,
+    context: &Context,
+) -> Repl<'a> {
+    Repl {
+        config: args.config(text.eol.bytes(), options),
+        greeting: stdio.greeting.as_deref(),
+        show: output.show(),
+        raw: output.raw,
+        copy: stdio.copy.as_ref(),
+        sink: context.sink.clone(),
+        stop: context.stop.clone(),
+    }
+}
+
+/// Turns away flags that would have no effect on a script.
+///
+/// # Errors
+/// Exit 2.
+pub(super) fn check(after: After, eof: &EofArgs, timeouts: &TimeoutArgs) -> Result<()> {
+    match eof.given().or(timeouts.given()) {
+        Some(flag) if after != After::Pipe => Err(Error::usage(format!(
+            "{flag} is about stdin and stdout; a script has `within`, `set timeout` and `shutdown`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Prepares the run of a script.
@@ -53,15 +83,11 @@ pub(super) fn scripted(
 
 impl After {
     /// Goes on.
-    pub(super) fn go_on(
-        self,
-        stdio: &Stdio,
-        text: &TextArgs,
-        context: &Context,
-    ) -> impl Fn(&mut Conn, ConnId, Released) -> End {
-        move |conn, id, before| match self {
-            Self::Repl => repl::run(conn, id, text.eol.bytes(), &context.sink, &context.stop),
-            Self::Pipe | Self::Close => stdio.session_after(conn, id, before),
+    pub(super) fn go_on(self, stdio: &Stdio, repl: &Repl<'_>) -> impl Fn(Handed<'_>) -> End {
+        move |mut handed| match (self, handed.before) {
+            (Self::Repl, _) => repl.talk(handed),
+            (_, Some(before)) => stdio.session_after(&mut handed.conn, handed.id, before),
+            (_, None) => stdio.session(&mut handed.conn, handed.id),
         }
     }
 

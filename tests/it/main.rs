@@ -10,12 +10,14 @@ mod datagram;
 mod eof;
 mod errors;
 mod events;
+mod examples;
 mod exec;
 mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod repl;
 mod replay;
 mod script;
 mod signals;
@@ -36,12 +38,14 @@ fn main() -> std::process::ExitCode {
         eof::tests,
         errors::tests,
         events::tests,
+        examples::tests,
         exec::tests,
         faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
+        repl::tests,
         replay::tests,
         script::tests,
         signals::tests,

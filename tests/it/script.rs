@@ -167,6 +167,10 @@ fn flags_without_a_script(t: &Ctx) {
     t.connect(&["--send", "x", "--report", "xml", "echo:"]).spawn().wait().code(2);
     t.connect(&["--send", "x", "--report", "junit", "echo:"]).spawn().wait().code(2);
     t.connect(&["--send", "x", "--script", "y", "echo:"]).spawn().wait().code(2);
+    for flags in [&["--stay"][..], &["-i", "1s"], &["--recv-only"]] {
+        t.connect(&["--send", "x", "echo:"]).args(flags).spawn().wait().code(2).says(&["a script has"]);
+        t.listen(&["--send", "x", "127.0.0.1:0"]).args(flags).spawn().wait().code(2).says(&["a script has"]);
+    }
 }
 
 fn two_handlers(t: &Ctx) {

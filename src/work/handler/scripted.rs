@@ -17,7 +17,8 @@ use crate::sys::Stop;
 use crate::text::{Direction, Visible, hexdump};
 use crate::work::diag;
 use crate::work::door::Door;
-use crate::work::local::{Kind, Output};
+use crate::work::local::Kind;
+pub use crate::work::local::Output;
 use crate::work::pump::End;
 use crate::work::script::report::Report;
 use crate::work::script::run::{Config, Engine, Face, Failure, Released, Verdict};
@@ -67,7 +68,29 @@ pub struct Scripted {
 }
 
 /// What goes on with a connection when the script has passed.
-pub type Then<'t> = &'t dyn Fn(&mut Conn, ConnId, Released) -> End;
+pub type Then<'t> = &'t dyn Fn(Handed<'_>) -> End;
+
+/// A connection that is handed on.
+pub struct Handed<'d> {
+    /// The connection.
+    pub conn: Conn,
+    /// Its number.
+    pub id: ConnId,
+    /// Whether we connected, or the peer did.
+    pub role: Role,
+    /// What went over it before.
+    pub before: Option<Released>,
+    /// Where more connections can be taken from.
+    pub door: Option<(&'d Listener, &'d mut Door)>,
+}
+
+impl Handed<'_> {
+    /// A connection on which nobody has talked.
+    #[must_use]
+    pub fn new(conn: Conn, id: ConnId, role: Role) -> Self {
+        Self { conn, id, role, before: None, door: None }
+    }
+}
 
 impl Scripted {
     /// Runs the script on one connection, and writes the report.
@@ -86,7 +109,7 @@ impl Scripted {
         conn: Conn,
         id: ConnId,
         role: Role,
-        door: Option<(&'d Listener, &'d mut Door)>,
+        mut door: Option<(&'d Listener, &'d mut Door)>,
         report: &mut Report,
         then: Option<Then<'_>>,
     ) -> End {
@@ -95,7 +118,7 @@ impl Scripted {
         let mut screen = Screen::new(output, self.raw, self.copy.as_ref(), self.say);
         let mut engine = Engine::new(self.config.clone(), &mut screen, self.sink.clone(), self.stop.clone());
         engine.adopt(conn, id, role);
-        if let Some((listener, door)) = door {
+        if let Some((listener, door)) = &mut door {
             engine.with_listener(listener, door);
         }
         if self.report.is_some() {
@@ -120,7 +143,9 @@ impl Scripted {
             },
         };
         match (end, released, then) {
-            (End::Finished, Some((id, mut conn, before)), Some(then)) => then(&mut conn, id, before),
+            (End::Finished, Some((id, conn, before)), Some(then)) => {
+                then(Handed { conn, id, role, before: Some(before), door })
+            }
             (end, ..) => end,
         }
     }
@@ -171,7 +196,7 @@ impl Scripted {
             };
             begun += 1;
             let is_last = last.is_some_and(|last| begun >= last);
-            if is_last && !accepts {
+            if is_last && !accepts && then.is_none() {
                 // The next client is refused at once, instead of waiting in a queue that nobody looks at.
                 listener = None;
             }
@@ -220,7 +245,7 @@ fn may_accept(statement: &Statement) -> bool {
 }
 
 /// Standard output as a script's face. It never blocks: what there is no room for waits here.
-struct Screen<'a> {
+pub struct Screen<'a> {
     output: Option<Output<'a>>,
     copy: Option<&'a File>,
     say: fn(&str),
@@ -235,7 +260,9 @@ struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    fn new(output: Option<Output<'a>>, raw: bool, copy: Option<&'a File>, say: fn(&str)) -> Self {
+    /// Without `output` no payload is shown. `say` gets what commands tell.
+    #[must_use]
+    pub fn new(output: Option<Output<'a>>, raw: bool, copy: Option<&'a File>, say: fn(&str)) -> Self {
         let terminal = output.as_ref().is_some_and(|output| output.kind() == Kind::Terminal) && !raw;
         Self {
             output,

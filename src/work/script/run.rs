@@ -208,6 +208,13 @@ impl<'a> Engine<'a> {
         self.next = self.next.max(id + 1);
     }
 
+    /// Counts on from what went over the current connection before.
+    pub fn resume(&mut self, before: Released) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| Some(slot.id) == self.current) {
+            (slot.opened, slot.sent, slot.received) = (before.opened, before.sent, before.received);
+        }
+    }
+
     /// `accept` takes from this listener.
     pub fn with_listener(&mut self, listener: &'a Listener, door: &'a mut Door) {
         self.door = Some((listener, door));

@@ -125,6 +125,18 @@ impl Slot {
         self.buffer.unread().len()
     }
 
+    /// How it broke, in the system's words.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// Whether it was us who reset it.
+    #[must_use]
+    pub fn was_reset_by_us(&self) -> bool {
+        self.broken.as_ref().is_some_and(|(_, exit)| *exit == Exit::Ok)
+    }
+
     /// Whether nothing more can come.
     pub(super) fn is_over(&self) -> bool {
         self.peer_ended || self.broken.is_some() || self.conn.is_none()
