@@ -28,7 +28,10 @@ pub(super) fn hint(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[Str
     let note = match error.kind() {
         ErrorKind::UnknownArgument => {
             let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+            // -verbose is a slip, and has nothing to do with -e.
+            let is_habit = |word: &String| cluster(word).is_some_and(|letters| letters.contains(&flag[1..]));
             match flag.as_str() {
+                _ if command.is_some() && !words.iter().any(is_habit) => return None,
                 "-l" => Some("nc's -l is a subcommand: sockkit listen"),
                 "-n" => Some("nc's -n is not needed: an address in numbers is never looked up"),
                 "-N" => Some("nc's -N is what sockkit does anyway: at the end of stdin, the peer is told"),

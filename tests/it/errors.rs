@@ -219,6 +219,7 @@ fn habits_of_nc_get_a_hint(t: &Ctx) {
     // Connect runs no programs: no line to try would do that.
     t.connect(&["-e", "cat", "x:1"]).run(b"").code(2).says(&["--exec of sockkit listen"]).says_not(&["try:"]);
     t.connect(&["--bogus"]).run(b"").code(2).says_not(&["try:"]);
+    t.listen(&["-verbose"]).run(b"").code(2).says_not(&["--exec"]);
     t.listen(&["--reuseaddr", "no", "127.0.0.1:0"]).run(b"").code(2).says(&["^", "try: --reuseaddr=no\n"]);
 }
 
