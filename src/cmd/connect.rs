@@ -33,7 +33,13 @@ pub(super) struct Connect {
     #[arg(short, long, value_name = "HOST[:PORT]", help_heading = "Address")]
     source: Option<OsString>,
     /// Connect, say what happened, close
-    #[arg(short = 'z', long)]
+    #[arg(
+        short = 'z',
+        long,
+        conflicts_with_all = [
+            "pipe", "repl", "send_only", "recv_only", "no_shutdown", "linger_after_eof", "stay", "crlf", "eol", "output"
+        ]
+    )]
     check: bool,
     /// Keep trying for so long
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
