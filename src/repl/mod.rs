@@ -347,7 +347,8 @@ impl Session<'_> {
         for unit in units {
             self.lines += 1;
             // An interrupt from before is not meant for this one.
-            if interrupt.is_some_and(drain) {
+            if let Some(interrupt) = interrupt {
+                drain(interrupt);
                 let _ = self.front.is_own_interrupt();
             }
             match self.unit(&unit, engine) {

@@ -659,6 +659,7 @@ fn peers_that_close_while_typing(t: &Ctx) {
         session.pty.keys("\r");
         assert_eq!(read_exactly(&stream, line.len() + 1), format!("{line}\n").as_bytes());
     }
+    session.sees_times("said\n", 30);
     session.pty.keys("/quit\r");
     session.ends(0);
     let shown = session.plain();
