@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
+use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
@@ -70,6 +71,14 @@ impl Runnable for Connect {
 
     fn deadline(&self) -> Option<Duration> {
         self.timeouts.deadline
+    }
+
+    fn address(&self) -> Option<Endpoint> {
+        self.address.endpoint().ok()
+    }
+
+    fn connect_timeout(&self) -> Option<Duration> {
+        Some(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::handlers::Handlers;
 use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable, serving};
+use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{
     EofArgs, OutputArgs, ScriptArgs, ServerAddress, ServingArgs, TextArgs, TimeoutArgs, rules, text_argument,
@@ -59,6 +60,10 @@ impl Runnable for Listen {
 
     fn deadline(&self) -> Option<Duration> {
         self.timeouts.deadline
+    }
+
+    fn address(&self) -> Option<Endpoint> {
+        self.address.endpoint().ok()
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, Args, Command};
 
+use crate::addr::Endpoint;
 use crate::cli::{OutputArgs, with_caret};
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
@@ -67,6 +68,14 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How long a connection may take to come about: -w.
+    fn connect_timeout(&self) -> Option<Duration> {
+        None
+    }
+    /// The address that was typed.
+    fn address(&self) -> Option<Endpoint> {
+        None
+    }
     /// Does it.
     fn run(&self, context: &Context) -> Result<Exit>;
 }
@@ -147,7 +156,18 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
-        diag::enrich(&mut error);
+        // What passed may be about a peer, and to run it again is about the address of ours.
+        if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
+        {
+            error.facts.extend(arguments.address().map(Fact::Typed));
+        }
+        // To find out why is a part of what -w gives time for.
+        match (error.phase, arguments.connect_timeout()) {
+            (Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting, Some(limit)) => {
+                diag::enrich_within(&mut error, limit.saturating_sub(start.elapsed()));
+            }
+            _ => diag::enrich(&mut error),
+        }
         out.fail(None, &error);
         error.exit
     });

@@ -407,7 +407,7 @@ fn refused_on_this_host(t: &Ctx) {
     both.says_not(&["near it"]);
     let _both = listen("[::]:8090");
     let exit = go(&["[::1]:8091"]);
-    exit.code(5).says(&["near it, [::]:8090 does", "try: sockkit connect [::1]:8090"]);
+    exit.code(5).says(&["near it, [::]:8090 does", "try: sockkit connect '[::1]:8090'"]);
     // Every address of a name.
     ns.etc("hosts", "127.0.0.1 localhost\n::1 localhost\n");
     go(&["localhost:8091"]).code(5).says(&["nothing listens on", "near them", "[::]:8090"]);

@@ -116,7 +116,12 @@ fn r13_terminal_modes_are_restored(t: &Ctx) {
         poll_until("the terminal to be taken over", || (format!("{:?}", pty.modes()) != before).then_some(()));
         match how {
             "TERM" => client.signal(Signal::TERM),
-            "Ctrl-D" => pty.keys("\x04"),
+            "Ctrl-D" => {
+                // The first ends what we send; the second does not wait for the peer's end.
+                pty.keys("\x04");
+                pty.screen.wait_for("half-closed");
+                pty.keys("\x04");
+            }
             _ => {
                 // It stays when the peer closes, and says so; then the user leaves.
                 drop(stream);

@@ -103,7 +103,8 @@ impl Engine<'_> {
     pub(super) fn tell_help(&mut self, topic: Option<&str>) -> Result<(), Failure> {
         let Some(topic) = topic else {
             let left = |info: &CommandInfo| format!("{} {}", info.name, info.arguments).trim_end().to_owned();
-            let width = COMMANDS.iter().map(|info| left(info).len()).max().unwrap_or(0);
+            // The few long ones push their help along, rather than all the others out of the terminal.
+            let width = COMMANDS.iter().map(|info| left(info).len()).filter(|width| *width <= 34).max().unwrap_or(0);
             let lines: Vec<String> =
                 COMMANDS.iter().map(|info| format!("{:width$}  {}", left(info), info.help)).collect();
             self.face.say(&lines.join("\n"));
