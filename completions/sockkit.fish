@@ -113,7 +113,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -221,7 +221,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -329,7 +329,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -428,7 +428,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -511,7 +511,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''

@@ -80,7 +80,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, Misread> {
         if unit.is_empty() && !bare {
             return Err(misread(unit, "the unit is missing; there are ms, s, m, h, d and more").hint("1h 30m"));
         }
-        let part = format!("{}{}", &text[number.clone()], if bare { "s" } else { &text[unit.clone()] });
+        // `.5` is how bc(1) and many people write it.
+        let zero = if text[number.clone()].starts_with('.') && number.len() > 1 { "0" } else { "" };
+        let part = format!("{zero}{}{}", &text[number.clone()], if bare { "s" } else { &text[unit.clone()] });
         let (length, end) = match humantime::parse_duration(&part) {
             Ok(length) => (length, if unit.is_empty() { number.end } else { unit.end }),
             Err(humantime::DurationError::UnknownUnit { .. }) => {
@@ -170,7 +172,10 @@ pub fn print_duration(duration: Duration) -> String {
 /// Anything else, and a number outside `range`.
 pub fn parse_number(what: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64, Misread> {
     let misread = |at, message: String| Misread::new(what, text, at, message);
-    let bounds = format!("from {} to {}", range.start(), range.end());
+    let bounds = match range.end() {
+        &u64::MAX => format!("from {} on", range.start()),
+        end => format!("from {} to {end}", range.start()),
+    };
     if text.is_empty() {
         return Err(misread(0..0, format!("it is empty; a number {bounds} belongs here")));
     }
@@ -259,6 +264,9 @@ mod tests {
             (" 2 ", 2000),
             ("2 min", 120_000),
             ("0.001", 1),
+            (".5", 500),
+            (".5s", 500),
+            ("1m .5s", 60_500),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
@@ -273,7 +281,9 @@ mod tests {
             ("2x", 1..2),
             ("2s 3", 4..4),
             ("1 2", 2..2),
-            (".5", 0..2),
+            (".", 0..1),
+            ("..5", 0..3),
+            (".s", 0..1),
             ("1.2.3", 0..5),
             ("1000000000000000000", 0..19),
             ("99999999999999999999", 0..20),

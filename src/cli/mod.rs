@@ -2,6 +2,7 @@
 
 mod caret;
 pub mod faults;
+mod habits;
 mod script;
 pub mod socket_options;
 mod value;
@@ -24,8 +25,9 @@ use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
 pub use caret::with_caret;
+pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{events_target, file_mode};
+pub use value::{events_target, file_mode, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -130,7 +132,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE|fd:N", value_parser = events_target)]
     events: Option<EventsTarget>,
     /// Write both directions to a file with their times, as JSON Lines, for `sockkit replay`
-    #[arg(long, value_name = "FILE", help_heading = "Script")]
+    #[arg(long, value_name = "FILE", help_heading = "Script", value_parser = value::path())]
     record: Option<PathBuf>,
     /// Show payload of both directions as a hex dump
     #[arg(long, conflicts_with = "json")]
@@ -292,7 +294,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "EOL", default_value = "lf", value_enum)]
     pub eol: Eol,
     /// Copy the bytes of both directions to a file as they pass
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path())]
     output: Option<PathBuf>,
     /// Add to the end of that file
     #[arg(long, requires = "output")]
@@ -370,7 +372,7 @@ pub fn rules(eof: &EofArgs, timeouts: &TimeoutArgs, text: &TextArgs, output: &Ou
 #[command(next_help_heading = "Serving")]
 pub struct ServingArgs {
     /// End after N sessions
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = value::count, allow_negative_numbers = true)]
     pub count: Option<u64>,
     /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]
     #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
@@ -388,7 +390,7 @@ pub struct ServingArgs {
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     deny: Vec<Cidr>,
     /// Once listening, write the bound address to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path())]
     pub ready_file: Option<PathBuf>,
     /// Once listening, write the bound address to this descriptor, and close it
     #[arg(long, value_name = "N", value_parser = value::descriptor, allow_negative_numbers = true)]

@@ -26,7 +26,7 @@ pub struct ScriptArgs {
     #[command(flatten)]
     steps: Steps,
     /// Run the commands of FILE (- is stdin), and end with what came of them
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["send", "expect"])]
+    #[arg(long, value_name = "FILE", value_parser = super::value::path(), conflicts_with_all = ["send", "expect"])]
     script: Option<PathBuf>,
     /// Go on after a command that failed, and count
     #[arg(long)]

@@ -1,5 +1,10 @@
 //! Readers of single arguments, for clap.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::out::EventsTarget;
 use crate::span::Misread;
 use crate::value::parse_number;
@@ -12,6 +17,20 @@ pub(super) fn port(text: &str) -> Result<u16, Misread> {
 /// A number of things of which there must be one.
 pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
     Ok(usize::try_from(parse_number("number", text, 1..=1 << 20)?).unwrap_or(usize::MAX))
+}
+
+/// How many times, or how many of something that may go on for long.
+pub(super) fn count(text: &str) -> Result<u64, Misread> {
+    parse_number("number", text, 1..=u64::MAX)
+}
+
+/// Reads the name of a file or directory, which may be any bytes but none.
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(named)
+}
+
+fn named(name: OsString) -> Result<PathBuf, Misread> {
+    if name.is_empty() { Err(Misread::new("path", "", 0..0, "it is empty").hint("./file")) } else { Ok(name.into()) }
 }
 
 /// The number of a descriptor.
@@ -39,6 +58,6 @@ pub fn events_target(text: &str) -> Result<EventsTarget, Misread> {
         Some(number) => {
             descriptor(number).map(EventsTarget::Fd).map_err(|misread| crate::value::within(misread, text, "fd:".len()))
         }
-        None => Ok(EventsTarget::File(text.into())),
+        None => named(text.into()).map(EventsTarget::File),
     }
 }

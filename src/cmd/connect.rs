@@ -33,7 +33,13 @@ pub(super) struct Connect {
     #[arg(short, long, value_name = "HOST[:PORT]", help_heading = "Address")]
     source: Option<OsString>,
     /// Connect, say what happened, close
-    #[arg(short = 'z', long)]
+    #[arg(
+        short = 'z',
+        long,
+        conflicts_with_all = [
+            "pipe", "repl", "send_only", "recv_only", "no_shutdown", "linger_after_eof", "stay", "crlf", "eol", "output"
+        ]
+    )]
     check: bool,
     /// Keep trying for so long
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
@@ -86,7 +92,7 @@ impl Runnable for Connect {
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
         let after = self.after();
-        if script.is_some() {
+        if script.is_some() || self.repl {
             check_flags(after, &self.eof, &self.timeouts)?;
         }
         if script.is_some() && self.check {
@@ -145,7 +151,8 @@ impl Connect {
 
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
-        let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;
+        let rules = self.eof.given().or(self.timeouts.given());
+        let about_bytes = self.pipe || self.output.json || self.output.raw || rules.is_some();
         self.repl || (!about_bytes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
     }
 }

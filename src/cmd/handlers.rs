@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::text_argument;
+use crate::cli::{path, text_argument};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
@@ -31,7 +31,7 @@ pub(super) struct Handlers {
     #[arg(long, value_name = "LINE", group = "handler")]
     sh: Option<OsString>,
     /// Write what comes to a file in DIR, one for each connection
-    #[arg(long, value_name = "DIR", group = "handler")]
+    #[arg(long, value_name = "DIR", group = "handler", value_parser = path())]
     output_dir: Option<PathBuf>,
     /// Accept nobody, and show the queue fill
     #[arg(long, group = "handler")]
@@ -111,12 +111,22 @@ impl Handlers {
             return Ok(Some(Handler::Exec(Program { argv: split(text)?, greeting })));
         }
         if let Some(line) = &self.sh {
+            let shown = line.to_string_lossy();
+            if shown.trim().is_empty() {
+                return Err(Misread::new("line", &shown, 0..shown.len(), "it is empty")
+                    .hint("--sh 'tee -a log'")
+                    .into());
+            }
             let argv = vec!["/bin/sh".into(), "-c".into(), line.clone()];
             return Ok(Some(Handler::Exec(Program { argv, greeting })));
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {
-                let text = format!("--output-dir {}: {}", dir.display(), words(&source));
+                let why = match source.kind() {
+                    std::io::ErrorKind::AlreadyExists => "it is there, and is not a directory".to_owned(),
+                    _ => words(&source),
+                };
+                let text = format!("--output-dir {}: {why}", dir.display());
                 Error::text(Exit::Failed, Phase::File, None, text)
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));

@@ -74,6 +74,8 @@ impl Runnable for Listen {
         let script = self.script.script()?;
         if script.is_some() {
             self.handlers.check_script()?;
+        }
+        if script.is_some() || self.handlers.repl {
             check_flags(After::Close, &self.eof, &self.timeouts)?;
         }
         match self.handlers.side_by_side()? {

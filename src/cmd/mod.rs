@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use clap::{ArgMatches, Args, Command};
 
 use crate::addr::Endpoint;
-use crate::cli::{OutputArgs, with_caret};
+use crate::cli::{OutputArgs, value_apart, with_caret};
 use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
@@ -93,6 +93,10 @@ fn augment<T: Runnable>(command: Command) -> Command {
 #[must_use]
 pub fn main(argv: &[OsString]) -> u8 {
     sys::default_sigchld();
+    if let Some(misread) = value_apart(argv) {
+        complain("sockkit", &misread.into(), ColorChoice::Auto);
+        return Exit::Usage.code();
+    }
     let outcome = command(true).try_get_matches_from(argv).map_err(Failure::Arguments).and_then(|matches| {
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
         let subcommand = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name).expect("clap knows no others");
@@ -113,7 +117,7 @@ fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
             _ => Exit::Ok,
         };
     }
-    let text = with_caret(error, argv);
+    let text = with_caret(error, argv, |line| command(true).try_get_matches_from(line).is_ok());
     crate::out::say(&text.strip_prefix("error: ").map_or(text.clone(), |text| format!("sockkit: {text}")));
     Exit::Usage
 }

@@ -1,7 +1,7 @@
 //! What `connect` and `listen` do with a script.
 
 use super::Context;
-use crate::cli::{EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
+use crate::cli::{EofArgs, Eol, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Phase, Result};
 use crate::net::options::Options;
 use crate::repl::Repl;
@@ -30,8 +30,10 @@ pub(super) fn repl<'a>(
     stdio: &'a Stdio,
     context: &Context,
 ) -> Repl<'a> {
+    // `--crlf` is about every line of stdin, and here those are the lines that are typed.
+    let eol = if stdio.rules.crlf && text.eol == Eol::Lf { Eol::Crlf } else { text.eol };
     Repl {
-        config: args.config(text.eol.bytes(), options),
+        config: args.config(eol.bytes(), options),
         greeting: stdio.greeting.as_deref(),
         show: output.show(),
         raw: output.raw,
@@ -41,7 +43,7 @@ pub(super) fn repl<'a>(
     }
 }
 
-/// Turns away flags that would have no effect on a script.
+/// Turns away flags that would have no effect on a script, or at a line editor.
 ///
 /// # Errors
 /// Exit 2.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
-use crate::addr::Endpoint;
+use crate::addr::{Endpoint, Unix, UnixName};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ServerAddress, ServingArgs, TimeoutArgs};
 use crate::error::{Error, Exit, Phase, Result, words};
@@ -29,11 +29,11 @@ pub(super) fn bind(
     context: &Context,
 ) -> Result<Bound> {
     let endpoint = address.endpoint()?;
-    let unix = matches!(endpoint, Endpoint::Unix(_));
+    let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
     if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
         return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {endpoint} has not")));
     }
-    if (serving.mode.is_some() || serving.unlink) && !unix {
+    if (serving.mode.is_some() || serving.unlink) && !file {
         return Err(Error::usage(format!("--mode and --unlink are about socket files, which {endpoint} has not")));
     }
     // Before anything is bound: a descriptor that is not open is a mistake in the command line.

@@ -101,8 +101,12 @@ impl Shared {
         let _ = (&self.waker).write(b"!");
     }
 
+    /// Has the editor come back. There is one signal on its way at the most, so that none is left over that would be
+    /// taken for the person's.
     fn wake(&self) {
-        self.woken.store(true, Ordering::SeqCst);
+        if self.woken.swap(true, Ordering::SeqCst) {
+            return;
+        }
         self.raised.store(true, Ordering::SeqCst);
         let _ = kill_process(getpid(), Signal::INT);
     }
@@ -208,7 +212,18 @@ impl Front for Terminal {
     }
 
     fn is_own_interrupt(&mut self) -> bool {
-        self.shared.raised.swap(false, Ordering::SeqCst)
+        if !self.shared.raised.swap(false, Ordering::SeqCst) {
+            return false;
+        }
+        // The editor was not there to see it; it may be by now.
+        self.shared.woken.store(false, Ordering::SeqCst);
+        let desk = self.shared.desk();
+        let stale = desk.shown != desk.prompt;
+        drop(desk);
+        if stale && self.shared.printer.is_editing() {
+            self.shared.wake();
+        }
+        true
     }
 
     fn note(&mut self, text: &str) {
@@ -266,7 +281,9 @@ fn edit(editor: &mut Editor<Assistant, MemHistory>, shared: &Shared, typed: &Sen
             desk.shown.clone()
         };
         shared.printer.begin_editing();
+        TerminalModes::in_use(true);
         let outcome = editor.readline_with_initial(&prompt, (&begun.0, &begun.1));
+        TerminalModes::in_use(false);
         begun = (String::new(), String::new());
         let interrupted = matches!(outcome, Err(ReadlineError::Interrupted));
         let woken = shared.woken.swap(false, Ordering::SeqCst);

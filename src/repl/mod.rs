@@ -72,6 +72,8 @@ pub struct Repl<'a> {
 enum Typed {
     /// A line; several, where they were pasted, or a quote was open.
     Line(String),
+    /// A line that is not UTF-8.
+    Bytes(Vec<u8>),
     /// Ctrl-D, or the end of standard input.
     End,
     /// Ctrl-C; whether there was nothing typed.
@@ -261,6 +263,7 @@ impl Session<'_> {
             while let Some(what) = typed {
                 let next = match what {
                     Typed::Line(text) => self.line(&text, engine, interrupt),
+                    Typed::Bytes(bytes) => self.bytes(bytes, engine),
                     Typed::End => self.end(engine),
                     Typed::Interrupt { empty } => self.interrupted(empty),
                     Typed::Failed(text) => self.failed(text),
@@ -346,6 +349,7 @@ impl Session<'_> {
             // An interrupt from before is not meant for this one.
             if let Some(interrupt) = interrupt {
                 drain(interrupt);
+                let _ = self.front.is_own_interrupt();
             }
             match self.unit(&unit, engine) {
                 Next::On => {}
@@ -376,12 +380,16 @@ impl Session<'_> {
             }
         } else {
             let text = unit.strip_prefix('/').unwrap_or(unit);
-            let bytes = Part::Bytes(text.as_bytes().to_vec());
-            let place =
-                Place { script: "typed".to_owned(), line: self.lines, at: 0..unit.len(), text: unit.to_owned() };
-            Statement { command: Command::SendLine(Text(vec![bytes])), place }
+            return self.bytes(text.as_bytes().to_vec(), engine);
         };
         self.step(&statement, engine)
+    }
+
+    /// Sends a line.
+    fn bytes(&mut self, bytes: Vec<u8>, engine: &mut Engine<'_>) -> Next {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let place = Place { script: "typed".to_owned(), line: self.lines, at: 0..text.len(), text };
+        self.step(&Statement { command: Command::SendLine(Text(vec![Part::Bytes(bytes)])), place }, engine)
     }
 
     fn step(&mut self, statement: &Statement, engine: &mut Engine<'_>) -> Next {

@@ -1,6 +1,6 @@
 //! Lines without an editor: standard input is no terminal, or one that knows no escape sequences (`TERM=dumb`).
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -23,7 +23,11 @@ impl Plain {
             // A line is read when the one before it was dealt with.
             while next.recv().is_ok() {
                 let line = read();
-                let ended = matches!(line, Typed::Failed(_));
+                // At a terminal there may come more behind a Ctrl-D.
+                let ended = match line {
+                    Typed::End => !io::stdin().is_terminal(),
+                    _ => matches!(line, Typed::Failed(_)),
+                };
                 if sender.send(line).is_err() {
                     return;
                 }
@@ -44,12 +48,14 @@ fn read() -> Typed {
     loop {
         match stdin.read_until(b'\n', &mut text) {
             Ok(0) if text.is_empty() => return Typed::End,
-            Ok(count) => {
-                let line = String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(&text)).into_owned();
-                if count == 0 || !units(&line).1 {
-                    return Typed::Line(line);
+            Ok(count) => match std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text)) {
+                Ok(line) if count == 0 || !units(line).1 => return Typed::Line(line.to_owned()),
+                Ok(_) => {}
+                Err(_) => {
+                    text.pop_if(|byte| *byte == b'\n');
+                    return Typed::Bytes(text);
                 }
-            }
+            },
             Err(error) => return Typed::Failed(crate::error::words(&error)),
         }
     }

@@ -32,5 +32,5 @@ pub use posix::*;
 pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
-pub use terminal::{TerminalModes, restore_terminal};
+pub use terminal::TerminalModes;
 pub use watch::{Watched, watch};

@@ -72,13 +72,13 @@ impl Stop {
             let (second, status) = (again.clone(), Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)).code());
             let at_once = move || {
                 if second.load(Ordering::SeqCst) {
-                    super::restore_terminal();
+                    super::terminal::restore_terminal_at_the_end();
                     super::group::kill_all();
                     signal_hook::low_level::exit(status.into());
                 }
             };
             let actions = [
-                // SAFETY: the closure loads atomics and calls tcsetattr(3), write(2), kill(2) and _exit(2): all
+                // SAFETY: the closure loads atomics and calls nanosleep(2), tcsetattr(3), write(2), kill(2) and _exit(2): all
                 // async-signal-safe.
                 unsafe { signal_hook::low_level::register(signal, at_once) }?,
                 signal_hook::flag::register(signal, again.clone())?,

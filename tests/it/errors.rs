@@ -17,6 +17,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         ambiguous_ipv6_shows_both_readings,
         bad_durations_and_sizes,
         bad_options,
+        empty_and_impossible_values_show_the_place,
+        flags_that_do_nothing_are_refused,
+        output_dir_that_is_a_file,
+        habits_of_nc_get_a_hint,
         two_handlers,
         option_that_does_not_fit_the_family,
         unix_path_of_200_characters,
@@ -151,6 +155,72 @@ fn bad_options(t: &Ctx) {
     ] {
         usage(t, args);
     }
+}
+
+fn empty_and_impossible_values_show_the_place(t: &Ctx) {
+    for (flag, bad) in [
+        ("--count", "-1"),
+        ("--count", "0"),
+        ("--count", ""),
+        ("--events", ""),
+        ("--output", ""),
+        ("--record", ""),
+        ("--ready-file", ""),
+        ("--output-dir", ""),
+        ("--script", ""),
+        ("--sh", ""),
+        ("--sh", " "),
+        ("--exec", ""),
+    ] {
+        let exit = t.listen(&["-k", flag, bad, "127.0.0.1:0"]).run(b"");
+        exit.code(2).stdout("").says(&["^"]).says_not(&["listening", "digit found", "is not in"]);
+    }
+    for flag in ["--allow", "--mode", "-i"] {
+        let exit = t.listen(&[flag]).args(&[OsString::from_vec(b"\xff".to_vec())]).run(b"");
+        exit.code(2).stdout("").says(&[&format!("{flag}: it is not UTF-8"), "^"]);
+    }
+    t.listen(&[":3000", ":3001"]).run(b"").code(2).says(&["try: :3000\n or: :3001\n"]);
+}
+
+fn flags_that_do_nothing_are_refused(t: &Ctx) {
+    for flag in ["--unlink", "--mode=0600"] {
+        t.listen(&[flag, "@name"]).run(b"").code(2).says(&["socket files", "unix:@name"]);
+    }
+    for flag in ["-I", "--pipe", "--send-only", "--recv-only", "--stay", "--crlf", "--eol=lf", "--linger-after-eof=1s"]
+    {
+        // clap names long forms only, and -z and -I are none.
+        let (name, caret) = if flag == "-I" { ("--repl", "") } else { (flag.split('=').next().unwrap(), "^") };
+        t.connect(&["-z", flag, "127.0.0.1:1"]).run(b"").code(2).says(&[caret, "--check", name]);
+    }
+}
+
+fn output_dir_that_is_a_file(t: &Ctx) {
+    std::fs::write(t.path("f"), "").unwrap();
+    let exit = t.listen(&["--output-dir", &t.file("f"), "127.0.0.1:0"]).run(b"");
+    exit.code(1).says(&["not a directory"]).says_not(&["listening", "File exists"]);
+}
+
+fn habits_of_nc_get_a_hint(t: &Ctx) {
+    for (line, hints) in [
+        ("-l", &["subcommand", "try: sockkit listen\n"][..]),
+        ("-lvp 80", &["try: sockkit listen -vp 80\n"]),
+        ("connect -l 80", &["try: sockkit listen 80\n"]),
+        ("listen -lk 80", &["try: sockkit listen -k 80\n"]),
+        ("connect -N host 80", &["does anyway", "try: sockkit connect host 80\n"]),
+        ("connect -nv 10.0.0.1 80", &["not needed", "try: sockkit connect -v 10.0.0.1 80\n"]),
+        ("listen -e cat 80", &["--exec", "try: sockkit listen --exec cat 80\n"]),
+        ("listen -c cat 80", &["--sh", "try: sockkit listen --sh cat 80\n"]),
+        ("connect -q 1 host 80", &["--quiet", "try: sockkit connect --linger-after-eof 1 host 80\n"]),
+        ("-u host 53", &["try: sockkit connect -u host 53\n"]),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        t.sockkit(&args).run(b"").code(2).stdout("").says(hints).says_not(&["tip:"]);
+    }
+    // Connect runs no programs: no line to try would do that.
+    t.connect(&["-e", "cat", "x:1"]).run(b"").code(2).says(&["--exec of sockkit listen"]).says_not(&["try:"]);
+    t.connect(&["--bogus"]).run(b"").code(2).says_not(&["try:"]);
+    t.listen(&["-verbose"]).run(b"").code(2).says_not(&["--exec"]);
+    t.listen(&["--reuseaddr", "no", "127.0.0.1:0"]).run(b"").code(2).says(&["^", "try: --reuseaddr=no\n"]);
 }
 
 fn two_handlers(t: &Ctx) {

@@ -9,7 +9,8 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::support::{
-    Ctx, Exit, In, Out, PATIENCE, Proc, Pty, accept, connect, listener, poll_until, read_all, read_exactly, trials, udp,
+    Ctx, Exit, In, Out, PATIENCE, Proc, Pty, accept, connect, let_pass, listener, poll_until, read_all, read_exactly,
+    trials, udp,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -43,7 +44,12 @@ pub(crate) fn tests() -> Vec<Trial> {
         nothing_is_coloured_when_not_wanted [Setsid],
         dumb_terminal_gets_no_escapes [Setsid],
         piped_commands [],
+        piped_end_waits_for_the_peer [],
         piped_lines_to_a_datagram_peer [],
+        term_in_a_search_restores_the_terminal [Setsid],
+        an_interrupt_from_elsewhere_is_a_ctrl_c [Setsid],
+        peers_that_close_while_typing [Setsid],
+        flags_about_bytes_are_turned_away [],
         search_and_completion_block_nothing [Setsid],
     ]
 }
@@ -598,4 +604,70 @@ fn search_and_completion_block_nothing(t: &Ctx) {
     assert_eq!(read_exactly(&stream, 6), b"alive\n");
     session.pty.keys("/quit\r");
     session.ends(0);
+}
+
+fn piped_end_waits_for_the_peer(t: &Ctx) {
+    let (listener, addr) = listener();
+    let mut proc = t.connect(&["-I", "--crlf", &addr]).piped().spawn();
+    proc.write(b"first\nlatin \xe9\n");
+    proc.close_stdin();
+    let mut stream = accept(&listener);
+    assert_eq!(read_all(&stream), b"first\r\nlatin \xe9\r\n");
+    let_pass(Duration::from_millis(300));
+    assert!(proc.is_running());
+    stream.write_all(b"\x1blate").unwrap();
+    drop(stream);
+    proc.wait().code(0).stdout("\x1blate");
+}
+
+fn term_in_a_search_restores_the_terminal(t: &Ctx) {
+    let (mut session, stream) = Session::connected(t, &[]);
+    session.pty.keys("searched\r");
+    assert_eq!(read_exactly(&stream, 9), b"searched\n");
+    session.sees_times("open> ", 2);
+    session.pty.keys("\x12");
+    session.sees("reverse-i-search");
+    session.proc.signal(Signal::TERM);
+    session.ends(143);
+}
+
+fn an_interrupt_from_elsewhere_is_a_ctrl_c(t: &Ctx) {
+    let (mut session, stream) = Session::connected(t, &[]);
+    session.pty.keys("half");
+    session.sees("half");
+    session.proc.signal(Signal::INT);
+    session.sees_times("open> ", 2);
+    session.pty.keys("whole\r");
+    assert_eq!(read_exactly(&stream, 6), b"whole\n");
+    session.pty.keys("/quit\r");
+    session.ends(0);
+}
+
+fn peers_that_close_while_typing(t: &Ctx) {
+    let (mut session, stream) = Session::connected(t, &[]);
+    drop(stream);
+    let (listener, addr) = listener();
+    for nth in 0..30 {
+        session.pty.keys(&format!("/open {addr}\r"));
+        let mut stream = accept(&listener);
+        let line = format!("line {nth} of many");
+        let (begin, rest) = line.split_at(nth % 15);
+        session.pty.keys(begin);
+        stream.write_all(b"said\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        session.pty.keys(rest);
+        session.pty.keys("\r");
+        assert_eq!(read_exactly(&stream, line.len() + 1), format!("{line}\n").as_bytes());
+    }
+    session.sees_times("said\n", 30);
+    session.pty.keys("/quit\r");
+    session.ends(0);
+    let shown = session.plain();
+    assert!(!shown.contains("Ctrl-C") && !shown.contains("interrupted"), "{shown}");
+    assert_eq!(shown.matches("said\n").count(), 30);
+}
+
+fn flags_about_bytes_are_turned_away(t: &Ctx) {
+    t.connect(&["-I", "--stay", "127.0.0.1:9"]).run(b"").code(2).says(&["--stay"]);
+    t.listen(&["-I", "-i", "1s", "127.0.0.1:0"]).run(b"").code(2).says(&["--idle-timeout"]);
 }
