@@ -110,6 +110,8 @@ pub struct Peer {
     pub from: Option<(IpAddr, u32)>,
     /// What the peer sent, in order. It ends when the server does.
     pub inbox: Mutex<mpsc::Receiver<Message>>,
+    /// Takes what is left in the inbox at the end of the session: it begins the next one.
+    pub unread: mpsc::UnboundedSender<Unread>,
     /// After so much silence the session is over.
     pub quiet: Duration,
     /// Our address.
@@ -118,6 +120,18 @@ pub struct Peer {
     pub peer: Endpoint,
     /// Family and type of the socket.
     pub shape: Shape,
+}
+
+/// A datagram that came to a session and was not looked at: the message, who sent it, and where to.
+pub type Unread = (Message, SockAddr, Option<(IpAddr, u32)>);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let inbox = self.inbox.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(message) = inbox.try_recv() {
+            let _ = self.unread.send((message, self.to.clone(), self.from));
+        }
+    }
 }
 
 /// A datagram that waits for its session, and the room that it takes of what all of them may.
@@ -345,13 +359,19 @@ impl Link {
         }
     }
 
-    /// Ends our side and lets the peer end its own, for a little while; what it still sends is dropped.
+    /// Ends our side and lets the peer end its own, for a little while.
+    #[must_use]
+    pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.finish();
+        self.linger()
+    }
+
+    /// Lets the peer end its side, for a little while; what it still sends is dropped.
     ///
     /// Boxed, for it is large and comes at the end of sessions that should be small until then.
     #[must_use]
-    pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    pub fn linger(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            self.finish();
             if matches!(self.wire, Wire::Connection(_)) {
                 let until_eof = async { while let Ok(true) = self.recv(|got| matches!(got, Got::Bytes(_))).await {} };
                 let _ = tokio::time::timeout(LINGER, until_eof).await;
@@ -399,10 +419,25 @@ impl Link {
         }
     }
 
+    /// Waits until nothing has moved for the idle timeout: for a session in which nobody receives any more.
+    pub async fn idle(&self) -> Error {
+        // Only the idle timeout: in the direction of the other limits somebody else is waiting.
+        let mut patience = self.patience(Limit::Idle).filter(|patience| patience.idle.is_some());
+        poll_fn(|cx| match self.late(&mut patience, cx) {
+            Some(Late::Over(limit, after)) => Poll::Ready(self.over(limit, after)),
+            _ => Poll::Pending,
+        })
+        .await
+    }
+
     /// The clock of one wait in one direction, where there is a limit to it.
     fn patience(&self, direction: Limit) -> Option<Box<Patience>> {
         let Limits { idle, recv, send } = self.shared.limits;
-        let own = if direction == Limit::Recv { recv } else { send };
+        let own = match direction {
+            Limit::Recv => recv,
+            Limit::Send => send,
+            _ => None,
+        };
         let (idle, quiet) = match &self.wire {
             Wire::Connection(_) => (idle, None),
             // Silence is the end of such a session, and no failure.

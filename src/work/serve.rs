@@ -20,7 +20,7 @@ use crate::net::socket::{Family, Shape};
 use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Limits, Link, Message, Peer, Shared};
+use crate::work::link::{Limits, Link, Message, Peer, Shared, Unread};
 use crate::work::sessions::{Question, Sessions};
 use crate::work::stopping::{Stopping, at};
 
@@ -128,8 +128,11 @@ impl Serve {
                             if nodelay {
                                 let _ = conn.socket().set_tcp_nodelay(true);
                             }
-                            let link = Link::connection(conn, id, shared.clone())?;
-                            sessions.begin((), &self.handler, link, self.keep_open);
+                            match Link::connection(conn, id, shared.clone()) {
+                                Ok(link) => sessions.begin((), &self.handler, link, self.keep_open),
+                                // It is that one's loss, as when accept(2) fails for one.
+                                Err(error) => shared.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
+                            }
                         }
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
@@ -187,6 +190,7 @@ impl Serve {
         let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
         let mut sessions = Sessions::new(shared.clone());
         let mut inboxes: HashMap<SockAddr, mpsc::Sender<Message>> = HashMap::new();
+        let (unread, mut left) = mpsc::unbounded_channel::<Unread>();
         let room = Arc::new(Semaphore::new(INBOXES));
         let mut buffer = vec![0; DATAGRAM];
         let mut full = false;
@@ -199,7 +203,7 @@ impl Serve {
                 break;
             }
             let patience = self.accept_timeout.filter(|_| sessions.begun == 0);
-            let packet = tokio::select! {
+            let (mut message, from, to) = tokio::select! {
                 biased;
                 () = shared.stopping.wait() => break,
                 Some(key) = sessions.next_end() => {
@@ -211,22 +215,26 @@ impl Serve {
                     sessions.tell(&self.door);
                     continue;
                 }
-                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => packet,
+                // Behind the ends, so that the session it was left by is known to be over.
+                Some(left) = left.recv() => left,
+                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => {
+                    let packet = match packet {
+                        Ok(packet) => packet,
+                        // An error that came back for an answer to a peer that is gone; the others are still there.
+                        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
+                        Err(source) => return Err(os(source)),
+                    };
+                    // Even an empty message takes some memory.
+                    let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
+                    let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
+                    let bytes = buffer[..packet.bytes.min(buffer.len())].to_vec();
+                    (Message { bytes, _room: room }, packet.from, packet.to)
+                }
                 () = at(patience.and_then(|patience| came.checked_add(patience))) => {
                     return Err(self.door.nobody_came(&local, patience.unwrap_or_default()));
                 }
             };
-            let packet = match packet {
-                Ok(packet) => packet,
-                // An error that came back for an answer to a peer that is gone; the others are still there.
-                Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
-                Err(source) => return Err(os(source)),
-            };
-            // Even an empty message takes some memory.
-            let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
-            let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
-            let mut message = Message { bytes: buffer[..packet.bytes.min(buffer.len())].to_vec(), _room: room };
-            if let Some(inbox) = inboxes.get(&packet.from) {
+            if let Some(inbox) = inboxes.get(&from) {
                 match inbox.try_send(message) {
                     // Busy: dropped.
                     Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
@@ -245,23 +253,24 @@ impl Serve {
                 }
                 continue;
             }
-            let peer = endpoint_of(&packet.from, shape);
+            let peer = endpoint_of(&from, shape);
             let Some(id) = self.door.welcome(&local, &peer) else { continue };
             let (sender, receiver) = mpsc::channel(INBOX);
             let _ = sender.try_send(message);
-            inboxes.insert(packet.from.clone(), sender);
+            inboxes.insert(from.clone(), sender);
             let wire = Peer {
                 socket: socket.clone(),
-                to: packet.from.clone(),
-                from: packet.to,
+                to: from.clone(),
+                from: to,
                 inbox: Mutex::new(receiver),
+                unread: unread.clone(),
                 quiet,
                 local: local.clone(),
                 peer,
                 shape,
             };
             let link = Link::datagrams(wire, id, shared.clone());
-            sessions.begin(packet.from, &self.handler, link, self.keep_open);
+            sessions.begin(from, &self.handler, link, self.keep_open);
         }
         // Without senders, each session sees its peer's end.
         inboxes.clear();

@@ -108,6 +108,10 @@ impl Program {
                     }
                     link.finish();
                 }
+                error = link.idle(), if up_done => {
+                    end(&group, child).await;
+                    return Err(error);
+                }
                 () = stop.wait() => {
                     end(&group, child).await;
                     return Ok(());
@@ -119,10 +123,8 @@ impl Program {
         link.sink().emit(Some(link.id), &Event::Child { pid: group.leader(), status: code, signal });
         // What it left behind goes now, while its number cannot be anybody else's yet.
         drop(group);
-        if up_done {
-            link.finish();
-        } else {
-            link.close().await;
+        if !up_done {
+            link.linger().await;
         }
         match (code, signal) {
             (Some(0), _) => Ok(()),
