@@ -4,6 +4,7 @@ mod completions;
 mod connect;
 mod echo;
 mod handlers;
+mod inspect;
 mod listen;
 mod man;
 mod replay;
@@ -55,6 +56,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<connect::Connect>(),
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
+    subcommand::<inspect::Inspect>(),
     subcommand::<replay::Replay>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),

@@ -27,6 +27,7 @@ mod human;
 mod json;
 mod record;
 mod screen;
+mod sockets;
 mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
@@ -36,6 +37,7 @@ pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
 pub use record::Record;
 pub use screen::{Lent, lend_screen};
+pub use sockets::{SocketReport, SocketScreen};
 pub use stamp::Timestamps;
 
 /// Where `--events` goes.

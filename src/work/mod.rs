@@ -8,6 +8,7 @@ pub mod close_on;
 pub mod diag;
 pub mod door;
 pub mod handler;
+pub mod inspect;
 pub mod link;
 pub mod local;
 pub mod pump;
