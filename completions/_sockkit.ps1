@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a connection; talk through stdin and stdout, or a line editor')
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
@@ -355,6 +356,29 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockkit;inspect' {
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)')
+            [CompletionResult]::new('--process', '--process', [CompletionResultType]::ParameterName, 'Only those of this process: its program''s name, or its PID')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Only those that this user made: a name of /etc/passwd, or a number')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show them again and again: repainted at a terminal, else one below the other [default: 1s]')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'End the whole run, with status 124')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only listeners: connections that wait, the limit, what was lost')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Only listeners: connections that wait, the limit, what was lost')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'TCP')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'TCP')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'UNIX sockets')
+            [CompletionResult]::new('--unix', '--unix', [CompletionResultType]::ParameterName, 'UNIX sockets')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add timers, TCP''s measurements, options and memory')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add timers, TCP''s measurements, options and memory')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object for each socket, a line each, with all that is known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockkit;replay' {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
@@ -423,6 +447,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a connection; talk through stdin and stdout, or a line editor')
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
@@ -439,6 +464,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;help;time' {
+            break
+        }
+        'sockkit;help;inspect' {
             break
         }
         'sockkit;help;replay' {

@@ -26,6 +26,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand connect 'Open a connection; talk through stdin and stdout, or a line editor'
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
+            cand inspect 'Show the sockets of this host: whose they are, in what state, what waits in them'
             cand replay 'Play a recorded session again and compare what comes back'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
@@ -347,6 +348,28 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockkit;inspect'= {
+            cand --state 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)'
+            cand --process 'Only those of this process: its program''s name, or its PID'
+            cand --user 'Only those that this user made: a name of /etc/passwd, or a number'
+            cand --watch 'Show them again and again: repainted at a terminal, else one below the other [default: 1s]'
+            cand --deadline 'End the whole run, with status 124'
+            cand -l 'Only listeners: connections that wait, the limit, what was lost'
+            cand --listen 'Only listeners: connections that wait, the limit, what was lost'
+            cand -t 'TCP'
+            cand --tcp 'TCP'
+            cand -u 'UDP'
+            cand --udp 'UDP'
+            cand -x 'UNIX sockets'
+            cand --unix 'UNIX sockets'
+            cand -4 'IPv4 only'
+            cand -6 'IPv6 only'
+            cand -v 'Add timers, TCP''s measurements, options and memory'
+            cand --verbose 'Add timers, TCP''s measurements, options and memory'
+            cand --json 'One JSON object for each socket, a line each, with all that is known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockkit;replay'= {
             cand -p 'The port of an address without one'
             cand --port 'The port of an address without one'
@@ -412,6 +435,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand connect 'Open a connection; talk through stdin and stdout, or a line editor'
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
+            cand inspect 'Show the sockets of this host: whose they are, in what state, what waits in them'
             cand replay 'Play a recorded session again and compare what comes back'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
@@ -424,6 +448,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;help;echo'= {
         }
         &'sockkit;help;time'= {
+        }
+        &'sockkit;help;inspect'= {
         }
         &'sockkit;help;replay'= {
         }

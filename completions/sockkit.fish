@@ -30,6 +30,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "listen" -d 'Accept 
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Write the man pages'
@@ -458,6 +459,20 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l json -d 'Write 
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l hex -d 'Show payload of both directions as a hex dump'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l raw -d 'Show control bytes to a terminal as they are'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l state -d 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l process -d 'Only those of this process: its program\'s name, or its PID' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l user -d 'Only those that this user made: a name of /etc/passwd, or a number' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l watch -d 'Show them again and again: repainted at a terminal, else one below the other [default: 1s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s l -l listen -d 'Only listeners: connections that wait, the limit, what was lost'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s t -l tcp -d 'TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s u -l udp -d 'UDP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s x -l unix -d 'UNIX sockets'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s v -l verbose -d 'Add timers, TCP\'s measurements, options and memory'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l json -d 'One JSON object for each socket, a line each, with all that is known'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 'The port of an address without one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
@@ -540,11 +555,12 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l raw -d 'Show 
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "man" -d 'Write the man pages'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

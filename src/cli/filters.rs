@@ -20,7 +20,7 @@ use crate::work::inspect::{End, Filter, Users, Who};
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
     /// Only sockets with this at either end: PORT, HOST, HOST:PORT, unix:PATH, @NAME; with tcp:// or udp:// only of that transport
-    #[arg(value_name = "ADDR|PORT", num_args = 0..=2)]
+    #[arg(value_name = "ADDR|PORT", num_args = 0..=2, help_heading = None::<&str>)]
     addr: Vec<OsString>,
     /// Only listeners: connections that wait, the limit, what was lost
     #[arg(short, long)]

@@ -15,6 +15,7 @@ mod examples;
 mod exec;
 mod faults;
 mod harness;
+mod inspect;
 mod listen;
 mod peers;
 mod pump;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         exec::tests,
         faults::tests,
         harness::tests,
+        inspect::tests,
         listen::tests,
         peers::tests,
         pump::tests,
