@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use crate::addr::{Endpoint, Host, IpFamily, Reading, UnixKind};
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Reading, UnixKind};
 use crate::error::{Error, Result};
 use crate::event::Sink;
 use crate::net::resolve::{Purpose, resolve};
@@ -126,6 +126,11 @@ impl FilterArgs {
         let endpoint = Endpoint::parse(&self.addr, &Reading { port: 0, family, udp: false })?;
         let typed = self.addr[0].to_string_lossy();
         match &endpoint {
+            // No host: nothing to look up but the name of a service.
+            Endpoint::Inet(Inet { transport, host: Host::Any, port: Port::Number(port), .. }) => {
+                let transport = Some(*transport).filter(|_| typed.contains("://"));
+                Ok(End::Inet { transport, hosts: Vec::new(), port: Some(*port).filter(|port| *port != 0) })
+            }
             Endpoint::Inet(inet) => {
                 let transport = typed.contains("://").then_some(inet.transport);
                 let addresses: Vec<SocketAddr> = resolve(&endpoint, Purpose::Client, None, stop, sink)?

@@ -90,6 +90,8 @@ impl Runnable for Inspect {
 
 /// Whether it is another user's, and we may not see whose process has it.
 fn is_hidden(entry: &Entry) -> bool {
-    let me = rustix::process::geteuid();
-    entry.processes.is_empty() && entry.inode != 0 && !me.is_root() && entry.uid != Some(me.as_raw())
+    entry.processes.is_empty() && entry.inode != 0 && {
+        let me = rustix::process::geteuid();
+        !me.is_root() && entry.uid != Some(me.as_raw())
+    }
 }

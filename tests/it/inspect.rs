@@ -206,15 +206,15 @@ fn filters_are_combined(t: &Ctx) {
     let port = addr.rsplit_once(':').unwrap().1;
     let pid = std::process::id().to_string();
     let uid = rustix::process::getuid().as_raw().to_string();
-    let found = |args: &[&str]| rows(&inspect(t, &[args, &[port]].concat())).len();
-    assert_eq!(found(&["--state=LISTEN,time-wait"]), 1);
+    let found = |args: &[&str]| rows(&inspect(t, &[args, &[addr.as_str()]].concat())).len();
+    assert_eq!(found(&["--state=LISTEN,syn-sent"]), 1);
     assert_eq!(found(&["--state=listening", "--state=estab", "--process", &pid]), 2);
     assert_eq!(found(&["--process", &pid, "--user", &uid, "-t", "-4"]), 2);
     for none in
         [&["--process", "1"][..], &["--process", "no-such-program"], &["--user", "4294967294"], &["-u"], &["-x"]]
     {
         assert_eq!(found(none), 0, "{none:?}");
-        inspect(t, &[none, &[port]].concat()).code(1).stdout("").says(&["no socket"]);
+        inspect(t, &[none, &[addr.as_str()]].concat()).code(1).stdout("").says(&["no socket"]);
     }
     // The end of the connection that was not accepted has no process, and is shown all the same.
     let text = inspect(t, &["--state=established", &client.local_addr().unwrap().to_string()]).stdout.text();
