@@ -65,6 +65,7 @@ fn check(output: &str) -> Vec<String> {
             let fits = match kind.split([' ', ',']).next().unwrap() {
                 "number" => value.is_u64(),
                 "seconds" => value.is_f64(),
+                "boolean" => value.is_boolean(),
                 "array" => {
                     value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_string))
                 }
