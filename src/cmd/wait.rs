@@ -102,7 +102,8 @@ impl Runnable for Wait {
         }
         .wait()?;
         Ok(match waited {
-            Waited::Met => Exit::Ok,
+            // Asked to end at the last moment, it does not begin another program.
+            Waited::Met => context.stop.requested().map_or(Exit::Ok, exit),
             Waited::Stopped(reason) => exit(reason),
         })
     }

@@ -92,6 +92,8 @@ pub struct Series {
 /// What came of all of them.
 #[derive(Debug)]
 pub struct Outcome {
+    /// As it was typed.
+    endpoint: Endpoint,
     /// For each address.
     pub series: Vec<Series>,
     /// Nobody read the report any more.
@@ -163,7 +165,7 @@ impl Ping<'_> {
         if let Some(error) = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        Ok(Outcome { series, left: shared.left.into_inner() })
+        Ok(Outcome { endpoint: self.endpoint.clone(), series, left: shared.left.into_inner() })
     }
 
     fn say(&self, shared: &Shared, line: Line) {
@@ -418,22 +420,23 @@ impl Outcome {
         if self.left {
             return Ok(Exit::Ok);
         }
+        let only = (self.series.len() == 1).then(|| self.series[0].endpoint.clone());
         let met = |series: &Series| {
             let met = checks.iter().filter_map(|check| check.met(&series.stats));
-            met.map(|what| format!("{}: {what}", series.endpoint)).collect::<Vec<_>>()
+            let of = if only.is_some() { String::new() } else { format!("{}: ", series.endpoint) };
+            met.map(|what| format!("{of}{what}")).collect::<Vec<_>>()
         };
         let mut met: Vec<String> = self.series.iter().flat_map(met).collect();
         if !met.is_empty() {
             let what = met.remove(0);
-            return Err(Error::expected(Phase::Expecting, None, what, met));
+            return Err(Error::expected(Phase::Expecting, only.as_ref(), what, met));
         }
         let nobody = self.series.iter().all(|series| series.stats.answers() == 0);
-        let endpoint = self.series.first().map(|series| series.endpoint.clone());
         let failures: Vec<Error> = self.series.into_iter().filter_map(|series| series.last).collect();
-        match endpoint {
-            Some(endpoint) if nobody && !failures.is_empty() => Err(Error::attempts(&endpoint, failures)),
-            _ => Ok(Exit::Ok),
+        if nobody && !failures.is_empty() {
+            return Err(Error::attempts(&self.endpoint, failures));
         }
+        Ok(Exit::Ok)
     }
 }
 
