@@ -1,6 +1,7 @@
 //! Floor 3: what is done with connections.
 
 pub mod builtin;
+pub mod chat;
 pub mod check;
 pub mod close_on;
 pub mod diag;

@@ -12,6 +12,7 @@ pub use reply::Reply;
 pub use save::Save;
 
 use crate::error::Result;
+use crate::work::chat::Chat;
 use crate::work::link::{Got, Link};
 use crate::work::stopping::Stopping;
 
@@ -31,6 +32,8 @@ pub enum Handler {
     Exec(Program),
     /// Writes each to a file of its own.
     Save(Save),
+    /// Takes part in a chat with the others.
+    Chat(Chat),
 }
 
 impl Handler {
@@ -51,6 +54,8 @@ impl Handler {
             Self::Close => Ok(()),
             Self::Exec(program) => program.run(link, stop).await,
             Self::Save(save) => save.run(link).await,
+            // So that its size is not that of every handler.
+            Self::Chat(chat) => Box::pin(chat.run(link, stop)).await,
         }
     }
 }

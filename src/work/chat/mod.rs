@@ -1,0 +1,305 @@
+//! A chat room for many people over plain lines, and the other side of it.
+
+mod join;
+mod lines;
+mod name;
+mod queue;
+mod raw;
+mod room;
+mod says;
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+pub use join::{Face, Join};
+pub use room::Rules;
+pub use says::{Kind, Said};
+
+use self::lines::{Lines, Took};
+use self::queue::{Seat, Seats, Turn};
+use self::raw::{Broker, PATIENCE};
+use self::room::{Flow, Rooms};
+use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::Event;
+use crate::net::socket::Kind as SocketKind;
+use crate::work::link::{Got, Link};
+use crate::work::stopping::Stopping;
+
+/// How long a client may take to read what waits for it when it leaves, and when it was dropped.
+const FLUSH: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+
+/// What the sessions of a chat server share.
+///
+/// All of them run on one thread, so the lock is never waited for, and never held across a wait.
+pub struct Chat {
+    table: Table,
+    line_limit: usize,
+    log: Option<File>,
+}
+
+enum Table {
+    Rooms(Mutex<Rooms>),
+    Raw(Mutex<Broker>),
+}
+
+/// How a session came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client ended what it sends.
+    Eof,
+    /// We end: it said so, or may not come in.
+    Quit,
+    /// The server ends.
+    Stopped,
+    /// It did not read what was sent to it.
+    Fell,
+    /// It sent a line without end.
+    Endless,
+}
+
+impl Chat {
+    /// Rooms with these rules; what is said there is written to `log`.
+    #[must_use]
+    pub fn rooms(rules: Rules, log: Option<File>) -> Self {
+        let line_limit = rules.line_limit;
+        Self { table: Table::Rooms(Mutex::new(Rooms::new(rules))), line_limit, log }
+    }
+
+    /// A plain broker; `queue` is what may wait for a client, in bytes.
+    #[must_use]
+    pub fn raw(queue: usize) -> Self {
+        Self { table: Table::Raw(Mutex::new(Broker::new(queue))), line_limit: 0, log: None }
+    }
+
+    /// Serves one client to its end.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the client does not take part as it has to.
+    pub async fn run(&self, link: &Link, stop: &Stopping) -> Result<()> {
+        if link.shape().kind != SocketKind::Stream {
+            return Err(Error::usage(format!("a chat is for streams, which {} is not", link.local())));
+        }
+        match &self.table {
+            Table::Rooms(rooms) => {
+                let seat = lock(rooms).enter(Instant::now());
+                serve(rooms, seat, link, self.talk(rooms, seat, link, stop)).await
+            }
+            Table::Raw(broker) => {
+                let seat = lock(broker).enter();
+                serve(broker, seat, link, relay(broker, seat, link)).await
+            }
+        }
+    }
+
+    /// Takes what a client of the rooms sends.
+    async fn talk(&self, rooms: &Mutex<Rooms>, seat: Seat, link: &Link, stop: &Stopping) -> Result<End> {
+        let mut lines = Lines::new(self.line_limit);
+        loop {
+            link.hush(lock(rooms).is_secret(seat));
+            let mut batch = link
+                .recv(|got| match got {
+                    Got::Bytes(bytes) => self.lines(rooms, seat, link, &mut lines, bytes),
+                    Got::Eof => Batch::Over(End::Eof),
+                })
+                .await?;
+            loop {
+                match batch {
+                    Batch::Done => break,
+                    // The end came, or the server is to end: which of them?
+                    Batch::Over(End::Eof) if is_over(stop).await => {
+                        lock(rooms).close();
+                        return Ok(End::Stopped);
+                    }
+                    Batch::Over(end) => {
+                        if end == End::Eof
+                            && let Some(Took::Line(line, cut)) = lines.rest()
+                        {
+                            lock(rooms).line(seat, &line, cut);
+                            self.record(rooms, link);
+                        }
+                        return Ok(end);
+                    }
+                    Batch::Wait(time, rest) => {
+                        tokio::select! {
+                            () = tokio::time::sleep(time) => {}
+                            () = stop.wait() => {
+                                lock(rooms).close();
+                                return Ok(End::Stopped);
+                            }
+                        }
+                        batch = self.lines(rooms, seat, link, &mut lines, &rest);
+                    }
+                }
+            }
+            // Who sends much must not keep the others from reading it.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes lines as far as the client's rate allows.
+    fn lines(&self, rooms: &Mutex<Rooms>, seat: Seat, link: &Link, lines: &mut Lines, mut bytes: &[u8]) -> Batch {
+        let mut batch = Batch::Done;
+        let now = Instant::now();
+        {
+            let mut rooms = lock(rooms);
+            while !bytes.is_empty() {
+                if let Err(time) = rooms.admit(seat, now) {
+                    batch = Batch::Wait(time, bytes.to_vec());
+                    break;
+                }
+                match lines.next(&mut bytes) {
+                    Some(Took::Line(line, cut)) => {
+                        if rooms.line(seat, &line, cut) == Flow::Quit {
+                            batch = Batch::Over(End::Quit);
+                            break;
+                        }
+                    }
+                    Some(Took::Endless) => {
+                        rooms.endless(seat);
+                        batch = Batch::Over(End::Endless);
+                        break;
+                    }
+                    None => {}
+                }
+            }
+        }
+        self.record(rooms, link);
+        batch
+    }
+
+    fn record(&self, rooms: &Mutex<Rooms>, link: &Link) {
+        let Some(mut log) = self.log.as_ref() else { return };
+        let record = lock(rooms).take_record();
+        if let Err(error) = log.write_all(&record) {
+            // The conversation goes on; that it is not kept any more is said once.
+            if lock(rooms).stop_record() {
+                let message = format!("the log stops here: {}", words(&error));
+                link.sink().emit(None, &Event::Warning { message: &message });
+            }
+        }
+    }
+}
+
+/// What became of the bytes that were received.
+enum Batch {
+    /// All of them were taken.
+    Done,
+    /// The rest has to wait so long.
+    Wait(Duration, Vec<u8>),
+    /// There will be no more.
+    Over(End),
+}
+
+/// Frees the seat of a session, also of one that was aborted.
+struct Taken<'a, S: Seats>(&'a Mutex<S>, Seat);
+
+impl<S: Seats> Drop for Taken<'_, S> {
+    fn drop(&mut self) {
+        lock(self.0).free(self.1);
+    }
+}
+
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One session: both directions at once, until the first of them ends.
+async fn serve<S: Seats>(
+    table: &Mutex<S>,
+    seat: Seat,
+    link: &Link,
+    reading: impl Future<Output = Result<End>>,
+) -> Result<()> {
+    let _taken = Taken(table, seat);
+    let end = tokio::select! {
+        biased;
+        end = writing(table, seat, link) => end?,
+        end = reading => end?,
+    };
+    lock(table).leave(seat);
+    let patience = if end == End::Fell { FLUSH.1 } else { FLUSH.0 };
+    let flushed = tokio::time::timeout(patience, flush(table, seat, link)).await;
+    let broken = |text: &str| Err(Error::text(Exit::Failed, Phase::Sending, Some(link.peer()), text));
+    match end {
+        End::Fell => broken("it fell behind and was dropped"),
+        End::Endless => {
+            link.close().await;
+            Err(Error::text(Exit::Failed, Phase::Receiving, Some(link.peer()), "a line without end"))
+        }
+        _ => match flushed {
+            Ok(Ok(())) if end == End::Eof => {
+                link.finish();
+                Ok(())
+            }
+            Ok(Ok(())) => {
+                link.close().await;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => broken("it left without reading what waited for it"),
+        },
+    }
+}
+
+/// Writes whatever waits for a client, all of it in one call where it fits; until it falls behind.
+async fn writing<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<End> {
+    loop {
+        let turn = poll_fn(|context| match lock(table).turn(seat, context.waker()) {
+            Turn::Wait => Poll::Pending,
+            turn => Poll::Ready(turn),
+        });
+        if turn.await == Turn::Fell {
+            return Ok(End::Fell);
+        }
+        let fell = poll_fn(|context| if lock(table).fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
+        tokio::select! {
+            biased;
+            sent = link.send_pieces(|write| lock(table).write(seat, write)) => sent?,
+            () = fell => return Ok(End::Fell),
+        }
+    }
+}
+
+async fn flush<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<()> {
+    while !lock(table).is_drained(seat) {
+        link.send_pieces(|write| lock(table).write(seat, write)).await?;
+    }
+    Ok(())
+}
+
+/// Gives what a client sends to the others.
+async fn relay(broker: &Mutex<Broker>, seat: Seat, link: &Link) -> Result<End> {
+    loop {
+        let free = poll_fn(|context| {
+            if lock(broker).may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        if tokio::time::timeout(PATIENCE, free).await.is_err() {
+            lock(broker).drop_full(Instant::now());
+            continue;
+        }
+        let goes_on = link.recv(|got| match got {
+            Got::Bytes(bytes) => {
+                lock(broker).relay(seat, bytes, Instant::now());
+                true
+            }
+            Got::Eof => false,
+        });
+        if !goes_on.await? {
+            return Ok(End::Eof);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether the program is to stop.
+async fn is_over(stop: &Stopping) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.wait() => true,
+        () = std::future::ready(()) => false,
+    }
+}
