@@ -18,12 +18,15 @@ use crate::event::{ConnId, Detail, Event, Sink};
 use crate::sys;
 use crate::text::visible_line;
 
+use screen::Standard;
+
 mod color;
 mod dump;
 pub mod explain;
 mod human;
 mod json;
 mod record;
+mod screen;
 mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
@@ -32,6 +35,7 @@ pub use explain::{Explained, explain};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
 pub use record::Record;
+pub use screen::{Lent, lend_screen};
 pub use stamp::Timestamps;
 
 /// Where `--events` goes.
@@ -82,7 +86,7 @@ impl Out {
     /// `--events` that cannot be opened; exit 2 for a descriptor that is not open.
     pub fn new(config: &OutConfig) -> Result<Self> {
         let color = color::decide(config.color);
-        let stderr = Box::new(Descriptor(io::stderr()));
+        let stderr = Box::new(Standard(io::stderr()));
         let human = Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color);
         let mut out = Self {
             command: config.command.clone(),
@@ -92,13 +96,13 @@ impl Out {
             events: None,
         };
         if config.hex {
-            let stdout = Box::new(Descriptor(io::stdout()));
+            let stdout = Box::new(Standard(io::stdout()));
             let dump = Arc::new(Dump::new(stdout, config.timestamps, config.start));
             out.sinks.push(dump.clone());
             out.dump = Some(dump);
         }
         if config.json {
-            let json = Arc::new(Json::new(Box::new(Descriptor(io::stdout())), json::STDOUT, config.start));
+            let json = Arc::new(Json::new(Box::new(Standard(io::stdout())), json::STDOUT, config.start));
             out.sinks.push(json.clone());
             out.json = Some(json);
         }
@@ -162,7 +166,7 @@ impl Sink for Out {
 
 /// Says this on stderr, as it is.
 pub fn say(text: &str) {
-    let _ = Descriptor(io::stderr()).write_all(text.as_bytes());
+    let _ = Standard(io::stderr()).write_all(text.as_bytes());
 }
 
 /// Prints what was asked for to stdout. A reader that left early is no failure.
@@ -184,7 +188,7 @@ pub fn complain(command: &str, error: &Error, color: ColorChoice) {
 
 /// One line of our own on stderr, for what cannot be an event because events are what fails.
 fn mutter(text: &str) {
-    let _ = Descriptor(io::stderr()).write_all(format!("sockkit: {}\n", visible_line(text)).as_bytes());
+    let _ = Standard(io::stderr()).write_all(format!("sockkit: {}\n", visible_line(text)).as_bytes());
 }
 
 fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {

@@ -6,6 +6,7 @@ mod interfaces;
 mod posix;
 mod stop;
 mod tables;
+mod terminal;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -23,4 +24,5 @@ pub use interfaces::local_addresses;
 pub use posix::*;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
+pub use terminal::{TerminalModes, restore_terminal};
 pub use watch::{Watched, watch};

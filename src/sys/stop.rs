@@ -7,11 +7,12 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use signal_hook::SigId;
 
 /// Why the program is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ struct Inner {
     trigger: UnixStream,
     /// 0, a signal number, or [`DEADLINE`].
     why: Arc<AtomicUsize>,
+    /// What SIGINT sets off.
+    interrupt: Mutex<Vec<SigId>>,
 }
 
 /// Stands for the deadline where signal numbers stand; beyond them all.
@@ -48,7 +51,7 @@ impl Stop {
         let (wake, trigger) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         trigger.set_nonblocking(true)?;
-        Ok(Self(Arc::new(Inner { wake, trigger, why: Arc::new(AtomicUsize::new(0)) })))
+        Ok(Self(Arc::new(Inner { wake, trigger, why: Arc::new(AtomicUsize::new(0)), interrupt: Mutex::default() })))
     }
 
     /// The stop that signals set off. A signal that the parent had ignored (`nohup`, a shell's background
@@ -65,12 +68,41 @@ impl Stop {
                 continue;
             }
             // The order counts: what the first signal sets is what the second one finds.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
-            signal_hook::flag::register(signal, again.clone())?;
-            signal_hook::flag::register_usize(signal, stop.0.why.clone(), signal as usize)?;
-            signal_hook::low_level::pipe::register(signal, stop.0.trigger.try_clone()?)?;
+            let second = again.clone();
+            let restore = move || {
+                if second.load(Ordering::SeqCst) {
+                    super::restore_terminal();
+                }
+            };
+            let actions = [
+                // SAFETY: the action reads an atomic and makes calls that are async-signal-safe.
+                unsafe { signal_hook::low_level::register(signal, restore)? },
+                signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?,
+                signal_hook::flag::register(signal, again.clone())?,
+                signal_hook::flag::register_usize(signal, stop.0.why.clone(), signal as usize)?,
+                signal_hook::low_level::pipe::register(signal, stop.0.trigger.try_clone()?)?,
+            ];
+            if signal == SIGINT {
+                stop.0.interrupt.lock().unwrap_or_else(PoisonError::into_inner).extend(actions);
+            }
         }
         Ok(stop)
+    }
+
+    /// From now on SIGINT asks for nothing: it makes the descriptor that is returned readable, once for each. For a
+    /// line editor, where Ctrl-C has a meaning of its own.
+    ///
+    /// # Errors
+    /// Those of socketpair(2) and sigaction(2).
+    pub fn spare_interrupt(&self) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        // First the new action, so that there is no moment without any.
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, theirs)?;
+        for action in self.0.interrupt.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            signal_hook::low_level::unregister(action);
+        }
+        Ok(ours)
     }
 
     /// Ends the run when `limit` has passed, unless it ended before.
