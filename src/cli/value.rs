@@ -14,6 +14,14 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
     Ok(usize::try_from(parse_number("number", text, 1..=1 << 20)?).unwrap_or(usize::MAX))
 }
 
+/// A number from MIN to MAX.
+///
+/// # Errors
+/// When it is none of these.
+pub fn number<const MIN: u64, const MAX: u64>(text: &str) -> Result<u64, Misread> {
+    parse_number("number", text, MIN..=MAX)
+}
+
 /// The number of a descriptor.
 pub(super) fn descriptor(text: &str) -> Result<i32, Misread> {
     Ok(i32::try_from(parse_number("descriptor", text, 0..=i32::MAX as u64)?).unwrap_or(i32::MAX))

@@ -1,5 +1,6 @@
 //! The subcommands: one file each, its arguments beside what they do.
 
+mod chat;
 mod completions;
 mod connect;
 mod echo;
@@ -52,6 +53,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<connect::Connect>(),
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
+    chat::CHAT,
     subcommand::<replay::Replay>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),
@@ -65,6 +67,10 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How to talk, if otherwise than these arguments usually mean.
+    fn config(&self, config: OutConfig) -> OutConfig {
+        config
+    }
     /// Does it.
     fn run(&self, context: &Context) -> Result<Exit>;
 }
@@ -137,7 +143,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start);
+    let config = arguments.config(output.config(T::NAME, start));
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {

@@ -1,5 +1,9 @@
 //! A person at a line editor: a line typed is sent, what comes is shown above the line being typed.
 
+pub mod chat;
+#[allow(dead_code, reason = "a chat has one connection and whole lines")]
+mod printer;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

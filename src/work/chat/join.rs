@@ -27,11 +27,12 @@ const LONGEST: usize = 1 << 20;
 
 /// Whom the room is shown to.
 pub trait Face {
-    /// A line of the room, safe for a terminal; `history` when it was said before we came.
+    /// A line of the room, safe for a terminal; `history` when it was said before we came. Says whether there is
+    /// still somebody to show it to.
     ///
     /// # Errors
-    /// When it cannot be shown: then there is nobody to be in the room for.
-    fn said(&mut self, said: &Said<'_>, history: bool) -> Result<()>;
+    /// When it cannot be shown.
+    fn said(&mut self, said: &Said<'_>, history: bool) -> Result<bool>;
 
     /// Something of our own: the connection was lost, or is there again.
     fn note(&mut self, text: &str);
@@ -202,6 +203,8 @@ struct Visit<'a> {
     /// What was said of us already, and what the room said to that.
     told: (bool, bool),
     notice: String,
+    /// Nobody reads what is shown any more.
+    unheard: bool,
     sent: u64,
     received: u64,
 }
@@ -219,6 +222,7 @@ impl<'a> Visit<'a> {
             asked: false,
             told: (false, false),
             notice: String::new(),
+            unheard: false,
             sent: 0,
             received: 0,
         }
@@ -283,6 +287,9 @@ impl<'a> Visit<'a> {
                         self.received += count as u64;
                         self.emit(&Event::Recv(Payload::of(&buffer[..count])));
                         self.take(&buffer[..count], face, name)?;
+                        if self.unheard {
+                            return Ok(End::Finished);
+                        }
                     }
                     Ok(Incoming::Eof) => {
                         self.emit(&Event::Eof { side: Side::Peer });
@@ -370,7 +377,8 @@ impl<'a> Visit<'a> {
         }
         let history = self.history > 0 && said.room.is_some();
         self.history = said.history().unwrap_or(self.history - usize::from(history));
-        face.said(&said, history)
+        self.unheard |= !face.said(&said, history)?;
+        Ok(())
     }
 
     fn show_rest(&mut self, face: &mut dyn Face) -> Result<()> {
@@ -378,7 +386,8 @@ impl<'a> Visit<'a> {
         if rest.is_empty() {
             return Ok(());
         }
-        face.said(&Said::of(&visible_line(&rest)), false)
+        self.unheard |= !face.said(&Said::of(&visible_line(&rest)), false)?;
+        Ok(())
     }
 
     fn password(&mut self, face: &mut dyn Face) -> Result<()> {

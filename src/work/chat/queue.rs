@@ -9,7 +9,7 @@ use std::task::Waker;
 const AT_ONCE: usize = 64;
 
 /// What a piece costs beside its bytes, which all who wait for it share.
-const OVERHEAD: usize = 32;
+pub(super) const OVERHEAD: usize = 32;
 
 /// An empty queue keeps no more room than this, in pieces.
 const KEPT: usize = 8;

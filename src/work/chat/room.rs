@@ -11,7 +11,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::name::{folded, objection};
-use super::queue::{Queue, Seat, Seats, Turn, Write};
+use super::queue::{OVERHEAD, Queue, Seat, Seats, Turn, Write};
 use super::says::{ASK_NAME, ASK_PASSWORD, HISTORY, YOU_ARE};
 use crate::text::visible_line;
 
@@ -417,7 +417,14 @@ impl Rooms {
         let key: Arc<str> = room.into();
         let others = self.rooms.entry(key.clone()).or_default();
         others.members.push(seat);
-        let history: Vec<Arc<[u8]>> = others.history.iter().cloned().collect();
+        // No more than a newcomer can be expected to take at once.
+        let mut size = 0;
+        let fits = |piece: &&Arc<[u8]>| {
+            size += piece.len() + OVERHEAD;
+            size <= self.rules.queue / 2
+        };
+        let mut history: Vec<Arc<[u8]>> = others.history.iter().rev().take_while(fits).cloned().collect();
+        history.reverse();
         self.member(seat).room = key.clone();
         let (name, _) = self.who(seat);
         let here = self.names_in(&key, Some(seat), NAMES.0);

@@ -63,19 +63,22 @@ pub struct Said<'a> {
     pub to: Option<&'a str>,
     /// What.
     pub text: &'a str,
+    /// All of the line.
+    #[serde(skip)]
+    pub line: &'a str,
 }
 
 impl<'a> Said<'a> {
     /// Takes a line apart, which is without its end.
     #[must_use]
     pub fn of(line: &'a str) -> Self {
-        let other = Self { kind: Kind::Other, room: None, from: None, to: None, text: line };
+        let other = Self { kind: Kind::Other, room: None, from: None, to: None, text: line, line };
         Self::parse(line).unwrap_or(other)
     }
 
     fn parse(line: &'a str) -> Option<Self> {
         let named = |text: &'a str| text.strip_prefix('<')?.split_once("> ");
-        let plain = |kind, text| Self { kind, room: None, from: None, to: None, text };
+        let plain = |kind, text| Self { kind, room: None, from: None, to: None, text, line };
         if let Some(text) = line.strip_prefix("-- ") {
             return Some(plain(Kind::Notice, text));
         }
