@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use colored::{Color, Colorize as _};
+use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -113,6 +114,14 @@ impl Front {
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
             .build();
+        // Between two lines keys wait for the next one: they are neither echoed nor changed, but for Ctrl-C.
+        let os = |source: rustix::io::Errno| Error::os(Phase::ReadingStdin, None, source.into());
+        let mut between = tcgetattr(io::stdin()).map_err(os)?;
+        between.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN);
+        between.input_modes.remove(InputModes::ICRNL | InputModes::INLCR | InputModes::IXON);
+        between.special_codes[SpecialCodeIndex::VMIN] = 1;
+        between.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(io::stdin(), OptionalActions::Now, &between).map_err(os)?;
         let mut editor = Editor::<Assistant, MemHistory>::with_history(config, MemHistory::new()).map_err(failed)?;
         editor.set_helper(Some(Assistant(self.shared.clone())));
         let mut bell = editor.create_external_printer().map_err(failed)?;
@@ -216,9 +225,9 @@ fn painted(said: &Said<'_>) -> String {
 
 /// Always the same one for a name: FNV-1a, whose low bits are good enough for ten colours.
 fn color_of(name: &str) -> Color {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     COLORS[usize::try_from(hash >> 7).unwrap_or_default() % COLORS.len()]
 }
 
@@ -280,12 +289,8 @@ mod tests {
 
     #[test]
     fn names_come_and_go() {
-        let shared = Shared {
-            printer: Printer::new(),
-            names: Mutex::default(),
-            asked: false.into(),
-            interrupted: false.into(),
-        };
+        let shared =
+            Shared { printer: Printer::new(), names: Mutex::default(), asked: false.into(), interrupted: false.into() };
         for line in [
             "-- you are al in lobby; here: bob, carol and 3 more; /help lists the commands",
             "[lobby] <dora> hi",

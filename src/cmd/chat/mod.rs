@@ -29,9 +29,9 @@ fn word(part: &Subcommand) -> &'static str {
 
 fn augment(command: Command) -> Command {
     let command = command.subcommand_required(true).arg_required_else_help(true);
-    PARTS.iter().fold(command, |command, part| {
-        command.subcommand((part.augment)(Command::new(word(part)).about(part.about)))
-    })
+    PARTS
+        .iter()
+        .fold(command, |command, part| command.subcommand((part.augment)(Command::new(word(part)).about(part.about))))
 }
 
 fn run(matches: &ArgMatches) -> Result<Exit, Failure> {

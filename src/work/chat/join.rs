@@ -128,7 +128,12 @@ impl Join<'_> {
         if joined {
             return Ok(Exit::Ok);
         }
-        Err(Error::text(Exit::Failed, Phase::Receiving, Some(conn.peer()), "the other side ended before we were in a room"))
+        Err(Error::text(
+            Exit::Failed,
+            Phase::Receiving,
+            Some(conn.peer()),
+            "the other side ended before we were in a room",
+        ))
     }
 
     /// Waits before the next try. What is typed meanwhile is kept; some of it ends the program.

@@ -126,6 +126,11 @@ impl Lines {
         self.telnet = match (self.telnet, byte) {
             (Telnet::Command, SB) => Telnet::Sub(0),
             (Telnet::Command, WILL..=DONT) => Telnet::Option,
+            // No option that anybody has: a line of text ends here.
+            (Telnet::Option, b'\n') => {
+                self.telnet = Telnet::Text;
+                return false;
+            }
             (Telnet::Command, SE..SB) | (Telnet::Option, _) => Telnet::Text,
             // No command, so it was a byte of text, and no UTF-8. Doubled, it stands for one.
             (Telnet::Command, _) => {
@@ -188,10 +193,9 @@ mod tests {
         for end in ["\n", "\r\n"] {
             for chunk in [1, 3, 100] {
                 let bytes = format!("12345{end}123456{end}1234567890{end}ab{end}");
-                let wanted: Vec<(String, bool)> =
-                    [("12345", false), ("12345", true), ("12345", true), ("ab", false)]
-                        .map(|(text, cut)| (text.to_owned(), cut))
-                        .to_vec();
+                let wanted: Vec<(String, bool)> = [("12345", false), ("12345", true), ("12345", true), ("ab", false)]
+                    .map(|(text, cut)| (text.to_owned(), cut))
+                    .to_vec();
                 assert_eq!(lines(5, &bytes.as_bytes().chunks(chunk).collect::<Vec<_>>()), wanted, "{end:?} {chunk}");
             }
         }

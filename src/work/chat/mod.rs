@@ -152,18 +152,16 @@ impl Chat {
                     break;
                 }
                 match lines.next(&mut bytes) {
-                    Some(Took::Line(line, cut)) => {
-                        if rooms.line(seat, &line, cut) == Flow::Quit {
-                            batch = Batch::Over(End::Quit);
-                            break;
-                        }
+                    Some(Took::Line(line, cut)) if rooms.line(seat, &line, cut) == Flow::Quit => {
+                        batch = Batch::Over(End::Quit);
+                        break;
                     }
                     Some(Took::Endless) => {
                         rooms.endless(seat);
                         batch = Batch::Over(End::Endless);
                         break;
                     }
-                    None => {}
+                    Some(Took::Line(..)) | None => {}
                 }
             }
         }
@@ -226,10 +224,8 @@ async fn serve<S: Seats>(
     let broken = |text: &str| Err(Error::text(Exit::Failed, Phase::Sending, Some(link.peer()), text));
     match end {
         End::Fell => broken("it fell behind and was dropped"),
-        End::Endless => {
-            link.close().await;
-            Err(Error::text(Exit::Failed, Phase::Receiving, Some(link.peer()), "a line without end"))
-        }
+        // It is not waited for: it would go on sending.
+        End::Endless => Err(Error::text(Exit::Failed, Phase::Receiving, Some(link.peer()), "a line without end")),
         _ => match flushed {
             Ok(Ok(())) if end == End::Eof => {
                 link.finish();
@@ -255,7 +251,8 @@ async fn writing<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<
         if turn.await == Turn::Fell {
             return Ok(End::Fell);
         }
-        let fell = poll_fn(|context| if lock(table).fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
+        let fell =
+            poll_fn(|context| if lock(table).fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
         tokio::select! {
             biased;
             sent = link.send_pieces(|write| lock(table).write(seat, write)) => sent?,
@@ -274,9 +271,11 @@ async fn flush<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<()
 /// Gives what a client sends to the others.
 async fn relay(broker: &Mutex<Broker>, seat: Seat, link: &Link) -> Result<End> {
     loop {
-        let free = poll_fn(|context| {
-            if lock(broker).may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
-        });
+        let free = poll_fn(
+            |context| {
+                if lock(broker).may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+            },
+        );
         if tokio::time::timeout(PATIENCE, free).await.is_err() {
             lock(broker).drop_full(Instant::now());
             continue;

@@ -92,7 +92,9 @@ enum Stage {
     Name,
     In,
     /// Has left, or was dropped.
-    Out { fell: bool },
+    Out {
+        fell: bool,
+    },
 }
 
 #[derive(Default)]
@@ -444,7 +446,8 @@ impl Rooms {
     fn names_in(&self, room: &str, but: Option<Seat>, most: usize) -> String {
         let members = self.rooms.get(room).map_or(&[][..], |room| &room.members);
         let others = members.iter().filter(|seat| Some(**seat) != but);
-        let names: Vec<&str> = others.filter_map(|seat| Some(&*self.members[*seat].as_ref()?.name)).take(most).collect();
+        let names: Vec<&str> =
+            others.filter_map(|seat| Some(&*self.members[*seat].as_ref()?.name)).take(most).collect();
         let more = members.len() - usize::from(but.is_some()) - names.len();
         let names = names.join(", ");
         if more > 0 { format!("{names} and {more} more") } else { names }
