@@ -260,7 +260,7 @@ impl Link {
         let Wire::Connection(fd) = &self.wire else {
             return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
         };
-        let send = fd.async_io(Interest::WRITABLE, |conn| {
+        let mut send = |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 if self.detail >= Detail::Transfers {
@@ -269,12 +269,21 @@ impl Link {
                 }
                 Ok(sent)
             })
-        });
-        let send = async { send.await.map_err(|source| self.broken(Phase::Sending, source)) };
-        let sent = self.within(Limit::Send, send).await?;
-        self.moved();
-        self.sent.fetch_add(sent as u64, Ordering::Relaxed);
-        Ok(())
+        };
+        loop {
+            match fd.try_io(Interest::WRITABLE, |conn| send(conn)) {
+                Ok(sent) => {
+                    self.moved();
+                    self.sent.fetch_add(sent as u64, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(source) => return Err(self.broken(Phase::Sending, source)),
+            }
+            let room = async { fd.writable().await.map(drop).map_err(|source| self.broken(Phase::Sending, source)) };
+            // Seldom: room for it is taken only when it comes to it.
+            Box::pin(self.within(Limit::Send, room)).await?;
+        }
     }
 
     /// Whether what comes is a secret: then its bytes are counted, and not told.

@@ -11,6 +11,7 @@ mod says;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::Write as _;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -86,11 +87,11 @@ impl Chat {
         match &self.table {
             Table::Rooms(rooms) => {
                 let seat = lock(rooms).enter(Instant::now());
-                serve(rooms, seat, link, self.talk(rooms, seat, link, stop)).await
+                serve(rooms, seat, link, pin!(self.talk(rooms, seat, link, stop))).await
             }
             Table::Raw(broker) => {
                 let seat = lock(broker).enter();
-                serve(broker, seat, link, relay(broker, seat, link)).await
+                serve(broker, seat, link, pin!(relay(broker, seat, link))).await
             }
         }
     }
@@ -210,7 +211,7 @@ async fn serve<S: Seats>(
     table: &Mutex<S>,
     seat: Seat,
     link: &Link,
-    reading: impl Future<Output = Result<End>>,
+    reading: Pin<&mut impl Future<Output = Result<End>>>,
 ) -> Result<()> {
     let _taken = Taken(table, seat);
     let end = tokio::select! {
@@ -219,6 +220,12 @@ async fn serve<S: Seats>(
         end = reading => end?,
     };
     lock(table).leave(seat);
+    // So that room for this is taken only when it comes to it.
+    Box::pin(see_off(table, seat, link, end)).await
+}
+
+/// Lets a client have what waits for it, for a while.
+async fn see_off<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link, end: End) -> Result<()> {
     let patience = if end == End::Fell { FLUSH.1 } else { FLUSH.0 };
     let flushed = tokio::time::timeout(patience, flush(table, seat, link)).await;
     let broken = |text: &str| Err(Error::text(Exit::Failed, Phase::Sending, Some(link.peer()), text));
