@@ -7,6 +7,7 @@ mod posix;
 mod stop;
 mod tables;
 mod terminal;
+mod thread;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -25,4 +26,5 @@ pub use posix::*;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
 pub use terminal::{TerminalModes, restore_terminal};
+pub use thread::OneThread;
 pub use watch::{Watched, watch};

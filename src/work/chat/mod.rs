@@ -12,7 +12,6 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io::Write as _;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -27,6 +26,7 @@ use self::room::{Flow, Rooms};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::socket::Kind as SocketKind;
+use crate::sys::OneThread;
 use crate::work::link::{Got, Link};
 use crate::work::stopping::Stopping;
 
@@ -35,7 +35,7 @@ const FLUSH: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs
 
 /// What the sessions of a chat server share.
 ///
-/// All of them run on one thread, so the lock is never waited for, and never held across a wait.
+/// All of them run on one thread, that of the runtime, which has to be the one that made this.
 pub struct Chat {
     table: Table,
     line_limit: usize,
@@ -43,8 +43,8 @@ pub struct Chat {
 }
 
 enum Table {
-    Rooms(Mutex<Rooms>),
-    Raw(Mutex<Broker>),
+    Rooms(OneThread<Rooms>),
+    Raw(OneThread<Broker>),
 }
 
 /// How a session came to its end.
@@ -67,13 +67,13 @@ impl Chat {
     #[must_use]
     pub fn rooms(rules: Rules, log: Option<File>) -> Self {
         let line_limit = rules.line_limit;
-        Self { table: Table::Rooms(Mutex::new(Rooms::new(rules))), line_limit, log }
+        Self { table: Table::Rooms(OneThread::new(Rooms::new(rules))), line_limit, log }
     }
 
     /// A plain broker; `queue` is what may wait for a client, in bytes.
     #[must_use]
     pub fn raw(queue: usize) -> Self {
-        Self { table: Table::Raw(Mutex::new(Broker::new(queue))), line_limit: 0, log: None }
+        Self { table: Table::Raw(OneThread::new(Broker::new(queue))), line_limit: 0, log: None }
     }
 
     /// Serves one client to its end.
@@ -86,21 +86,21 @@ impl Chat {
         }
         match &self.table {
             Table::Rooms(rooms) => {
-                let seat = lock(rooms).enter(Instant::now());
+                let seat = rooms.borrow().enter(Instant::now());
                 serve(rooms, seat, link, pin!(self.talk(rooms, seat, link, stop))).await
             }
             Table::Raw(broker) => {
-                let seat = lock(broker).enter();
+                let seat = broker.borrow().enter();
                 serve(broker, seat, link, pin!(relay(broker, seat, link))).await
             }
         }
     }
 
     /// Takes what a client of the rooms sends.
-    async fn talk(&self, rooms: &Mutex<Rooms>, seat: Seat, link: &Link, stop: &Stopping) -> Result<End> {
+    async fn talk(&self, rooms: &OneThread<Rooms>, seat: Seat, link: &Link, stop: &Stopping) -> Result<End> {
         let mut lines = Lines::new(self.line_limit);
         loop {
-            link.hush(lock(rooms).is_secret(seat));
+            link.hush(rooms.borrow().is_secret(seat));
             let mut batch = link
                 .recv(|got| match got {
                     Got::Bytes(bytes) => self.lines(rooms, seat, link, &mut lines, bytes),
@@ -112,14 +112,14 @@ impl Chat {
                     Batch::Done => break,
                     // The end came, or the server is to end: which of them?
                     Batch::Over(End::Eof) if is_over(stop).await => {
-                        lock(rooms).close();
+                        rooms.borrow().close();
                         return Ok(End::Stopped);
                     }
                     Batch::Over(end) => {
                         if end == End::Eof
                             && let Some(Took::Line(line, cut)) = lines.rest()
                         {
-                            lock(rooms).line(seat, &line, cut);
+                            rooms.borrow().line(seat, &line, cut);
                             self.record(rooms, link);
                         }
                         return Ok(end);
@@ -128,7 +128,7 @@ impl Chat {
                         tokio::select! {
                             () = tokio::time::sleep(time) => {}
                             () = stop.wait() => {
-                                lock(rooms).close();
+                                rooms.borrow().close();
                                 return Ok(End::Stopped);
                             }
                         }
@@ -142,11 +142,11 @@ impl Chat {
     }
 
     /// Takes lines as far as the client's rate allows.
-    fn lines(&self, rooms: &Mutex<Rooms>, seat: Seat, link: &Link, lines: &mut Lines, mut bytes: &[u8]) -> Batch {
+    fn lines(&self, rooms: &OneThread<Rooms>, seat: Seat, link: &Link, lines: &mut Lines, mut bytes: &[u8]) -> Batch {
         let mut batch = Batch::Done;
         let now = Instant::now();
         {
-            let mut rooms = lock(rooms);
+            let mut rooms = rooms.borrow();
             while !bytes.is_empty() {
                 if let Err(time) = rooms.admit(seat, now) {
                     batch = Batch::Wait(time, bytes.to_vec());
@@ -170,12 +170,12 @@ impl Chat {
         batch
     }
 
-    fn record(&self, rooms: &Mutex<Rooms>, link: &Link) {
+    fn record(&self, rooms: &OneThread<Rooms>, link: &Link) {
         let Some(mut log) = self.log.as_ref() else { return };
-        let record = lock(rooms).take_record();
+        let record = rooms.borrow().take_record();
         if let Err(error) = log.write_all(&record) {
             // The conversation goes on; that it is not kept any more is said once.
-            if lock(rooms).stop_record() {
+            if rooms.borrow().stop_record() {
                 let message = format!("the log stops here: {}", words(&error));
                 link.sink().emit(None, &Event::Warning { message: &message });
             }
@@ -194,21 +194,17 @@ enum Batch {
 }
 
 /// Frees the seat of a session, also of one that was aborted.
-struct Taken<'a, S: Seats>(&'a Mutex<S>, Seat);
+struct Taken<'a, S: Seats>(&'a OneThread<S>, Seat);
 
 impl<S: Seats> Drop for Taken<'_, S> {
     fn drop(&mut self) {
-        lock(self.0).free(self.1);
+        self.0.borrow().free(self.1);
     }
-}
-
-fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One session: both directions at once, until the first of them ends.
 async fn serve<S: Seats>(
-    table: &Mutex<S>,
+    table: &OneThread<S>,
     seat: Seat,
     link: &Link,
     reading: Pin<&mut impl Future<Output = Result<End>>>,
@@ -219,13 +215,13 @@ async fn serve<S: Seats>(
         end = writing(table, seat, link) => end?,
         end = reading => end?,
     };
-    lock(table).leave(seat);
+    table.borrow().leave(seat);
     // So that room for this is taken only when it comes to it.
     Box::pin(see_off(table, seat, link, end)).await
 }
 
 /// Lets a client have what waits for it, for a while.
-async fn see_off<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link, end: End) -> Result<()> {
+async fn see_off<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link, end: End) -> Result<()> {
     let patience = if end == End::Fell { FLUSH.1 } else { FLUSH.0 };
     let flushed = tokio::time::timeout(patience, flush(table, seat, link)).await;
     let broken = |text: &str| Err(Error::text(Exit::Failed, Phase::Sending, Some(link.peer()), text));
@@ -249,9 +245,9 @@ async fn see_off<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link, end: End) 
 }
 
 /// Writes whatever waits for a client, all of it in one call where it fits; until it falls behind.
-async fn writing<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<End> {
+async fn writing<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link) -> Result<End> {
     loop {
-        let turn = poll_fn(|context| match lock(table).turn(seat, context.waker()) {
+        let turn = poll_fn(|context| match table.borrow().turn(seat, context.waker()) {
             Turn::Wait => Poll::Pending,
             turn => Poll::Ready(turn),
         });
@@ -259,37 +255,38 @@ async fn writing<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<
             return Ok(End::Fell);
         }
         let fell =
-            poll_fn(|context| if lock(table).fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
+            poll_fn(|context| if table.borrow().fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
         tokio::select! {
             biased;
-            sent = link.send_pieces(|write| lock(table).write(seat, write)) => sent?,
+            sent = link.send_pieces(|write| table.borrow().write(seat, write)) => sent?,
             () = fell => return Ok(End::Fell),
         }
     }
 }
 
-async fn flush<S: Seats>(table: &Mutex<S>, seat: Seat, link: &Link) -> Result<()> {
-    while !lock(table).is_drained(seat) {
-        link.send_pieces(|write| lock(table).write(seat, write)).await?;
+async fn flush<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link) -> Result<()> {
+    while !table.borrow().is_drained(seat) {
+        link.send_pieces(|write| table.borrow().write(seat, write)).await?;
     }
     Ok(())
 }
 
 /// Gives what a client sends to the others.
-async fn relay(broker: &Mutex<Broker>, seat: Seat, link: &Link) -> Result<End> {
+async fn relay(broker: &OneThread<Broker>, seat: Seat, link: &Link) -> Result<End> {
     loop {
-        let free = poll_fn(
-            |context| {
-                if lock(broker).may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
-            },
-        );
+        let free =
+            poll_fn(
+                |context| {
+                    if broker.borrow().may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+                },
+            );
         if tokio::time::timeout(PATIENCE, free).await.is_err() {
-            lock(broker).drop_full(Instant::now());
+            broker.borrow().drop_full(Instant::now());
             continue;
         }
         let goes_on = link.recv(|got| match got {
             Got::Bytes(bytes) => {
-                lock(broker).relay(seat, bytes, Instant::now());
+                broker.borrow().relay(seat, bytes, Instant::now());
                 true
             }
             Got::Eof => false,
