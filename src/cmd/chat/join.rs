@@ -12,7 +12,7 @@ use super::password;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{OutputArgs, PeerAddress};
 use crate::cmd::{Context, Runnable};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
 use crate::net::dial::Dial;
 use crate::out::{self, OutConfig};
@@ -67,6 +67,9 @@ impl Runnable for Join {
 
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;
+        if self.output.raw {
+            return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
+        }
         let options = self.socket.options();
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
         let dial = || Dial {
@@ -88,8 +91,9 @@ impl Runnable for Join {
         if !self.output.json && !self.output.hex() && io::stdin().is_terminal() && io::stdout().is_terminal() {
             let mut front = Front::begin()?;
             let input = front.input();
-            let exit = join(input.as_fd()).run(&mut front)?;
-            return Ok(front.end().unwrap_or(exit));
+            let end = join(input.as_fd()).run(&mut front);
+            let left = front.end();
+            return end.map(|exit| left.unwrap_or(exit));
         }
         let mut face = Pipe { json: self.output.json, silent: self.output.hex(), sink: context.sink.clone() };
         join(io::stdin().as_fd()).run(&mut face)

@@ -101,6 +101,20 @@ enum Stage {
 struct Room {
     members: Vec<Seat>,
     history: VecDeque<Arc<[u8]>>,
+    /// What the history takes, in bytes.
+    size: usize,
+}
+
+impl Room {
+    /// Keeps a line for those who come later; no more of them than a newcomer can be expected to take at once.
+    fn remember(&mut self, piece: Arc<[u8]>, rules: &Rules) {
+        self.size += piece.len() + OVERHEAD;
+        self.history.push_back(piece);
+        while self.history.len() > rules.history || self.size > rules.queue / 2 {
+            let Some(first) = self.history.pop_front() else { return };
+            self.size -= first.len() + OVERHEAD;
+        }
+    }
 }
 
 impl Rooms {
@@ -331,10 +345,7 @@ impl Rooms {
         if self.rules.history > 0
             && let Some(room) = self.rooms.get_mut(&room)
         {
-            while room.history.len() >= self.rules.history {
-                room.history.pop_front();
-            }
-            room.history.push_back(piece.clone());
+            room.remember(piece.clone(), &self.rules);
         }
         self.spread(&room, seat, &piece);
     }
@@ -419,14 +430,7 @@ impl Rooms {
         let key: Arc<str> = room.into();
         let others = self.rooms.entry(key.clone()).or_default();
         others.members.push(seat);
-        // No more than a newcomer can be expected to take at once.
-        let mut size = 0;
-        let fits = |piece: &&Arc<[u8]>| {
-            size += piece.len() + OVERHEAD;
-            size <= self.rules.queue / 2
-        };
-        let mut history: Vec<Arc<[u8]>> = others.history.iter().rev().take_while(fits).cloned().collect();
-        history.reverse();
+        let history: Vec<Arc<[u8]>> = others.history.iter().cloned().collect();
         self.member(seat).room = key.clone();
         let (name, _) = self.who(seat);
         let here = self.names_in(&key, Some(seat), NAMES.0);

@@ -149,6 +149,16 @@ fn history_is_told_to_who_joins_and_is_bounded() {
     hall.says(b, "b");
     let (_, rest) = hall.hears(b).split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert_eq!(rest, "-- history: 2 lines\n[lobby] <a> two\n[lobby] * a three\n");
+    // In bytes too: no newcomer falls behind before it could read.
+    let mut hall = Hall::new(Rules { history: 1000, ..RULES });
+    let a = hall.person("a");
+    for _ in 0..1000 {
+        hall.says(a, &"x".repeat(80));
+    }
+    let b = hall.enter();
+    hall.says(b, "b");
+    assert!(hall.0.member(b).queue.size() < RULES.queue);
+    assert!(hall.hears(b).contains("-- history: 16 lines\n"));
 }
 
 #[test]
