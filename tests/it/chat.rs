@@ -23,6 +23,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         people_at_terminals_and_one_on_nc [NcOpenbsd, Setsid],
         a_person_types_while_others_talk [Setsid],
         tab_completes_names [Setsid],
+        a_person_is_asked_and_comes_back [Setsid],
         a_pipe_and_a_bot,
         a_pipe_that_may_not_come_in,
         a_connection_that_is_lost_comes_back,
@@ -38,6 +39,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         over_a_unix_socket,
         raw_is_byte_for_byte,
         raw_waits_for_nobody_who_does_not_read [] 300,
+        raw_drops_a_stopped_client [] 120,
         r24_one_that_vanishes_stops_nobody,
         flags_that_do_not_fit,
     ]
@@ -227,6 +229,47 @@ fn a_person_types_while_others_talk(t: &Ctx) {
     pty.keys("\x03");
     proc.wait().code(130);
     other.hears("[lobby] -- ann left");
+}
+
+fn a_person_is_asked_and_comes_back(t: &Ctx) {
+    fs::write(t.path("password"), "open sesame").unwrap();
+    fs::set_permissions(t.path("password"), fs::Permissions::from_mode(0o600)).unwrap();
+    let address = format!("{}:2023", t.loopback());
+    let file = t.file("password");
+    let start = || t.sockkit(&["chat", "serve", "-q", "--password-file", &file]).args(&[&address]).server();
+    let mut server = start();
+    let mut pty = Pty::open();
+    let cmd = t.sockkit(&["chat", "join", "--color", "never", &address]).under(&["setsid", "-c"]);
+    let cmd = cmd.env("TERM", "xterm").stdin(In::Fd(pty.side())).stdout(Out::Fd(pty.side())).stderr(pty.side());
+    let mut proc = cmd.spawn();
+    for (asked, answer) in [("password", "wrong"), ("password", "open sesame"), ("name", "a b"), ("name", "ann")] {
+        let times = if matches!(answer, "wrong" | "a b") { 1 } else { 2 };
+        poll_until(&format!("question {times} for the {asked}"), || {
+            (pty.screen.text().matches(&format!("[type the {asked}]")).count() >= times).then_some(())
+        });
+        let_pass(Duration::from_millis(100));
+        pty.keys(&format!("{answer}\r"));
+    }
+    wait_for(&pty, "you are ann in lobby");
+    server.signal(Signal::TERM);
+    server.wait().code(143);
+    wait_for(&pty, "[the connection is lost (the other side ended); next try in 500ms]");
+    // The password was typed by hand: it is asked for again, and the name is known.
+    let server = start();
+    wait_for(&pty, "[the connection is there again]");
+    let screen = pty.screen.clone();
+    let times = |text: &str| uncoloured(&screen.text()).matches(text).count();
+    poll_until("the third question", || (times("[type the password]") == 3).then_some(()));
+    pty.keys("open sesame\r");
+    poll_until("a second welcome", || (times("you are ann in lobby") == 2).then_some(()));
+    drop(server);
+    // A server that is killed takes nothing with it but the connection; Ctrl-D leaves also while there is none.
+    poll_until("a second loss", || (times("the connection is lost") == 2).then_some(()));
+    pty.keys("\x04");
+    proc.wait().code(0);
+    let text = pty.screen.text();
+    let seen = ["connected to", "[the connection is there again]"].map(|words| text.find(words).is_some());
+    assert_eq!(seen, [true, true], "{text}");
 }
 
 fn tab_completes_names(t: &Ctx) {
@@ -696,6 +739,29 @@ fn raw_waits_for_nobody_who_does_not_read(t: &Ctx) {
     let got = read_until_end(&mut stalled);
     assert!((got.len() as u64) < total);
     data.check(0, &got).unwrap();
+}
+
+fn raw_drops_a_stopped_client(t: &Ctx) {
+    let _alone = one_bulk_at_a_time();
+    let data = Data::new(91);
+    let total = 24 << 20;
+    let server = serve(t, &["--raw"]);
+    let address = format!("127.0.0.1:{}", server.port());
+    let receive = |out| t.connect(&["-q", "--recv-only", &address]).stdout(out).spawn();
+    let (stopped, mut reader) = (receive(Out::Null), receive(Out::Check(data)));
+    poll_until("both of them", || (server.fds() >= 4 + 2).then_some(()));
+    let_pass(Duration::from_millis(200));
+    stopped.signal(Signal::STOP);
+    stopped.wait_stopped();
+    t.connect(&["-q", "--send-only", &address]).stdin(In::Fd(source(t, data, total))).spawn().wait().code(0);
+    server.signal(Signal::TERM);
+    reader.wait().stdout_len(total);
+}
+
+/// A file of so many bytes, open for reading.
+fn source(t: &Ctx, data: Data, total: u64) -> std::os::fd::OwnedFd {
+    fs::write(t.path("data"), data.bytes(usize::try_from(total).unwrap())).unwrap();
+    fs::File::open(t.path("data")).unwrap().into()
 }
 
 fn r24_one_that_vanishes_stops_nobody(t: &Ctx) {

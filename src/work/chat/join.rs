@@ -423,7 +423,7 @@ impl<'a> Visit<'a> {
 
     fn ask(&mut self, face: &mut dyn Face, prompt: &str, why: &str) -> Result<()> {
         // After a break the room may not have noticed yet that we are gone: then the name is still ours.
-        if self.again {
+        if self.again && prompt == ASK_NAME {
             let _ = self.conn.shutdown_write();
             return Ok(());
         }
