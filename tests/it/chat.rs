@@ -800,6 +800,7 @@ fn flags_that_do_not_fit(t: &Ctx) {
         t.sockkit(&["chat", "serve"]).args(args).run(b"").code(2);
     }
     t.sockkit(&["chat"]).run(b"").code(2);
+    t.sockkit(&["chat", "join", "-u", "127.0.0.1:1"]).run(b"").code(2);
     t.sockkit(&["chat", "join", "--raw", "127.0.0.1:1"]).run(b"").code(2);
     t.sockkit(&["chat", "leave"]).run(b"").code(2);
     fs::write(t.path("empty"), "\n").unwrap();

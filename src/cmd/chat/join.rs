@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::password;
+use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{OutputArgs, PeerAddress};
 use crate::cmd::{Context, Runnable};
@@ -28,13 +28,13 @@ pub(super) struct Join {
     #[command(flatten)]
     address: PeerAddress,
     /// The name to have; without one a person is asked, and a pipe is a guest
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Chat")]
     name: Option<String>,
     /// Say the password in the first line of this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Chat")]
     password_file: Option<PathBuf>,
     /// When the connection is lost, leave
-    #[arg(long)]
+    #[arg(long, help_heading = "Chat")]
     no_reconnect: bool,
     /// Give up if there is no connection in this time, resolving included
     #[arg(short = 'w', long, value_name = "DUR", default_value = "10s", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
@@ -66,7 +66,7 @@ impl Runnable for Join {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let endpoint = self.address.endpoint()?;
+        let endpoint = stream(self.address.endpoint()?)?;
         if self.output.raw {
             return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
         }

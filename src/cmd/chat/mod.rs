@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 use super::{Context, Failure, Subcommand, subcommand};
+use crate::addr::{Endpoint, Transport, UnixKind};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 
@@ -38,6 +39,16 @@ fn run(matches: &ArgMatches) -> Result<Exit, Failure> {
     let (name, matches) = matches.subcommand().expect("a part is required");
     let part = PARTS.iter().find(|part| word(part) == name).expect("clap knows no others");
     (part.run)(matches)
+}
+
+/// The address, if it can be one of a stream.
+fn stream(endpoint: Endpoint) -> Result<Endpoint> {
+    let fits = match &endpoint {
+        Endpoint::Inet(inet) => inet.transport != Transport::Udp,
+        Endpoint::Unix(unix) => unix.kind == UnixKind::Stream,
+        _ => true,
+    };
+    if fits { Ok(endpoint) } else { Err(Error::usage(format!("a chat is for streams, which {endpoint} is not"))) }
 }
 
 /// The first line of a password file. One that everybody can read is warned of.

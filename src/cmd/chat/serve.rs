@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::password;
-use crate::addr::{Endpoint, Transport, UnixKind};
+use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs, number};
 use crate::cmd::{Context, Runnable, serving};
@@ -80,14 +79,7 @@ impl Runnable for Serve {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let stream = match self.address.endpoint()? {
-            Endpoint::Inet(inet) => inet.transport != Transport::Udp,
-            Endpoint::Unix(unix) => unix.kind == UnixKind::Stream,
-            _ => true,
-        };
-        if !stream {
-            return Err(Error::usage(format!("a chat is for streams, which {} is not", self.address.endpoint()?)));
-        }
+        stream(self.address.endpoint()?)?;
         let queue = usize::try_from(self.chat.queue).unwrap_or(usize::MAX);
         let chat = if self.output.raw { Chat::raw(queue) } else { self.chat.rooms(queue, context)? };
         let Self { address, socket, serving, timeouts, .. } = self;
