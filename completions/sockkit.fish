@@ -28,8 +28,8 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -s h -l help -d 'Print hel
 complete -c sockkit -n "__fish_sockkit_needs_command" -s V -l version -d 'Print version'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes'
-complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print a completion script'
@@ -37,7 +37,8 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Write the 
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s p -l port -d 'The port of an address without one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l count -d 'End after N sessions' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
@@ -50,6 +51,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sh -d 'The sa
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output-dir -d 'Write what comes to a file in DIR, one for each connection' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l greeting -d 'Send TEXT when somebody has connected (with any handler that talks)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close-on -d 'End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line-delay -d 'Pause before each command that sends, but the first' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-timeout -d 'End a connection on which nothing is received' -r
@@ -108,7 +114,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -121,12 +127,14 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 4 -d 'IPv4 on
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s k -l keep-open -d 'Go on after the first connection'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l discard -d 'Read and drop'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close -d 'Say who came, and close'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-accept -d 'Accept nobody, and show the queue fill'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s I -l repl -d 'Talk through a line editor'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line -d 'A message is a line, not what one read returns (with --reply, --discard)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keep-going -d 'Go on after a command that failed, and count'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
@@ -160,6 +168,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l eol -d 'What
 crlf\t'CR LF, as SMTP and HTTP want it'
 none\t'Nothing, as the tutorials\' servers want it'"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -209,7 +222,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -230,6 +243,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l no-shutdown 
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stay -d 'When the peer ends, go on until stdin ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l crlf -d 'Send CR LF for each LF of stdin'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l append -d 'Add to the end of that file'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l keep-going -d 'Go on after a command that failed, and count'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -245,8 +259,18 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l hex -d 'Show
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l raw -d 'Show control bytes to a terminal as they are'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l delay -d 'Wait before each answer' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l chunk -d 'Answer in pieces of N bytes, each written on its own; of a datagram or packet, each one of its own' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l drip -d 'Answer no faster than so many bytes in so much time: 10/s, 1k/100ms' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reset-after -d 'Reset the connection (RST) when N bytes have been answered, and have arrived (TCP)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l close-after -d 'Close the connection (FIN) when N bytes have been answered' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stall -d 'Hang: answers: read and drop all, never answer; reads: do not even read' -r -f -a "answers\t''
+reads\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l corrupt -d 'Flip a bit of each byte with this probability, 0 to 1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l seed -d 'Damage the same bytes as another run with this seed (-v tells it where none is given)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'End after N sessions' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
@@ -306,7 +330,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -318,6 +342,8 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l never-accept -d 'Accept nobody, and show the queue fill'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
@@ -334,8 +360,16 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l hex -d 'Show pa
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l raw -d 'Show control bytes to a terminal as they are'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l format -d 'How the time is written; daytime and rfc868 have no place for the message [default: ctime; of --query, whichever fits]' -r -f -a "ctime\t''
+rfc3339\t''
+unix\t''
+unix-ms\t''
+daytime\t''
+rfc868\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-timeout -d 'Of --query: give up if there is no connection in this time, resolving included [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
@@ -395,7 +429,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -407,6 +441,9 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l on-connect -d 'Tell the time to whoever connects, and close (RFC 867, RFC 868); over UDP, to each datagram'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l query -d 'Ask the time server at ADDR, and show how its clock stands to ours'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
@@ -436,7 +473,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l burst -d 'Lines that a client may send at once [default: 40]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l queue -d 'What may wait for a client that does not read, before it is dropped' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l count -d 'End after N sessions' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
@@ -496,7 +534,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -508,6 +546,7 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
@@ -577,7 +616,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -660,7 +699,7 @@ westwood\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
@@ -691,8 +730,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l hel
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay completions man help" -f -a "completions" -d 'Print a completion script'

@@ -24,7 +24,7 @@ pub enum Exit {
     Failed,
     /// Flags, address or script do not parse.
     Usage,
-    /// An expectation was not met.
+    /// An `expect`, or another check, was not met.
     Expectation,
     /// The name does not resolve.
     Resolve,
@@ -143,6 +143,10 @@ pub enum Phase {
     Running,
     /// A timer: open, but no progress.
     Waiting,
+    /// Waiting for what a script expects.
+    Expecting,
+    /// Running a command of a script.
+    Scripting,
 }
 
 impl fmt::Display for Phase {
@@ -163,6 +167,8 @@ impl fmt::Display for Phase {
             Self::File => "using a file",
             Self::Running => "running a program",
             Self::Waiting => "waiting",
+            Self::Expecting => "expecting",
+            Self::Scripting => "running the script",
         })
     }
 }
@@ -220,12 +226,32 @@ pub enum Fact {
         /// Its value now.
         value: String,
     },
+    /// The address as it was typed, where the failure is about another: a peer's, or that of a built-in one.
+    Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
     /// How many descriptors this process may have open (RLIMIT_NOFILE, getrlimit(2)).
     Descriptors {
         /// The soft limit.
         limit: u64,
+    },
+    /// The command of a script that failed.
+    Line {
+        /// The script's name.
+        script: String,
+        /// The line, from 1.
+        line: usize,
+        /// That line's text.
+        text: String,
+        /// The command's bytes in that text.
+        at: std::ops::Range<usize>,
+    },
+    /// What came in the place of what a script expected, that no command had taken.
+    Came {
+        /// How many bytes.
+        bytes: usize,
+        /// The last of them.
+        last: Vec<u8>,
     },
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
@@ -436,23 +462,39 @@ impl From<Misread> for Error {
 /// One line, without the cause and the hint that `out::explain` adds.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fact in &self.facts {
+            if let Fact::Line { script, line, .. } = fact {
+                write!(f, "{script}:{line}: ")?;
+            }
+        }
         write!(f, "{}", self.phase)?;
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;
         }
-        // What a time limit means depends on what was waited for.
-        if let Cause::TimedOut { limit, after } = &self.cause {
-            let after = humantime::format_duration(*after);
-            return match self.phase {
-                _ if *limit == "--deadline" => write!(f, ": the whole run may take {after} ({limit})"),
-                Phase::Resolving | Phase::Connecting => write!(f, ": no answer within {after} ({limit})"),
-                Phase::Accepting => write!(f, ": nobody came within {after} ({limit})"),
-                Phase::Receiving => write!(f, ": nothing came for {after} ({limit})"),
-                Phase::Sending => write!(f, ": the peer took nothing for {after} ({limit})"),
-                _ => write!(f, ": {}", self.cause),
-            };
+        write!(f, ": {}", self.answer())
+    }
+}
+
+impl Error {
+    /// What came instead of success, without phase and address.
+    fn answer(&self) -> String {
+        match &self.cause {
+            // What a time limit means depends on what was waited for.
+            Cause::TimedOut { limit, after } => {
+                let after = humantime::format_duration(*after);
+                match (self.phase, *limit) {
+                    (_, "--deadline") => format!("the whole run may take {after} ({limit})"),
+                    (Phase::Resolving | Phase::Connecting, _) => format!("no answer within {after} ({limit})"),
+                    (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
+                    (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
+                    (Phase::Sending, _) | (_, "--send-timeout") => {
+                        format!("the peer took nothing for {after} ({limit})")
+                    }
+                    _ => self.cause.to_string(),
+                }
+            }
+            cause => cause.to_string(),
         }
-        write!(f, ": {}", self.cause)
     }
 }
 
@@ -467,8 +509,8 @@ impl fmt::Display for Cause {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
             }
             Self::Attempts(attempts) => {
-                let first = attempts.first().map(|attempt| attempt.cause.to_string()).unwrap_or_default();
-                if attempts.iter().all(|attempt| attempt.cause.to_string() == first) {
+                let first = attempts.first().map(Error::answer).unwrap_or_default();
+                if attempts.iter().all(|attempt| attempt.answer() == first) {
                     write!(f, "{first} (all {} addresses)", attempts.len())
                 } else {
                     write!(f, "all {} addresses failed", attempts.len())
@@ -504,6 +546,8 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
+        // connect(2) of a route that throws packets away (ip-route(8), blackhole).
+        libc::EINVAL if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Inet(_))) => Exit::Unreachable,
         libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Connecting => Exit::Unreachable,
         libc::ETIMEDOUT if phase == Phase::Connecting => Exit::ConnectTimeout,
         libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT
@@ -560,5 +604,17 @@ mod tests {
         assert_eq!(exit(Phase::Connecting, &tcp, libc::ETIMEDOUT), Exit::ConnectTimeout);
         assert_eq!(exit(Phase::Receiving, &tcp, libc::ETIMEDOUT), Exit::Reset);
         assert_eq!(exit(Phase::Connecting, &unix, libc::ENOENT), Exit::Unreachable);
+        assert_eq!(exit(Phase::Connecting, &tcp, libc::EINVAL), Exit::Unreachable);
+        assert_eq!(exit(Phase::Connecting, &unix, libc::EINVAL), Exit::Failed);
+        assert_eq!(exit(Phase::Binding, &tcp, libc::EINVAL), Exit::Failed);
+    }
+
+    #[test]
+    fn attempts_say_in_one_line_what_each_says() {
+        let endpoint: Endpoint = "example.org:80".parse().unwrap();
+        let silent =
+            || Error::timed_out(Phase::Connecting, Some(&endpoint), "--connect-timeout", Duration::from_secs(1));
+        let all = Error::attempts(&endpoint, vec![silent(), silent()]).to_string();
+        assert_eq!(all, "connecting, example.org:80: no answer within 1s (--connect-timeout) (all 2 addresses)");
     }
 }

@@ -201,6 +201,50 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         overflows: Option<u64>,
     },
+    /// How a server stands, when it is asked (SIGUSR1) and at its end (`--stats`).
+    Stats {
+        /// Sessions under way.
+        sessions: u64,
+        /// Sessions since the start, these included.
+        total: u64,
+        /// Bytes sent in all of them.
+        sent: u64,
+        /// Bytes received in all of them.
+        received: u64,
+        /// Peers that `--allow` or `--deny` turned away.
+        denied: u64,
+        /// How many times a connection had to wait for lack of descriptors or memory.
+        exhausted: u64,
+        /// Since it began to serve.
+        #[serde(serialize_with = "seconds")]
+        uptime: Duration,
+    },
+    /// What a time server said, and how its clock stands to ours.
+    Time {
+        /// Its time, in UTC (RFC 3339).
+        server: &'a str,
+        /// The form that it came in, as `--format` names it.
+        format: &'static str,
+        /// How far its clock is ahead of ours, in seconds; negative: behind.
+        offset: f64,
+        /// How far that may be wrong, in seconds.
+        uncertainty: f64,
+        /// From the question to the answer.
+        #[serde(serialize_with = "seconds")]
+        round_trip: Duration,
+    },
+    /// A script's expectation was met, or was not.
+    Expect {
+        /// What was expected: the text or expression as it reads in a script, `eof`, `reset`, `silence`.
+        pattern: &'a str,
+        /// Whether it came.
+        matched: bool,
+        /// How long that took.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+        /// The line of the script, from 1.
+        line: usize,
+    },
     /// A handler program ended.
     Child {
         /// Its process.

@@ -14,7 +14,7 @@
 //!
 //! What holds (and `tests/tidy.rs` looks after):
 //!
-//! - Only [`out`] prints events, and only the stdio handler writes payload to stdout.
+//! - Only [`out`] prints events, and only the handlers on stdin and stdout write payload there, or [`repl`] to its terminal.
 //! - clap stays on floor 5, colored in [`out`] and [`repl`], rustyline in [`repl`].
 //! - `unsafe` and `cfg(target_os)` stay in [`sys`], exit numbers in [`error`].
 //! - [`work`] and [`out`] never meet; both know [`event`].

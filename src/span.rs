@@ -6,6 +6,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::text::is_hazard;
+
 /// Text that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misread {
@@ -38,11 +42,7 @@ impl Misread {
 impl fmt::Display for Misread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid {}: {}", self.what, self.message)?;
-        // A control character would break the picture, and could drive the terminal.
-        let shown: String = self.input.chars().map(one_column).collect();
-        let column = self.input.get(..self.at.start).map_or(0, |before| before.chars().count());
-        let width = self.input.get(self.at.clone()).map_or(0, |part| part.chars().count()).max(1);
-        write!(f, "\n  {shown}\n  {:column$}{}", "", "^".repeat(width))?;
+        write!(f, "\n{}", picture(&self.input, &self.at))?;
         for (nth, hint) in self.hints.iter().enumerate() {
             write!(f, "\n{} {hint}", if nth == 0 { "try:" } else { " or:" })?;
         }
@@ -52,8 +52,59 @@ impl fmt::Display for Misread {
 
 impl std::error::Error for Misread {}
 
-fn one_column(c: char) -> char {
-    if c.is_control() { '\u{fffd}' } else { c }
+/// The widest line that is shown whole, in columns. Of a longer one the part around the place is shown.
+const WIDEST: usize = 160;
+
+/// The text and a caret under the bytes `at` of it: two lines, indented. Wide characters take their two columns.
+#[must_use]
+pub fn picture(input: &str, at: &Range<usize>) -> String {
+    let start = at.start.min(input.len());
+    let (before, rest) = input.split_at_checked(start).unwrap_or((input, ""));
+    let (part, after) = rest.split_at_checked(at.end.saturating_sub(start).min(rest.len())).unwrap_or((rest, ""));
+    let [mut before, mut part, mut after] = [before, part, after].map(shown);
+    if before.width() + part.width() + after.width() > WIDEST {
+        // What stands in front tells more than what follows.
+        before = keep_end(before, WIDEST / 2);
+        part = keep_start(part, WIDEST / 4);
+        after = keep_start(after, WIDEST / 4);
+    }
+    let (column, width) = (before.width(), part.width().max(1));
+    format!("  {before}{part}{after}\n  {:column$}{}", "", "^".repeat(width))
+}
+
+/// A character that moves the cursor would break the picture, and could drive the terminal.
+fn shown(text: &str) -> String {
+    let safe = |c| match c {
+        '\t' => ' ',
+        c if is_hazard(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(safe).collect()
+}
+
+fn keep_start(text: String, columns: usize) -> String {
+    if text.width() <= columns {
+        return text;
+    }
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width < columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+fn keep_end(text: String, columns: usize) -> String {
+    if text.width() <= columns {
+        return text;
+    }
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width < columns
+    };
+    let kept: Vec<char> = text.chars().rev().take_while(fits).collect();
+    ['…'].into_iter().chain(kept.into_iter().rev()).collect()
 }
 
 #[cfg(test)]
@@ -79,5 +130,34 @@ mod tests {
     fn control_characters_are_not_obeyed() {
         let misread = Misread::new("address", "a\x1b[31mb", 1..2, "no control characters");
         assert!(!misread.to_string().contains('\x1b'));
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(picture("收到 x", &(7..8)), "  收到 x\n       ^");
+        assert_eq!(picture("收到 x", &(3..6)), "  收到 x\n    ^^");
+        assert_eq!(picture("e\u{301}x", &(3..4)), "  e\u{301}x\n   ^");
+        assert_eq!(picture("\tx", &(1..2)), "   x\n   ^");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        for wide in ["a", "收"] {
+            let text = format!("{}!{}", wide.repeat(5000), wide.repeat(5000));
+            let at = wide.len() * 5000;
+            let picture = picture(&text, &(at..at + 1));
+            let (line, caret) = picture.split_once('\n').unwrap();
+            assert!(line.width() <= WIDEST + 2, "{line}");
+            let before = line.split_once('!').unwrap().0;
+            assert_eq!(caret.find('^'), Some(before.width()));
+            assert!(line.starts_with("  …") && line.ends_with('…'));
+        }
+    }
+
+    #[test]
+    fn any_place_has_a_picture() {
+        for at in [0..0, 1..2, 4..9, 9..12, 2..2] {
+            assert!(picture("a收b", &at).contains('^'));
+        }
     }
 }

@@ -80,7 +80,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, Misread> {
         if unit.is_empty() && !bare {
             return Err(misread(unit, "the unit is missing; there are ms, s, m, h, d and more").hint("1h 30m"));
         }
-        let part = format!("{}{}", &text[number.clone()], if bare { "s" } else { &text[unit.clone()] });
+        // `.5` is how bc(1) and many people write it.
+        let zero = if text[number.clone()].starts_with('.') && number.len() > 1 { "0" } else { "" };
+        let part = format!("{zero}{}{}", &text[number.clone()], if bare { "s" } else { &text[unit.clone()] });
         let (length, end) = match humantime::parse_duration(&part) {
             Ok(length) => (length, if unit.is_empty() { number.end } else { unit.end }),
             Err(humantime::DurationError::UnknownUnit { .. }) => {
@@ -101,6 +103,63 @@ pub fn parse_duration(text: &str) -> Result<Duration, Misread> {
     Ok(total)
 }
 
+/// So many bytes in so much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// At least one.
+    pub bytes: u64,
+    /// More than nothing.
+    pub per: Duration,
+}
+
+/// Reads a rate, a size and a duration: `1k/100ms`, `10/2` (in two seconds), `10/s` (in one).
+///
+/// # Errors
+/// Anything else, no bytes at all, and no time at all.
+pub fn parse_rate(text: &str) -> Result<Rate, Misread> {
+    let misread = |at, message: &str| Misread::new("rate", text, at, message).hint("1k/100ms").hint("10/s");
+    let Some((size, time)) = text.split_once('/') else {
+        return Err(misread(text.len()..text.len(), "a rate is BYTES/DURATION"));
+    };
+    let bytes = parse_size(size).map_err(|error| within(error, text, 0))?;
+    if bytes == 0 {
+        return Err(misread(0..size.len(), "at this rate nothing would ever be sent"));
+    }
+    let after = size.len() + 1;
+    let bare = time.starts_with(|c: char| c.is_ascii_alphabetic());
+    let per = if bare { parse_duration(&format!("1{time}")) } else { parse_duration(time) };
+    let per = per.map_err(|mut error| {
+        if bare {
+            // The 1 was ours, and the complaint is not about that.
+            let end = error.at.end.saturating_sub(1);
+            error.at = error.at.start.saturating_sub(1)..if end == 0 { time.len() } else { end };
+        }
+        within(error, text, after)
+    })?;
+    if per.is_zero() {
+        return Err(misread(after..text.len(), "in no time at all there is no rate"));
+    }
+    Ok(Rate { bytes, per })
+}
+
+/// Reads a probability: a number from 0 to 1.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_probability(text: &str) -> Result<f64, Misread> {
+    let misread = |at, message: &str| Misread::new("probability", text, at, message).hint("0.01");
+    // Rust's own parser takes a sign, `inf`, `NaN` and more.
+    let digits = run(text, 0, |c| c.is_ascii_digit() || c == '.');
+    if digits.end < text.len() || text.is_empty() {
+        return Err(misread(first_char(text, digits.end), "a number from 0 to 1 belongs here"));
+    }
+    match text.parse::<f64>() {
+        Ok(number) if number <= 1.0 => Ok(number),
+        Ok(_) => Err(misread(0..text.len(), "it goes from 0 (never) to 1 (always)")),
+        Err(_) => Err(misread(0..text.len(), "not a number")),
+    }
+}
+
 /// Writes a duration so that [`parse_duration`] reads the same one: `1h30m`, `500ms`.
 #[must_use]
 pub fn print_duration(duration: Duration) -> String {
@@ -113,7 +172,10 @@ pub fn print_duration(duration: Duration) -> String {
 /// Anything else, and a number outside `range`.
 pub fn parse_number(what: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64, Misread> {
     let misread = |at, message: String| Misread::new(what, text, at, message);
-    let bounds = format!("from {} to {}", range.start(), range.end());
+    let bounds = match range.end() {
+        &u64::MAX => format!("from {} on", range.start()),
+        end => format!("from {} to {end}", range.start()),
+    };
     if text.is_empty() {
         return Err(misread(0..0, format!("it is empty; a number {bounds} belongs here")));
     }
@@ -202,6 +264,9 @@ mod tests {
             (" 2 ", 2000),
             ("2 min", 120_000),
             ("0.001", 1),
+            (".5", 500),
+            (".5s", 500),
+            ("1m .5s", 60_500),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
@@ -216,7 +281,9 @@ mod tests {
             ("2x", 1..2),
             ("2s 3", 4..4),
             ("1 2", 2..2),
-            (".5", 0..2),
+            (".", 0..1),
+            ("..5", 0..3),
+            (".s", 0..1),
             ("1.2.3", 0..5),
             ("1000000000000000000", 0..19),
             ("99999999999999999999", 0..20),
@@ -237,10 +304,49 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rates() {
+        let rate = |bytes, millis| Ok(Rate { bytes, per: Duration::from_millis(millis) });
+        for (text, bytes, millis) in
+            [("1k/100ms", 1024, 100), ("10/2", 10, 2000), ("10/s", 10, 1000), ("1/min", 1, 60_000)]
+        {
+            assert_eq!(parse_rate(text), rate(bytes, millis), "{text}");
+        }
+        for (text, at) in [
+            ("", 0..0),
+            ("10", 2..2),
+            ("/s", 0..0),
+            ("10/", 3..3),
+            ("0/s", 0..1),
+            ("10/0", 3..4),
+            ("-1/s", 0..1),
+            ("10/-1", 3..4),
+            ("10/x", 3..4),
+            ("10/1x", 4..5),
+            ("10/s/s", 3..6),
+            ("1q/s", 1..2),
+        ] {
+            assert_eq!(parse_rate(text).unwrap_err().at, at, "{text}");
+        }
+    }
+
+    #[test]
+    fn probabilities() {
+        for (text, number) in [("0", 0.0), ("1", 1.0), ("0.01", 0.01), (".5", 0.5), ("1.0", 1.0)] {
+            assert_eq!(parse_probability(text), Ok(number), "{text}");
+        }
+        for (text, at) in
+            [("", 0..0), ("-1", 0..1), ("1.1", 0..3), ("NaN", 0..1), ("1e-3", 1..2), ("1%", 1..2), ("0..1", 0..4)]
+        {
+            assert_eq!(parse_probability(text).unwrap_err().at, at, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[-+.0-9a-zA-Zµ \u{a0}]{0,24}|\\PC*") {
             for misread in [parse_size(&text).err(), parse_duration(&text).err(),
+                            parse_rate(&text).err(), parse_probability(&text).err(),
                             parse_number("number", &text, 0..=u64::MAX).err()].into_iter().flatten() {
                 prop_assert!(misread.input.get(misread.at.clone()).is_some(), "{misread:?}");
             }

@@ -345,7 +345,7 @@ impl<'t> Reader<'_, 't> {
             return self.hint(misread, [format!("{head}:{}", second.text)]);
         }
         let misread = self.fail(second.range(), "a second port");
-        self.hint(misread, [first.text, second.text].map(|port| format!("{head}:{port}")))
+        self.hint(misread, [first.text, second.text].map(|port| format!("{head}:{}", port.trim_start_matches(':'))))
     }
 }
 

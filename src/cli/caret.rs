@@ -4,10 +4,28 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What clap says, with the command line and a caret under the place, where it is a place.
+use super::habits::{self, Hint};
+
+/// What clap says, with the command line and a caret under the place, where it is a place, and with what was probably
+/// meant. `parses` tells whether a line is one of ours.
 #[must_use]
-pub fn with_caret(error: &clap::Error, argv: &[OsString]) -> String {
+pub fn with_caret(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[String]) -> bool) -> String {
+    let text = pictured(error, argv);
+    let Some(Hint { note, tries }) = habits::hint(error, argv, parses) else { return text };
+    let note = note.map(|note| format!("{note}\n"));
+    let tries = tries.into_iter().map(|line| format!("try: {line}\n"));
+    let hint: String = note.into_iter().chain(tries).collect();
+    // In the place of clap's own guess, which knows nothing of nc.
+    let (front, usage) = text.split_once("\nUsage:").unwrap_or((&text, ""));
+    let front = front.split_once("\n\n  tip:").map_or(front, |(front, _)| front).trim_end_matches('\n');
+    format!("{front}\n{hint}\nUsage:{usage}")
+}
+
+fn pictured(error: &clap::Error, argv: &[OsString]) -> String {
     let text = error.render().to_string();
+    let text = not_utf8(error, argv).map_or(text.clone(), |(name, _)| {
+        text.replacen("invalid UTF-8 was detected in one or more arguments", &format!("{name}: it is not UTF-8"), 1)
+    });
     let Some(wrong) = place(error, argv) else { return text };
     let (mut line, mut column, mut width) = (String::from("sockkit"), 0, 0);
     for (nth, argument) in argv.iter().enumerate().skip(1) {
@@ -28,8 +46,29 @@ pub fn with_caret(error: &clap::Error, argv: &[OsString]) -> String {
     }
 }
 
+/// The argument that should be text and is not: what it is the value of, and where it stands. Of several a flag's
+/// comes first: addresses may be any bytes.
+fn not_utf8(error: &clap::Error, argv: &[OsString]) -> Option<(String, usize)> {
+    if error.kind() != ErrorKind::InvalidUtf8 {
+        return None;
+    }
+    let wrong = || argv.iter().enumerate().skip(1).filter(|(_, argument)| argument.to_str().is_none());
+    let flag = |nth: usize| {
+        let own = argv[nth].to_string_lossy();
+        let before = argv[nth - 1].to_string_lossy();
+        let name = if own.starts_with('-') { own.split('=').next().unwrap_or_default() } else { &before };
+        (nth > 1 && name.starts_with('-') && !name.contains('\u{fffd}')).then(|| name.to_owned())
+    };
+    wrong()
+        .find_map(|(nth, _)| Some((flag(nth)?, nth)))
+        .or_else(|| wrong().next().map(|(nth, _)| ("an argument".to_owned(), nth)))
+}
+
 /// Which argument it is about. Errors in a value show the place in the value themselves.
 fn place(error: &clap::Error, argv: &[OsString]) -> Option<usize> {
+    if let Some((_, nth)) = not_utf8(error, argv) {
+        return Some(nth);
+    }
     let wanted = match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict | ErrorKind::TooManyValues | ErrorKind::NoEquals => {
             error.get(ContextKind::InvalidArg)?
@@ -38,6 +77,11 @@ fn place(error: &clap::Error, argv: &[OsString]) -> Option<usize> {
         ErrorKind::InvalidValue => error.get(ContextKind::InvalidValue)?,
         _ => return None,
     };
+    // Of two that do not go together the other may have been typed in its short form.
+    position(wanted, argv).or_else(|| position(error.get(ContextKind::PriorArg)?, argv))
+}
+
+fn position(wanted: &ContextValue, argv: &[OsString]) -> Option<usize> {
     let ContextValue::String(wanted) = wanted else { return None };
     let name = wanted.split([' ', '=', '[']).next().filter(|name| !name.is_empty())?;
     let is_it = |argument: &OsString| {

@@ -1,6 +1,9 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
 mod caret;
+pub mod faults;
+mod habits;
+mod script;
 pub mod socket_options;
 mod value;
 
@@ -14,6 +17,7 @@ use crate::acl::{Acl, Cidr};
 use crate::addr::{DEFAULT_PORT, Endpoint, IpFamily, Reading};
 use crate::error::{Error, Result};
 use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
+use crate::sys::Stop;
 use crate::text::unescape;
 use crate::value::parse_duration;
 use crate::work::handler::stdio::Show;
@@ -21,7 +25,9 @@ use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
 pub use caret::with_caret;
-pub use value::{events_target, file_mode, number};
+pub use habits::value_apart;
+pub use script::ScriptArgs;
+pub use value::{events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -150,7 +156,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE|fd:N", value_parser = events_target)]
     events: Option<EventsTarget>,
     /// Write both directions to a file with their times, as JSON Lines, for `sockkit replay`
-    #[arg(long, value_name = "FILE", help_heading = "Script")]
+    #[arg(long, value_name = "FILE", help_heading = "Script", value_parser = value::path())]
     record: Option<PathBuf>,
     /// Show payload of both directions as a hex dump
     #[arg(long, conflicts_with = "json")]
@@ -183,7 +189,7 @@ enum ColorArg {
 impl OutputArgs {
     /// How to talk.
     #[must_use]
-    pub fn config(&self, command: &str, start: Instant) -> OutConfig {
+    pub fn config(&self, command: &str, start: Instant, stop: &Stop) -> OutConfig {
         OutConfig {
             command: command.to_owned(),
             verbosity: match (self.quiet, self.verbose) {
@@ -203,6 +209,7 @@ impl OutputArgs {
             }),
             color: self.color(),
             start,
+            stop: Some(stop.clone()),
         }
     }
 
@@ -255,6 +262,20 @@ impl TimeoutArgs {
     }
 }
 
+impl TimeoutArgs {
+    /// The first of those about one connection that was given.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            (self.idle_timeout.is_some(), "--idle-timeout"),
+            (self.recv_timeout.is_some(), "--recv-timeout"),
+            (self.send_timeout.is_some(), "--send-timeout"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// What ends a session.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "EOF")]
@@ -303,7 +324,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "EOL", default_value = "lf", value_enum)]
     pub eol: Eol,
     /// Copy the bytes of both directions to a file as they pass
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path())]
     output: Option<PathBuf>,
     /// Add to the end of that file
     #[arg(long, requires = "output")]
@@ -381,11 +402,17 @@ pub fn rules(eof: &EofArgs, timeouts: &TimeoutArgs, text: &TextArgs, output: &Ou
 #[command(next_help_heading = "Serving")]
 pub struct ServingArgs {
     /// End after N sessions
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = value::count, allow_negative_numbers = true)]
     pub count: Option<u64>,
-    /// At most N sessions at once; the rest waits in the backlog [default: 512; of programs 64]
+    /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]
     #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
     pub max_conns: Option<usize>,
+    /// Asked to end, give sessions so long to end themselves [default: 5s]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    pub grace: Option<Duration>,
+    /// At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time
+    #[arg(long)]
+    pub stats: bool,
     /// Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     allow: Vec<Cidr>,
@@ -393,7 +420,7 @@ pub struct ServingArgs {
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     deny: Vec<Cidr>,
     /// Once listening, write the bound address to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = value::path())]
     pub ready_file: Option<PathBuf>,
     /// Once listening, write the bound address to this descriptor, and close it
     #[arg(long, value_name = "N", value_parser = value::descriptor, allow_negative_numbers = true)]
@@ -410,6 +437,22 @@ pub struct ServingArgs {
 }
 
 impl ServingArgs {
+    /// What is about sessions side by side must not look as if it had an effect where there are none.
+    ///
+    /// # Errors
+    /// Exit 2.
+    pub fn none_side_by_side(&self) -> Result<()> {
+        match (self.grace.is_some(), self.stats) {
+            (false, false) => Ok(()),
+            (grace, _) => {
+                let flag = if grace { "--grace" } else { "--stats" };
+                Err(Error::usage(format!(
+                    "{flag} is about sessions that go on side by side, which there are none of here"
+                )))
+            }
+        }
+    }
+
     /// Who may come.
     #[must_use]
     pub fn acl(&self) -> Acl {

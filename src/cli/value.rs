@@ -1,5 +1,10 @@
 //! Readers of single arguments, for clap.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::out::EventsTarget;
 use crate::span::Misread;
 use crate::value::parse_number;
@@ -20,6 +25,20 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
 /// When it is none of these.
 pub fn number<const MIN: u64, const MAX: u64>(text: &str) -> Result<u64, Misread> {
     parse_number("number", text, MIN..=MAX)
+}
+
+/// How many times, or how many of something that may go on for long.
+pub(super) fn count(text: &str) -> Result<u64, Misread> {
+    parse_number("number", text, 1..=u64::MAX)
+}
+
+/// Reads the name of a file or directory, which may be any bytes but none.
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(named)
+}
+
+fn named(name: OsString) -> Result<PathBuf, Misread> {
+    if name.is_empty() { Err(Misread::new("path", "", 0..0, "it is empty").hint("./file")) } else { Ok(name.into()) }
 }
 
 /// The number of a descriptor.
@@ -47,6 +66,6 @@ pub fn events_target(text: &str) -> Result<EventsTarget, Misread> {
         Some(number) => {
             descriptor(number).map(EventsTarget::Fd).map_err(|misread| crate::value::within(misread, text, "fd:".len()))
         }
-        None => Ok(EventsTarget::File(text.into())),
+        None => named(text.into()).map(EventsTarget::File),
     }
 }

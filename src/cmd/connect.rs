@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
+use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, TextArgs, TimeoutArgs, rules};
-use crate::error::{Exit, Result};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
-use crate::repl;
+use crate::net::options::Role;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
+use crate::work::handler::scripted::{Handed, Then};
 use crate::work::handler::stdio::{Stdio, exit, verdict};
 
 /// How long to wait for a connection where nobody said.
@@ -30,7 +33,13 @@ pub(super) struct Connect {
     #[arg(short, long, value_name = "HOST[:PORT]", help_heading = "Address")]
     source: Option<OsString>,
     /// Connect, say what happened, close
-    #[arg(short = 'z', long)]
+    #[arg(
+        short = 'z',
+        long,
+        conflicts_with_all = [
+            "pipe", "repl", "send_only", "recv_only", "no_shutdown", "linger_after_eof", "stay", "crlf", "eol", "output"
+        ]
+    )]
     check: bool,
     /// Keep trying for so long
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
@@ -51,6 +60,8 @@ pub(super) struct Connect {
     #[command(flatten)]
     text: TextArgs,
     #[command(flatten)]
+    script: ScriptArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -68,9 +79,25 @@ impl Runnable for Connect {
         self.timeouts.deadline
     }
 
+    fn address(&self) -> Option<Endpoint> {
+        self.address.endpoint().ok()
+    }
+
+    fn connect_timeout(&self) -> Option<Duration> {
+        Some(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
+    }
+
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
+        let script = self.script.script()?;
+        let after = self.after();
+        if script.is_some() || self.repl {
+            check_flags(after, &self.eof, &self.timeouts)?;
+        }
+        if script.is_some() && self.check {
+            return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
+        }
         let stdio = Stdio {
             rules: rules(&self.eof, &self.timeouts, &self.text, &self.output),
             greeting: None,
@@ -83,6 +110,7 @@ impl Runnable for Connect {
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
+            conn: CONN,
             endpoint: &endpoint,
             source: source.as_ref(),
             options: &options,
@@ -97,17 +125,34 @@ impl Runnable for Connect {
         if self.check {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
+        if let Some(script) = script {
+            let Self { script: args, text, output, .. } = self;
+            let repl = repl(args, text, output, options.clone(), &stdio, context);
+            let scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            let then = after.go_on(&stdio, &repl);
+            return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
+        }
         if self.wants_repl() {
-            return verdict(repl::run(&mut conn, CONN, self.text.eol.bytes(), &context.sink, &context.stop));
+            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))
     }
 }
 
 impl Connect {
+    fn after(&self) -> After {
+        match (self.pipe, self.repl) {
+            (true, _) => After::Pipe,
+            (_, true) => After::Repl,
+            _ => After::Close,
+        }
+    }
+
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
-        let about_bytes = self.pipe || self.output.json || self.output.raw || self.eof.send_only || self.eof.recv_only;
+        let rules = self.eof.given().or(self.timeouts.given());
+        let about_bytes = self.pipe || self.output.json || self.output.raw || rules.is_some();
         self.repl || (!about_bytes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
     }
 }

@@ -5,16 +5,21 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Context, Runnable, serving};
+use crate::cli::faults::Faults;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
+use crate::net::bind::Bound;
 use crate::work::handler::Handler;
+use crate::work::queue;
 
 /// The arguments of `sockkit echo`.
 #[derive(Debug, Args)]
 pub(super) struct Echo {
     #[command(flatten)]
     address: ServerAddress,
+    #[command(flatten)]
+    faults: Faults,
     #[command(flatten)]
     serving: ServingArgs,
     #[command(flatten)]
@@ -25,9 +30,19 @@ pub(super) struct Echo {
     output: OutputArgs,
 }
 
+impl Echo {
+    fn watch(&self, context: &Context) -> Result<Exit> {
+        self.serving.none_side_by_side()?;
+        match serving::bind(&self.address, &self.socket.options(), &self.serving, context)? {
+            Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
+            _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),
+        }
+    }
+}
+
 impl Runnable for Echo {
     const NAME: &'static str = "echo";
-    const ABOUT: &'static str = "An echo server: sends back what comes";
+    const ABOUT: &'static str = "An echo server: sends back what comes, or misbehaves on purpose";
 
     fn output(&self) -> Option<&OutputArgs> {
         Some(&self.output)
@@ -38,6 +53,11 @@ impl Runnable for Echo {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, Handler::Echo, true, context)
+        self.faults.check(&self.address.endpoint()?)?;
+        if self.faults.never_accept {
+            return self.watch(context);
+        }
+        let handler = Handler::Echo(self.faults.echo(&*context.sink));
+        serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, handler, true, context)
     }
 }

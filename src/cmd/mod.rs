@@ -4,9 +4,11 @@ mod chat;
 mod completions;
 mod connect;
 mod echo;
+mod handlers;
 mod listen;
 mod man;
 mod replay;
+mod scripting;
 mod serving;
 mod time;
 
@@ -16,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, Args, Command};
 
-use crate::cli::{OutputArgs, with_caret};
-use crate::error::{Error, Exit, Phase, Result};
+use crate::addr::Endpoint;
+use crate::cli::{OutputArgs, value_apart, with_caret};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
@@ -71,6 +74,14 @@ trait Runnable: Args {
     fn config(&self, config: OutConfig) -> OutConfig {
         config
     }
+    /// How long a connection may take to come about: -w.
+    fn connect_timeout(&self) -> Option<Duration> {
+        None
+    }
+    /// The address that was typed.
+    fn address(&self) -> Option<Endpoint> {
+        None
+    }
     /// Does it.
     fn run(&self, context: &Context) -> Result<Exit>;
 }
@@ -88,6 +99,10 @@ fn augment<T: Runnable>(command: Command) -> Command {
 #[must_use]
 pub fn main(argv: &[OsString]) -> u8 {
     sys::default_sigchld();
+    if let Some(misread) = value_apart(argv) {
+        complain("sockkit", &misread.into(), ColorChoice::Auto);
+        return Exit::Usage.code();
+    }
     let outcome = command(true).try_get_matches_from(argv).map_err(Failure::Arguments).and_then(|matches| {
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
         let subcommand = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name).expect("clap knows no others");
@@ -108,7 +123,7 @@ fn say_arguments(error: &clap::Error, argv: &[OsString]) -> Exit {
             _ => Exit::Ok,
         };
     }
-    let text = with_caret(error, argv);
+    let text = with_caret(error, argv, |line| command(true).try_get_matches_from(line).is_ok());
     crate::out::say(&text.strip_prefix("error: ").map_or(text.clone(), |text| format!("sockkit: {text}")));
     Exit::Usage
 }
@@ -143,7 +158,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config = arguments.config(output.config(T::NAME, start));
+    let config = arguments.config(output.config(T::NAME, start, &stop));
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {
@@ -151,7 +166,18 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
-        diag::enrich(&mut error);
+        // What passed may be about a peer, and to run it again is about the address of ours.
+        if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
+        {
+            error.facts.extend(arguments.address().map(Fact::Typed));
+        }
+        // To find out why is a part of what -w gives time for.
+        match (error.phase, arguments.connect_timeout()) {
+            (Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting, Some(limit)) => {
+                diag::enrich_within(&mut error, limit.saturating_sub(start.elapsed()));
+            }
+            _ => diag::enrich(&mut error),
+        }
         out.fail(None, &error);
         error.exit
     });

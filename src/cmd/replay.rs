@@ -108,6 +108,7 @@ impl Replay {
 
     fn dial(&self, context: &Context) -> Result<Option<Conn>> {
         let dial = Dial {
+            conn: CONN,
             endpoint: &builtin::reachable(self.address.endpoint()?)?,
             source: None,
             options: &self.socket.options(),

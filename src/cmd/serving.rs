@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
-use crate::addr::Endpoint;
+use crate::addr::{Endpoint, Unix, UnixName};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ServerAddress, ServingArgs, TimeoutArgs};
 use crate::error::{Error, Exit, Phase, Result, words};
+use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
 use crate::net::options::Options;
-use crate::sys;
+use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
-use crate::work::serve::{MAX_CONNS, MAX_PROCESSES, Serve};
+use crate::work::serve::{GRACE, Serve};
 
 /// Binds the address and gives the ready signals.
 ///
@@ -28,11 +29,11 @@ pub(super) fn bind(
     context: &Context,
 ) -> Result<Bound> {
     let endpoint = address.endpoint()?;
-    let unix = matches!(endpoint, Endpoint::Unix(_));
+    let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
     if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
         return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {endpoint} has not")));
     }
-    if (serving.mode.is_some() || serving.unlink) && !unix {
+    if (serving.mode.is_some() || serving.unlink) && !file {
         return Err(Error::usage(format!("--mode and --unlink are about socket files, which {endpoint} has not")));
     }
     // Before anything is bound: a descriptor that is not open is a mistake in the command line.
@@ -102,17 +103,38 @@ pub(super) fn serve(
     context: &Context,
 ) -> Result<Exit> {
     let options = socket.options();
+    // Before it is ready: from then on somebody may ask.
+    let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
+    let limit = sys::raise_descriptors();
     let bound = bind(address, &options, serving, context)?;
-    let most = if matches!(handler, Handler::Exec(_)) { MAX_PROCESSES } else { MAX_CONNS };
+    let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()),
         handler: Arc::new(handler),
         count: if keep_open { serving.count } else { Some(1) },
         keep_open,
-        max_conns: serving.max_conns.unwrap_or(most),
+        max_conns,
         accept_timeout: serving.accept_timeout,
         limits: timeouts.limits(),
+        grace: serving.grace.unwrap_or(GRACE),
+        asked: Some(asked),
+        stats: serving.stats,
         stop: context.stop.clone(),
     };
     serve.run(bound)
+}
+
+/// How many sessions at once: as many as were asked for, or as there are descriptors for.
+fn max_conns(serving: &ServingArgs, handler: &Handler, limit: Descriptors, bound: &Bound, context: &Context) -> usize {
+    let Some(asked) = serving.max_conns else { return handler.usual_most(limit.soft) };
+    let possible = handler.possible_most(limit.soft);
+    // Datagram peers share one.
+    if asked > possible && !matches!(bound, Bound::Datagrams(_)) {
+        let message = format!(
+            "--max-conns {asked} cannot be reached: {} descriptors (RLIMIT_NOFILE, hard limit {}) are enough for {possible}",
+            limit.soft, limit.hard
+        );
+        context.sink.emit(None, &Event::Warning { message: &message });
+    }
+    asked
 }

@@ -39,7 +39,8 @@ pub struct Conn {
     own: bool,
     local: Endpoint,
     peer: Endpoint,
-    server: Option<Server>,
+    // Seldom, and larger than the rest; servers of many hold many of these.
+    server: Option<Box<Server>>,
 }
 
 /// A datagram server: it answers whoever spoke last.
@@ -70,12 +71,12 @@ impl Conn {
         own: bool,
         admit: impl FnMut(&Endpoint, &Endpoint) -> bool + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let server = Server { last: None, admit: Box::new(admit) };
+        let server = Box::new(Server { last: None, admit: Box::new(admit) });
         let nobody = endpoint_of(&socket.local_addr()?, shape);
         Self::new(socket, shape, own, nobody, Some(server))
     }
 
-    fn new(socket: Socket, shape: Shape, own: bool, peer: Endpoint, server: Option<Server>) -> io::Result<Self> {
+    fn new(socket: Socket, shape: Shape, own: bool, peer: Endpoint, server: Option<Box<Server>>) -> io::Result<Self> {
         if own {
             socket.set_nonblocking(true)?;
         }
@@ -213,7 +214,7 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of sendmsg(2); `NotConnected` from a datagram server to which nobody spoke yet.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.server {
+        match self.server.as_deref() {
             None => retry(|| {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 rustix::net::send(&self.socket, bytes, flags).map_err(io::Error::from)

@@ -25,11 +25,13 @@ const UNIX_WAIT: Duration = Duration::from_millis(100);
 /// The pauses of `--retry`: the first, and the longest it grows to.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// The number of the one connection of a client.
+/// The number of the first connection of a client.
 pub const CONN: ConnId = 1;
 
 /// How to dial.
 pub struct Dial<'a> {
+    /// The number that events give to the connection.
+    pub conn: ConnId,
     /// Where to.
     pub endpoint: &'a Endpoint,
     /// The local address to use, if not the kernel's choice.
@@ -93,7 +95,7 @@ impl Dial<'_> {
         };
         if let Some(conn) = &conn {
             let took = started.elapsed();
-            self.sink.emit(Some(CONN), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            self.sink.emit(Some(self.conn), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
         }
         Ok(conn)
     }

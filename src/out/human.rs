@@ -187,6 +187,24 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             }
             (Default, text)
         }
+        Event::Stats { sessions, total, sent, received, denied, exhausted, uptime } => {
+            let (sent, received) = (bytes(*sent), bytes(*received));
+            let mut text = format!("{sessions} sessions now, {total} in all; sent {sent}, received {received}");
+            if *denied > 0 {
+                let _ = write!(text, "; denied {denied}");
+            }
+            if *exhausted > 0 {
+                let _ = write!(text, "; out of descriptors or memory {exhausted} times");
+            }
+            let _ = write!(text, "; up {}", span(*uptime));
+            (Default, text)
+        }
+        // The report of the command itself, which is its payload.
+        Event::Time { .. } => return None,
+        Event::Expect { pattern, matched, took, line } => {
+            let came = if *matched { "came" } else { "did not come" };
+            (Verbose, format!("line {line}: {} {came}, after {}", visible_line(pattern), span(*took)))
+        }
         Event::Child { pid, status, signal } => (
             Verbose,
             match (status, signal) {

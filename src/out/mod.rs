@@ -9,13 +9,13 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Detail, Event, Sink};
-use crate::sys;
+use crate::sys::{self, Stop};
 use crate::text::visible_line;
 
 use screen::Standard;
@@ -68,6 +68,8 @@ pub struct OutConfig {
     pub color: ColorChoice,
     /// When the run began: the zero of every time that is shown.
     pub start: Instant,
+    /// Ends the wait for a reader who does not read.
+    pub stop: Option<Stop>,
 }
 
 /// Everybody who listens to the events of a run.
@@ -86,7 +88,8 @@ impl Out {
     /// `--events` that cannot be opened; exit 2 for a descriptor that is not open.
     pub fn new(config: &OutConfig) -> Result<Self> {
         let color = color::decide(config.color);
-        let stderr = Box::new(Standard(io::stderr()));
+        let stop = config.stop.as_ref();
+        let stderr = Box::new(Standard::new(io::stderr(), stop));
         let human = Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color);
         let mut out = Self {
             command: config.command.clone(),
@@ -96,25 +99,25 @@ impl Out {
             events: None,
         };
         if config.hex {
-            let stdout = Box::new(Standard(io::stdout()));
+            let stdout = Box::new(Standard::new(io::stdout(), stop));
             let dump = Arc::new(Dump::new(stdout, config.timestamps, config.start));
             out.sinks.push(dump.clone());
             out.dump = Some(dump);
         }
         if config.json {
-            let json = Arc::new(Json::new(Box::new(Standard(io::stdout())), json::STDOUT, config.start));
+            let json = Arc::new(Json::new(Box::new(Standard::new(io::stdout(), stop)), json::STDOUT, config.start));
             out.sinks.push(json.clone());
             out.json = Some(json);
         }
         if let Some(target) = &config.events {
             let (file, name) = open(target)?;
-            let json = Arc::new(Json::new(Box::new(Descriptor(file)), name, config.start));
+            let json = Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start));
             out.sinks.push(json.clone());
             out.events = Some(json);
         }
         if let Some(path) = &config.record {
             let (file, name) = open(&EventsTarget::File(path.clone()))?;
-            out.sinks.push(Arc::new(Record::new(Json::new(Box::new(Descriptor(file)), name, config.start))));
+            out.sinks.push(Arc::new(Record::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start))));
         }
         Ok(out)
     }
@@ -166,7 +169,7 @@ impl Sink for Out {
 
 /// Says this on stderr, as it is.
 pub fn say(text: &str) {
-    let _ = Standard(io::stderr()).write_all(text.as_bytes());
+    let _ = Standard::new(io::stderr(), None).write_all(text.as_bytes());
 }
 
 /// Prints what was asked for to stdout. A reader that left early is no failure.
@@ -182,7 +185,7 @@ pub fn print(bytes: &[u8]) -> Result<Exit> {
 /// # Errors
 /// When it cannot be written.
 pub fn put(bytes: &[u8]) -> Result<bool> {
-    match Descriptor(io::stdout()).write_all(bytes) {
+    match Descriptor::new(io::stdout(), None).write_all(bytes) {
         Err(source) if source.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
         Ok(()) => Ok(true),
@@ -192,12 +195,12 @@ pub fn put(bytes: &[u8]) -> Result<bool> {
 /// Says a failure before there is an [`Out`]: arguments that do not parse.
 pub fn complain(command: &str, error: &Error, color: ColorChoice) {
     let text = explain(command, error).render(color::decide(color));
-    let _ = Descriptor(io::stderr()).write_all(text.as_bytes());
+    let _ = Descriptor::new(io::stderr(), None).write_all(text.as_bytes());
 }
 
 /// One line of our own on stderr, for what cannot be an event because events are what fails.
 fn mutter(text: &str) {
-    let _ = Standard(io::stderr()).write_all(format!("sockkit: {}\n", visible_line(text)).as_bytes());
+    let _ = Standard::new(io::stderr(), None).write_all(format!("sockkit: {}\n", visible_line(text)).as_bytes());
 }
 
 fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
@@ -218,20 +221,52 @@ fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
 }
 
 /// A descriptor that is written to without a buffer, so that a line is one write(2) and lines of parallel
-/// connections do not mix. It may be non-blocking, for another process that shares it may have made it so.
-struct Descriptor<F>(F);
+/// connections do not mix.
+///
+/// It may be a full pipe that nobody drains, and then waiting for it must not keep the program from ending: a
+/// pipe or terminal is only written to after poll(2) said that it takes so much, and the stop is in that poll.
+struct Descriptor<F> {
+    fd: F,
+    stop: Option<Stop>,
+}
+
+/// What poll(2) promises room for: PIPE_BUF, pipe(7).
+const PROMISED: usize = 4096;
+/// Once the program is to stop, how long a line may still wait.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+impl<F: AsFd> Descriptor<F> {
+    fn new(fd: F, stop: Option<&Stop>) -> Self {
+        Self { fd, stop: stop.cloned() }
+    }
+
+    /// Waits until it takes something.
+    fn wait(&self) -> io::Result<()> {
+        let fd = PollFd::new(&self.fd, PollFlags::OUT);
+        let Some(stop) = &self.stop else { return sys::poll(&mut [fd], None).map(drop) };
+        if stop.requested().is_none() {
+            let mut fds = [fd, PollFd::new(stop, PollFlags::IN)];
+            sys::poll(&mut fds, None)?;
+            if !fds[0].revents().is_empty() {
+                return Ok(());
+            }
+        }
+        let fd = PollFd::new(&self.fd, PollFlags::OUT);
+        if sys::poll(&mut [fd], Some(Instant::now() + LAST_WORDS))? {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+}
 
 impl<F: AsFd> Write for Descriptor<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match rustix::io::write(&self.0, bytes) {
-                Err(rustix::io::Errno::AGAIN) => {
-                    match rustix::event::poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
-                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Err(rustix::io::Errno::INTR) => {}
+            self.wait()?;
+            match rustix::io::write(&self.fd, &bytes[..bytes.len().min(PROMISED)]) {
+                // Non-blocking, for another process that shares it made it so, and was quicker.
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
                 other => return Ok(other?),
             }
         }
@@ -260,6 +295,7 @@ mod tests {
             timestamps: None,
             color: ColorChoice::Never,
             start: Instant::now(),
+            stop: None,
         }
     }
 
@@ -333,7 +369,7 @@ mod tests {
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
         let bytes = vec![7; 1 << 20];
         let sent = bytes.clone();
-        let thread = std::thread::spawn(move || Descriptor(writer).write_all(&sent));
+        let thread = std::thread::spawn(move || Descriptor::new(writer, None).write_all(&sent));
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         thread.join().unwrap().unwrap();

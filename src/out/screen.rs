@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use super::Descriptor;
+use crate::sys::Stop;
 
 static BORROWER: Mutex<Option<Box<dyn Write + Send>>> = Mutex::new(None);
 
@@ -27,17 +28,26 @@ impl Drop for Lent {
 }
 
 /// Standard output or standard error: where it is a terminal, it may be lent.
-pub(super) struct Standard<F>(pub(super) F);
+pub(super) struct Standard<F> {
+    terminal: bool,
+    own: Descriptor<F>,
+}
 
-impl<F: AsFd + IsTerminal> Write for Standard<F> {
+impl<F: AsFd + IsTerminal> Standard<F> {
+    pub(super) fn new(fd: F, stop: Option<&Stop>) -> Self {
+        Self { terminal: fd.is_terminal(), own: Descriptor::new(fd, stop) }
+    }
+}
+
+impl<F: AsFd> Write for Standard<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.is_terminal()
+        if self.terminal
             && let Some(borrower) = &mut *BORROWER.lock().unwrap_or_else(PoisonError::into_inner)
         {
             borrower.write_all(bytes)?;
             return Ok(bytes.len());
         }
-        Descriptor(&self.0).write(bytes)
+        self.own.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

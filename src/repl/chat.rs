@@ -138,7 +138,9 @@ fn edit(editor: &mut Editor<Assistant, MemHistory>, shared: &Shared, mut typed: 
     let mut interrupted = false;
     loop {
         shared.printer.begin_editing();
+        TerminalModes::in_use(true);
         let outcome = editor.readline(PROMPT);
+        TerminalModes::in_use(false);
         shared.printer.end_editing();
         match outcome {
             Ok(line) => {

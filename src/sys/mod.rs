@@ -1,9 +1,13 @@
 //! Floor 1: the kernel. One face on every system, and the only place with `unsafe` and `cfg(target_os)`.
 #![allow(unsafe_code, reason = "this is the one floor that talks to the kernel where no library has the call")]
 
+mod clock;
 mod descriptor;
+mod group;
+mod heap;
 mod interfaces;
 mod posix;
+mod signal;
 mod stop;
 mod tables;
 mod terminal;
@@ -20,11 +24,15 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 pub use other::*;
 
+pub use clock::{Local, from_local, local_time};
 pub use descriptor::duplicate;
+pub use group::Group;
+pub use heap::trim_heap;
 pub use interfaces::local_addresses;
 pub use posix::*;
+pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, UnixSocket};
-pub use terminal::{TerminalModes, restore_terminal};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
+pub use terminal::TerminalModes;
 pub use thread::OneThread;
 pub use watch::{Watched, watch};

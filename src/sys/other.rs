@@ -77,6 +77,8 @@ pub mod sockopt {
 
     use socket2::{Protocol, Socket};
 
+    use crate::sys::TcpInfo;
+
     fn none<T>() -> io::Result<T> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
     }
@@ -98,6 +100,7 @@ pub mod sockopt {
     none! {
         set_bytes(impl AsFd, i32, i32, &[u8]) -> ();
         get_bytes(impl AsFd, i32, i32, usize) -> Vec<u8>;
+        tcp_info(impl AsFd) -> TcpInfo;
         tcp_info_listen(impl AsFd) -> (u32, u32);
         interface_index(&Socket, &str) -> u32;
         mptcp(&Socket) -> bool;

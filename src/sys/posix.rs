@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
 
 /// Why a name has no address: the `EAI_` code of getaddrinfo(3) and its gai_strerror(3) text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,33 +109,6 @@ pub fn interface_name(index: u32) -> Option<String> {
     CStr::from_bytes_until_nul(&name).ok()?.to_str().ok().map(str::to_owned)
 }
 
-/// The moment as ctime(3) writes it in the C locale and the local zone, without the newline:
-/// `Mon Dec  9 17:06:41 2019`.
-#[must_use]
-pub fn ctime(at: SystemTime) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
-    let mut parts = MaybeUninit::zeroed();
-    // SAFETY: localtime_r fills the struct it is given; tm is plain data, so zeroes are a value even if it failed.
-    let tm: libc::tm = unsafe {
-        libc::localtime_r(&seconds, parts.as_mut_ptr());
-        parts.assume_init()
-    };
-    let name = |names: &[&'static str], nth: i32| usize::try_from(nth).ok().and_then(|nth| names.get(nth)).copied();
-    format!(
-        "{} {} {:2} {:02}:{:02}:{:02} {}",
-        name(&DAYS, tm.tm_wday).unwrap_or("???"),
-        name(&MONTHS, tm.tm_mon).unwrap_or("???"),
-        tm.tm_mday,
-        tm.tm_hour,
-        tm.tm_min,
-        tm.tm_sec,
-        1900 + i64::from(tm.tm_year)
-    )
-}
-
 /// The flags of a descriptor that this process was started with. All that it opens itself is closed on exec, which
 /// nothing that came through exec can be: a number that is ours by accident is not open for whoever names it.
 pub(super) fn inherited_flags(fd: RawFd) -> io::Result<i32> {
@@ -205,6 +178,37 @@ pub fn inherited_output(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(copy)
 }
 
+/// How many descriptors this process may have open: RLIMIT_NOFILE of getrlimit(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors {
+    /// The limit that holds.
+    pub soft: u64,
+    /// How far the soft one may be raised without privilege.
+    pub hard: u64,
+}
+
+/// The soft limit that this process was started with, when it has been raised since: programs that it starts get
+/// it back, for those that use select(2) break beyond 1024.
+static INHERITED: OnceLock<libc::rlimit> = OnceLock::new();
+
+/// Raises the soft limit of open descriptors to the hard one; tells what it is now. Where the system says no, it
+/// stays as it was.
+#[must_use]
+pub fn raise_descriptors() -> Descriptors {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls take a struct of ours; a failure leaves things as they are.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
+                let _ = INHERITED.set(limit);
+                limit = raised;
+            }
+        }
+    }
+    Descriptors { soft: limit.rlim_cur, hard: limit.rlim_max }
+}
+
 /// Whether the parent had this signal ignored: a shell's background job, `nohup`. It stays so then.
 #[must_use]
 pub fn is_ignored(signal: i32) -> bool {
@@ -227,14 +231,19 @@ pub fn default_sigchld() {
 /// group of its own, so that it can be ended with all it started.
 pub fn clean_child(command: &mut Command) {
     command.process_group(0);
-    // SAFETY: the closure calls only async-signal-safe functions: signal, sigprocmask, and fcntl or close_range.
+    let inherited = INHERITED.get().copied();
+    // SAFETY: the closure calls only async-signal-safe functions: signal, sigprocmask, setrlimit (a bare system
+    // call), and fcntl or close_range.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             super::default_signals();
             let mut none = MaybeUninit::uninit();
             libc::sigemptyset(none.as_mut_ptr());
             libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
             super::close_all_on_exec(3);
+            if let Some(limit) = &inherited {
+                libc::setrlimit(libc::RLIMIT_NOFILE, limit);
+            }
             Ok(())
         });
     }
@@ -248,16 +257,6 @@ pub(super) fn close_on_exec_one_by_one(first: RawFd) {
         for fd in first..most {
             libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         }
-    }
-}
-
-/// Sends `signal` to a whole process group. Groups that are gone are no error.
-pub fn signal_group(leader: u32, signal: i32) {
-    if let Ok(group) = i32::try_from(leader)
-        && group > 1
-    {
-        // SAFETY: kill(2) with a negative number of a group that we made.
-        unsafe { libc::kill(-group, signal) };
     }
 }
 
@@ -285,13 +284,6 @@ mod tests {
             lookup("127.0.0.1", "no-such-service", Hints { family: 0, socktype: libc::SOCK_STREAM }).unwrap_err();
         assert!([libc::EAI_SERVICE, libc::EAI_NONAME].contains(&error.code), "{error:?}");
         assert!(!error.text.is_empty());
-    }
-
-    #[test]
-    fn ctime_has_the_classic_shape() {
-        let text = ctime(UNIX_EPOCH + std::time::Duration::from_secs(1_575_911_201));
-        assert_eq!(text.len(), "Mon Dec  9 17:06:41 2019".len());
-        assert!(text.ends_with(" 2019") && text.contains(" Dec ") && text[8..10].trim_start().len() <= 2, "{text}");
     }
 
     #[test]

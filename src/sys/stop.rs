@@ -2,7 +2,7 @@
 //!
 //! The first SIGINT, SIGTERM or SIGHUP, or the whole-run deadline, makes it readable, and it stays so: each
 //! wait in the program has it in its poll set, so none can miss it. The second signal ends the process at
-//! once, from the signal handler.
+//! once, from the signal handler, with the programs that it runs.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::SigId;
 
@@ -68,16 +69,18 @@ impl Stop {
                 continue;
             }
             // The order counts: what the first signal sets is what the second one finds.
-            let second = again.clone();
-            let restore = move || {
+            let (second, status) = (again.clone(), Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)).code());
+            let at_once = move || {
                 if second.load(Ordering::SeqCst) {
-                    super::restore_terminal();
+                    super::terminal::restore_terminal_at_the_end();
+                    super::group::kill_all();
+                    signal_hook::low_level::exit(status.into());
                 }
             };
             let actions = [
-                // SAFETY: the action reads an atomic and makes calls that are async-signal-safe.
-                unsafe { signal_hook::low_level::register(signal, restore)? },
-                signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?,
+                // SAFETY: the closure loads atomics and calls nanosleep(2), tcsetattr(3), write(2), kill(2) and _exit(2): all
+                // async-signal-safe.
+                unsafe { signal_hook::low_level::register(signal, at_once) }?,
                 signal_hook::flag::register(signal, again.clone())?,
                 signal_hook::flag::register_usize(signal, stop.0.why.clone(), signal as usize)?,
                 signal_hook::low_level::pipe::register(signal, stop.0.trigger.try_clone()?)?,

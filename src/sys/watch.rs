@@ -14,6 +14,7 @@ pub trait Watched: AsFd + AsRawFd {}
 impl Watched for std::os::fd::BorrowedFd<'_> {}
 impl Watched for std::os::fd::OwnedFd {}
 impl Watched for socket2::Socket {}
+impl Watched for super::Asked {}
 impl Watched for super::Stop {}
 
 /// Hands a descriptor to the runtime.

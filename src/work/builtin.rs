@@ -10,9 +10,9 @@ use crate::net::bind::Bind;
 use crate::net::options::Options;
 use crate::sys::Stop;
 use crate::work::door::Door;
-use crate::work::handler::Handler;
+use crate::work::handler::{Echo, Handler, Time};
 use crate::work::link::Limits;
-use crate::work::serve::Serve;
+use crate::work::serve::{GRACE, Serve};
 
 /// Hears everything and says nothing: what the built-in peer does is not what the user asked about.
 struct Nobody;
@@ -52,14 +52,17 @@ fn start(peer: Builtin) -> Result<Endpoint> {
     let serve = Serve {
         door: Door::new(Acl::default(), options, Arc::new(Nobody)),
         handler: Arc::new(match peer {
-            Builtin::Echo => Handler::Echo,
-            Builtin::Time => Handler::Time,
+            Builtin::Echo => Handler::Echo(Echo::default()),
+            Builtin::Time => Handler::Time(Time::default()),
         }),
         count: Some(1),
         keep_open: true,
         max_conns: 1,
         accept_timeout: None,
         limits: Limits::default(),
+        grace: GRACE,
+        asked: None,
+        stats: false,
         stop,
     };
     // What goes wrong there shows as what its client sees.

@@ -23,7 +23,7 @@ pub fn check(conn: &mut Conn, patience: Option<Duration>, stop: &Stop) -> Result
         return Ok(Exit::Ok);
     }
     let peer = conn.peer().clone();
-    let patience = patience.unwrap_or(ANSWER);
+    let (patience, flag) = patience.map_or((ANSWER, "--check"), |patience| (patience, "--connect-timeout"));
     conn.send(b"").map_err(|source| conn.failed(Phase::Sending, source))?;
     let until = Instant::now() + patience;
     let mut buffer = vec![0; 64 << 10];
@@ -39,7 +39,7 @@ pub fn check(conn: &mut Conn, patience: Option<Duration>, stop: &Stop) -> Result
             Err(source) => return Err(conn.failed(Phase::Connecting, source)),
         }
         if Instant::now() >= until {
-            return Err(Error::timed_out(Phase::Connecting, Some(&peer), "--connect-timeout", patience));
+            return Err(Error::timed_out(Phase::Connecting, Some(&peer), flag, patience));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -21,6 +22,9 @@ use crate::sys::{Stop, poll};
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// After so long without it, a lack of descriptors or memory is told anew.
+const RELIEF: Duration = Duration::from_secs(10);
+
 /// Numbers connections and turns away those that may not come.
 pub struct Door {
     /// Who may come.
@@ -29,8 +33,12 @@ pub struct Door {
     pub options: Options,
     /// Is told.
     pub sink: Arc<dyn Sink>,
+    /// How many were turned away.
+    pub denied: AtomicU64,
+    /// How many times somebody had to wait for lack of descriptors or memory.
+    pub exhausted: u64,
     next: ConnId,
-    exhausted: bool,
+    last_exhausted: Option<Instant>,
 }
 
 /// What an attempt to accept brought.
@@ -49,7 +57,12 @@ impl Door {
     /// A door that nobody has come through yet.
     #[must_use]
     pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
-        Self { acl, options, sink, next: 1, exhausted: false }
+        Self { acl, options, sink, denied: 0.into(), exhausted: 0, next: 1, last_exhausted: None }
+    }
+
+    /// Gives the next connection at least this number: others were made in between.
+    pub fn number_from(&mut self, next: ConnId) {
+        self.next = self.next.max(next);
     }
 
     /// Takes the next connection, if one waits.
@@ -63,8 +76,11 @@ impl Door {
                 AcceptError::Empty => return Ok(Admission::Nobody),
                 AcceptError::Connection => return Ok(Admission::Gone),
                 AcceptError::Exhausted => {
-                    // Once for each time it happens, however long it lasts.
-                    if !std::mem::replace(&mut self.exhausted, true) {
+                    self.exhausted += 1;
+                    // Once for each time it happens, however long it lasts: while it does, each session that ends
+                    // lets one more in, which is no end of it.
+                    let last = self.last_exhausted.replace(Instant::now());
+                    if last.is_none_or(|last| last.elapsed() > RELIEF) {
                         let message = format!("cannot take more connections for now: {}", words(&error));
                         self.sink.emit(None, &Event::Warning { message: &message });
                     }
@@ -73,7 +89,6 @@ impl Door {
                 AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
             },
         };
-        self.exhausted = false;
         Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
     }
 
@@ -108,6 +123,7 @@ impl Door {
     pub fn turns_away(&self, peer: &Endpoint) -> bool {
         let rule = ip_of(peer).and_then(|ip| self.acl.denies(ip));
         if let Some(rule) = &rule {
+            self.denied.fetch_add(1, Ordering::Relaxed);
             self.sink.emit(None, &Event::Denied { peer, rule });
         }
         rule.is_some()

@@ -4,16 +4,20 @@
 //! has to be kept is copied out of it. Measured: 0.9 KiB a connection, against 17 with a buffer each.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Sleep;
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
@@ -30,24 +34,21 @@ const BUFFER: usize = 64 << 10;
 /// closed over what it still sends: a close with unread bytes is a reset, which can overtake our last answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How often it is asked whether the peer's kernel has everything.
+const ACK_PAUSE: Duration = Duration::from_millis(2);
+
 thread_local! {
     static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
 
-/// See the module.
+/// See the module. There are as many of them as there are sessions, so what they share is held once.
 pub struct Link {
     wire: Wire,
     /// Its number in events.
     pub id: ConnId,
-    local: Endpoint,
-    peer: Endpoint,
-    shape: Shape,
-    limits: Limits,
-    /// When something last moved, in either direction.
-    progress: std::sync::Mutex<Instant>,
-    stopping: Stopping,
-    sink: Arc<dyn Sink>,
-    detail: Detail,
+    shared: Arc<Shared>,
+    /// When something last moved, in either direction: nanoseconds since [`Shared::begun`]. Kept where it matters.
+    progress: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
@@ -64,9 +65,40 @@ pub struct Limits {
     pub send: Option<Duration>,
 }
 
+/// What the links of a server have in common.
+pub struct Shared {
+    /// What ends a session by the clock.
+    pub limits: Limits,
+    /// The end of the program, as sessions see it.
+    pub stopping: Stopping,
+    /// Is told.
+    pub sink: Arc<dyn Sink>,
+    detail: Detail,
+    begun: Instant,
+    /// Bytes sent and received by all of them.
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Shared {
+    /// For links that have moved nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits, stopping: Stopping, sink: Arc<dyn Sink>) -> Self {
+        let (detail, begun) = (sink.detail(), Instant::now());
+        Self { limits, stopping, sink, detail, begun, sent: 0.into(), received: 0.into() }
+    }
+
+    /// Bytes that all links together sent and received so far.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+}
+
 enum Wire {
     Connection(AsyncFd<Conn>),
-    Datagrams(Peer),
+    // Seldom, and much larger.
+    Datagrams(Box<Peer>),
 }
 
 /// One of the peers of a datagram socket.
@@ -79,8 +111,28 @@ pub struct Peer {
     pub from: Option<(IpAddr, u32)>,
     /// What the peer sent, in order. It ends when the server does.
     pub inbox: Mutex<mpsc::Receiver<Message>>,
+    /// Takes what is left in the inbox at the end of the session: it begins the next one.
+    pub unread: mpsc::UnboundedSender<Unread>,
     /// After so much silence the session is over.
     pub quiet: Duration,
+    /// Our address.
+    pub local: Endpoint,
+    /// The peer's.
+    pub peer: Endpoint,
+    /// Family and type of the socket.
+    pub shape: Shape,
+}
+
+/// A datagram that came to a session and was not looked at: the message, who sent it, and where to.
+pub type Unread = (Message, SockAddr, Option<(IpAddr, u32)>);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let inbox = self.inbox.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(message) = inbox.try_recv() {
+            let _ = self.unread.send((message, self.to.clone(), self.from));
+        }
+    }
 }
 
 /// A datagram that waits for its session, and the room that it takes of what all of them may.
@@ -105,21 +157,15 @@ impl Link {
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn connection(conn: Conn, id: ConnId, limits: Limits, stopping: Stopping, sink: Arc<dyn Sink>) -> Result<Self> {
-        let (local, peer, shape) = (conn.local().clone(), conn.peer().clone(), conn.shape());
+    pub fn connection(conn: Conn, id: ConnId, shared: Arc<Shared>) -> Result<Self> {
+        let peer = conn.peer().clone();
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self {
-            limits,
-            progress: Instant::now().into(),
-            stopping,
-            id,
-            local,
-            peer,
-            shape,
-            detail: sink.detail(),
-            sink,
             wire: Wire::Connection(fd),
+            id,
+            shared,
+            progress: 0.into(),
             sent: 0.into(),
             received: 0.into(),
             hushed: false.into(),
@@ -128,27 +174,12 @@ impl Link {
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
-    pub fn datagrams(
-        wire: Peer,
-        id: ConnId,
-        (local, peer): (Endpoint, Endpoint),
-        shape: Shape,
-        limits: Limits,
-        stopping: Stopping,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
+    pub fn datagrams(wire: Peer, id: ConnId, shared: Arc<Shared>) -> Self {
         Self {
-            // Silence is the end of such a session, and no failure.
-            limits: Limits { idle: None, ..limits },
-            progress: Instant::now().into(),
-            stopping,
+            wire: Wire::Datagrams(Box::new(wire)),
             id,
-            local,
-            peer,
-            shape,
-            detail: sink.detail(),
-            sink,
-            wire: Wire::Datagrams(wire),
+            shared,
+            progress: 0.into(),
             sent: 0.into(),
             received: 0.into(),
             hushed: false.into(),
@@ -158,25 +189,40 @@ impl Link {
     /// Our address.
     #[must_use]
     pub fn local(&self) -> &Endpoint {
-        &self.local
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().local(),
+            Wire::Datagrams(peer) => &peer.local,
+        }
     }
 
     /// The peer's address.
     #[must_use]
     pub fn peer(&self) -> &Endpoint {
-        &self.peer
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().peer(),
+            Wire::Datagrams(peer) => &peer.peer,
+        }
     }
 
     /// Family and type.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        self.shape
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().shape(),
+            Wire::Datagrams(peer) => peer.shape,
+        }
+    }
+
+    /// The end of the program, as this session sees it.
+    #[must_use]
+    pub fn stopping(&self) -> &Stopping {
+        &self.shared.stopping
     }
 
     /// Who is told what happens.
     #[must_use]
     pub fn sink(&self) -> &dyn Sink {
-        &*self.sink
+        &*self.shared.sink
     }
 
     /// Bytes sent and received so far.
@@ -187,44 +233,62 @@ impl Link {
 
     /// Receives, and lends what came to `look`.
     ///
+    /// Most sessions are here most of the time, so this is kept small: it waits by way of the descriptor's own
+    /// waker, of which there is one for each direction, and so for one task.
+    ///
     /// # Errors
     /// When the connection breaks, nothing comes for the receive timeout, or nothing moves for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
-        // What has come is still taken when the program is to stop; what has not is not waited for.
         let mut look = Some(look);
-        let mut take = |got: Got<'_>| look.take().map(|look| look(got));
-        let result = tokio::select! {
-            biased;
-            result = self.within(Limit::Recv, self.recv_patiently(&mut take)) => result?,
-            () = self.stopping.wait() => None,
-        };
-        match result {
-            Some(result) => Ok(result),
-            None => Ok(take(Got::Eof).expect("nothing was taken")),
-        }
+        let mut patience = self.patience(Limit::Recv);
+        let mut stop = pin!(self.shared.stopping.wait());
+        poll_fn(|cx| {
+            // What has come is still taken when the program is to stop; what has not is not waited for.
+            if let Poll::Ready(result) = self.poll_recv(cx, &mut look) {
+                return Poll::Ready(result);
+            }
+            let late = self.late(&mut patience, cx);
+            let quiet = match late {
+                Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
+                Some(Late::Quiet) => true,
+                None if stop.as_mut().poll(cx).is_ready() => false,
+                None => return Poll::Pending,
+            };
+            let look = look.take().expect("nothing was taken");
+            if quiet {
+                self.told_received(&Got::Eof);
+            }
+            Poll::Ready(Ok(look(Got::Eof)))
+        })
+        .await
     }
 
-    async fn recv_patiently<R>(&self, look: &mut impl FnMut(Got<'_>) -> R) -> Result<R> {
-        match &self.wire {
-            Wire::Connection(fd) => fd
-                .async_io(Interest::READABLE, |conn| {
-                    SHARED.with_borrow_mut(|buffer| {
-                        let got = match conn.recv_connected(buffer)? {
-                            Incoming::Bytes(bytes) => Got::Bytes(&buffer[..bytes]),
-                            Incoming::Eof => Got::Eof,
-                        };
-                        self.told_received(&got);
-                        Ok(look(got))
+    fn poll_recv<R>(&self, cx: &mut Context<'_>, look: &mut Option<impl FnOnce(Got<'_>) -> R>) -> Poll<Result<R>> {
+        let mut take = |got: Got<'_>| {
+            self.told_received(&got);
+            look.take().expect("a receive ends when it has looked")(got)
+        };
+        let fd = match &self.wire {
+            Wire::Connection(fd) => fd,
+            Wire::Datagrams(peer) => {
+                let mut inbox = peer.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+                let message = ready!(inbox.poll_recv(cx));
+                let got = message.as_ref().map_or(Got::Eof, |message| Got::Bytes(&message.bytes));
+                return Poll::Ready(Ok(take(got)));
+            }
+        };
+        loop {
+            let mut guard = ready!(fd.poll_read_ready(cx)).map_err(|source| self.broken(Phase::Receiving, source))?;
+            let outcome = guard.try_io(|fd| {
+                SHARED.with_borrow_mut(|buffer| {
+                    Ok(match fd.get_ref().recv_connected(buffer)? {
+                        Incoming::Bytes(bytes) => take(Got::Bytes(&buffer[..bytes])),
+                        Incoming::Eof => take(Got::Eof),
                     })
                 })
-                .await
-                .map_err(|source| self.broken(Phase::Receiving, source)),
-            Wire::Datagrams(peer) => {
-                let mut inbox = peer.inbox.lock().await;
-                let message = tokio::time::timeout(peer.quiet, inbox.recv()).await.ok().flatten();
-                let got = message.as_ref().map_or(Got::Eof, |message| Got::Bytes(&message.bytes));
-                self.told_received(&got);
-                Ok(look(got))
+            });
+            if let Ok(result) = outcome {
+                return Poll::Ready(result.map_err(|source| self.broken(Phase::Receiving, source)));
             }
         }
     }
@@ -234,18 +298,33 @@ impl Link {
     /// # Errors
     /// When the connection breaks, the peer takes nothing for the send timeout, or nothing moves for the idle timeout.
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
-        loop {
-            let sent = self.within(Limit::Send, self.send_some(bytes)).await?;
-            self.moved();
-            self.sent.fetch_add(sent as u64, Ordering::Relaxed);
-            if self.detail >= Detail::Transfers {
-                self.sink.emit(Some(self.id), &Event::Send(Payload::of(&bytes[..sent])));
+        let fd = match &self.wire {
+            Wire::Connection(fd) => fd,
+            Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
+        };
+        let mut patience = self.patience(Limit::Send);
+        poll_fn(|cx| {
+            loop {
+                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
+                    return match self.late(&mut patience, cx) {
+                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                        _ => Poll::Pending,
+                    };
+                };
+                let outcome = ready.and_then(|mut guard| match guard.try_io(|fd| fd.get_ref().send(bytes)) {
+                    Ok(sent) => sent.map(Some),
+                    Err(_) => Ok(None),
+                });
+                let Some(sent) = outcome.map_err(|source| self.broken(Phase::Sending, source))? else { continue };
+                self.told_sent(&bytes[..sent]);
+                bytes = &bytes[sent..];
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                patience = self.patience(Limit::Send);
             }
-            bytes = &bytes[sent..];
-            if bytes.is_empty() {
-                return Ok(());
-            }
-        }
+        })
+        .await
     }
 
     /// Hands `pieces` a way to send bytes that lie in pieces, as many as there is room for, in one call. It is for
@@ -263,27 +342,40 @@ impl Link {
         let mut send = |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
-                if self.detail >= Detail::Transfers {
-                    let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(sent).collect();
-                    self.sink.emit(Some(self.id), &Event::Send(Payload::of(&bytes)));
-                }
+                self.told_pieces(slices, sent);
                 Ok(sent)
             })
         };
-        loop {
-            match fd.try_io(Interest::WRITABLE, |conn| send(conn)) {
-                Ok(sent) => {
-                    self.moved();
-                    self.sent.fetch_add(sent as u64, Ordering::Relaxed);
-                    return Ok(());
+        let mut patience = self.patience(Limit::Send);
+        poll_fn(|cx| {
+            loop {
+                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
+                    return match self.late(&mut patience, cx) {
+                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                        _ => Poll::Pending,
+                    };
+                };
+                let outcome = ready.map(|mut guard| guard.try_io(|fd| send(fd.get_ref())));
+                match outcome {
+                    Ok(Ok(Ok(_))) => return Poll::Ready(Ok(())),
+                    Ok(Err(_)) => {}
+                    Ok(Ok(Err(source))) | Err(source) => {
+                        return Poll::Ready(Err(self.broken(Phase::Sending, source)));
+                    }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(source) => return Err(self.broken(Phase::Sending, source)),
             }
-            let room = async { fd.writable().await.map(drop).map_err(|source| self.broken(Phase::Sending, source)) };
-            // Seldom: room for it is taken only when it comes to it.
-            Box::pin(self.within(Limit::Send, room)).await?;
+        })
+        .await
+    }
+
+    fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
+        if self.shared.detail >= Detail::Transfers {
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(sent).collect();
+            return self.told_sent(&bytes);
         }
+        self.moved();
+        self.sent.fetch_add(sent as u64, Ordering::Relaxed);
+        self.shared.sent.fetch_add(sent as u64, Ordering::Relaxed);
     }
 
     /// Whether what comes is a secret: then its bytes are counted, and not told.
@@ -291,16 +383,36 @@ impl Link {
         self.hushed.store(on, Ordering::Relaxed);
     }
 
-    async fn send_some(&self, bytes: &[u8]) -> Result<usize> {
-        match &self.wire {
-            Wire::Connection(fd) => fd.async_io(Interest::WRITABLE, |conn| conn.send(bytes)).await,
-            Wire::Datagrams(peer) => {
-                peer.socket
-                    .async_io(Interest::WRITABLE, |socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from))
-                    .await
-            }
+    /// All peers share the socket and none may take its waker; but there is most often room.
+    async fn send_datagram(&self, peer: &Peer, bytes: &[u8]) -> Result<()> {
+        if self.send_now(bytes)?.is_some() {
+            return Ok(());
         }
-        .map_err(|source| self.broken(Phase::Sending, source))
+        let send = |socket: &Socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from);
+        let sent = Box::pin(peer.socket.async_io(Interest::WRITABLE, send)).await;
+        sent.map_err(|source| self.broken(Phase::Sending, source))?;
+        self.told_sent(bytes);
+        Ok(())
+    }
+
+    /// Sends what there is room for at once, from wherever it is: the way for an answer that is lent by
+    /// [`Link::recv`]. `None` when there is no room.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn send_now(&self, bytes: &[u8]) -> Result<Option<usize>> {
+        let sent = match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().send(bytes),
+            Wire::Datagrams(peer) => sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from),
+        };
+        match sent {
+            Ok(sent) => {
+                self.told_sent(&bytes[..sent]);
+                Ok(Some(sent))
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+            Err(source) => Err(self.broken(Phase::Sending, source)),
+        }
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
@@ -309,52 +421,161 @@ impl Link {
             && fd.get_ref().shutdown_write().is_ok()
             && fd.get_ref().has_end()
         {
-            self.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
+            self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
     }
 
-    /// Ends our side and lets the peer end its own, for a little while; what it still sends is dropped.
-    pub async fn close(&self) {
+    /// Ends our side and lets the peer end its own, for a little while.
+    #[must_use]
+    pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.finish();
-        if matches!(self.wire, Wire::Connection(_)) {
-            let until_eof = async { while let Ok(true) = self.recv(|got| matches!(got, Got::Bytes(_))).await {} };
-            let _ = tokio::time::timeout(LINGER, until_eof).await;
+        self.linger()
+    }
+
+    /// Lets the peer end its side, for a little while; what it still sends is dropped.
+    ///
+    /// Boxed, for it is large and comes at the end of sessions that should be small until then.
+    #[must_use]
+    pub fn linger(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            if matches!(self.wire, Wire::Connection(_)) {
+                let until_eof = async { while let Ok(true) = self.recv(|got| matches!(got, Got::Bytes(_))).await {} };
+                let _ = tokio::time::timeout(LINGER, until_eof).await;
+            }
+        })
+    }
+
+    /// Ends the connection by a reset (RST) once the peer's kernel has all that was sent, which a reset would
+    /// otherwise overtake. Other sockets than those of TCP have none, and just close.
+    pub async fn reset(&self) {
+        let Wire::Connection(fd) = &self.wire else { return };
+        let until = Instant::now() + LINGER;
+        // Nothing tells when the last byte is acknowledged.
+        while !fd.get_ref().is_all_acknowledged() && Instant::now() < until {
+            tokio::time::sleep(ACK_PAUSE).await;
+        }
+        if fd.get_ref().reset_on_close().is_ok() {
+            self.shared.sink.emit(Some(self.id), &Event::Reset { error: "by ourselves, as asked" });
         }
     }
 
-    fn moved(&self) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    /// Waits until the connection is broken or closed in both directions, or the program is to stop. What the peer
+    /// sends stays unread, so the end of what it sends is not seen; datagrams have no end at all.
+    ///
+    /// # Errors
+    /// When that takes longer than the idle timeout.
+    pub async fn gone(&self) -> Result<()> {
+        let broken = async {
+            let Wire::Connection(fd) = &self.wire else { return std::future::pending().await };
+            loop {
+                match fd.ready(Interest::WRITABLE).await {
+                    // Both halves are closed: EPOLLHUP of epoll_ctl(2).
+                    Ok(guard) if guard.ready().is_write_closed() => return Ok(()),
+                    Ok(mut guard) => guard.clear_ready(),
+                    Err(source) => return Err(self.broken(Phase::Waiting, source)),
+                }
+            }
+        };
+        tokio::select! {
+            result = broken => result,
+            () = self.shared.stopping.wait() => Ok(()),
+            () = at(self.shared.limits.idle.and_then(|idle| Instant::now().checked_add(idle))) => {
+                Err(self.over(Limit::Idle, self.shared.limits.idle.unwrap_or_default()))
+            }
+        }
     }
 
-    /// Does the work, which waits for the peer in one direction, within that direction's limit; and gives up when
-    /// meanwhile the other one stood still too for the idle timeout.
-    async fn within<T>(&self, limit: Limit, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let own = if limit == Limit::Recv { self.limits.recv } else { self.limits.send };
-        let begun = Instant::now();
-        let ends = || {
-            let last = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-            [(limit, begun, own), (Limit::Idle, begun.max(last), self.limits.idle)]
+    /// Waits until nothing has moved for the idle timeout: for a session in which nobody receives any more.
+    pub async fn idle(&self) -> Error {
+        // Only the idle timeout: in the direction of the other limits somebody else is waiting.
+        let mut patience = self.patience(Limit::Idle).filter(|patience| patience.idle.is_some());
+        poll_fn(|cx| match self.late(&mut patience, cx) {
+            Some(Late::Over(limit, after)) => Poll::Ready(self.over(limit, after)),
+            _ => Poll::Pending,
+        })
+        .await
+    }
+
+    /// The clock of one wait in one direction, where there is a limit to it.
+    fn patience(&self, direction: Limit) -> Option<Box<Patience>> {
+        let Limits { idle, recv, send } = self.shared.limits;
+        let own = match direction {
+            Limit::Recv => recv,
+            Limit::Send => send,
+            _ => None,
         };
-        let mut work = std::pin::pin!(work);
+        let (idle, quiet) = match &self.wire {
+            Wire::Connection(_) => (idle, None),
+            // Silence is the end of such a session, and no failure.
+            Wire::Datagrams(peer) => (None, Some(peer.quiet).filter(|_| direction == Limit::Recv)),
+        };
+        if own.is_none() && idle.is_none() && quiet.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        Some(Box::new(Patience {
+            direction,
+            own,
+            idle,
+            quiet,
+            begun: now,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+        }))
+    }
+
+    /// Whether it is over: by the limit of the direction; by the idle timeout, when meanwhile the other direction
+    /// stood still too; or quiet.
+    fn late(&self, patience: &mut Option<Box<Patience>>, cx: &mut Context<'_>) -> Option<Late> {
+        let patience = patience.as_deref_mut()?;
         loop {
-            let next = ends().into_iter().filter_map(|(_, since, after)| since.checked_add(after?)).min();
-            tokio::select! {
-                biased;
-                result = &mut work => return result,
-                () = at(next) => {}
+            let moved = self.shared.begun + Duration::from_nanos(self.progress.load(Ordering::Relaxed));
+            let over = |limit: Limit, since: Instant, after: Option<Duration>| {
+                after.map(|after| (since.checked_add(after), Late::Over(limit, after)))
+            };
+            let ends = [
+                over(patience.direction, patience.begun, patience.own),
+                over(Limit::Idle, patience.begun.max(moved), patience.idle),
+                patience.quiet.map(|quiet| (patience.begun.checked_add(quiet), Late::Quiet)),
+            ];
+            let mut ends = ends.into_iter().flatten().filter_map(|(end, late)| Some((end?, late)));
+            let (end, late) = ends.by_ref().reduce(|first, other| if other.0 < first.0 { other } else { first })?;
+            if end <= Instant::now() {
+                return Some(late);
             }
-            let passed = ends().into_iter().find_map(|(limit, since, after)| {
-                after.filter(|after| since.elapsed() >= *after).map(|after| (limit, after))
-            });
-            if let Some((limit, after)) = passed {
-                let flag = match limit {
-                    Limit::Recv => "--recv-timeout",
-                    Limit::Send => "--send-timeout",
-                    _ => "--idle-timeout",
-                };
-                self.sink.emit(Some(self.id), &Event::Timeout { limit, after });
-                return Err(Error::timed_out(Phase::Waiting, Some(&self.peer), flag, after));
+            if patience.timer.deadline() != end.into() {
+                patience.timer.as_mut().reset(end.into());
             }
+            if patience.timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+        }
+    }
+
+    /// Tells that the limit passed, and gives the error for it.
+    fn over(&self, limit: Limit, after: Duration) -> Error {
+        let flag = match limit {
+            Limit::Recv => "--recv-timeout",
+            Limit::Send => "--send-timeout",
+            _ => "--idle-timeout",
+        };
+        self.shared.sink.emit(Some(self.id), &Event::Timeout { limit, after });
+        Error::timed_out(Phase::Waiting, Some(self.peer()), flag, after)
+    }
+
+    /// Takes note for the idle timeout.
+    fn moved(&self) {
+        if self.shared.limits.idle.is_some() {
+            let nanos = u64::try_from(self.shared.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.progress.store(nanos, Ordering::Relaxed);
+        }
+    }
+
+    fn told_sent(&self, bytes: &[u8]) {
+        self.moved();
+        self.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if self.shared.detail >= Detail::Transfers {
+            self.shared.sink.emit(Some(self.id), &Event::Send(Payload::of(bytes)));
         }
     }
 
@@ -363,16 +584,35 @@ impl Link {
             Got::Bytes(bytes) => {
                 self.moved();
                 self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                if self.detail >= Detail::Transfers {
+                self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if self.shared.detail >= Detail::Transfers {
                     let data = Some(*bytes).filter(|_| !self.hushed.load(Ordering::Relaxed));
-                    self.sink.emit(Some(self.id), &Event::Recv(Payload { bytes: bytes.len(), data }));
+                    self.shared.sink.emit(Some(self.id), &Event::Recv(Payload { bytes: bytes.len(), data }));
                 }
             }
-            Got::Eof => self.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
+            Got::Eof => self.shared.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
         }
     }
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
-        Error::os(phase, Some(&self.peer), source)
+        Error::os(phase, Some(self.peer()), source)
     }
+}
+
+/// The clock of a wait. Boxed, for most sessions have none.
+struct Patience {
+    direction: Limit,
+    own: Option<Duration>,
+    idle: Option<Duration>,
+    quiet: Option<Duration>,
+    begun: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// How a wait was too long.
+enum Late {
+    /// By this limit.
+    Over(Limit, Duration),
+    /// A datagram peer has said nothing for so long that its session is over.
+    Quiet,
 }

@@ -1,8 +1,10 @@
 //! Floor 3: what is done with connections.
 
+pub mod ask_time;
 pub mod builtin;
 pub mod chat;
 pub mod check;
+pub mod clock;
 pub mod close_on;
 pub mod diag;
 pub mod door;
@@ -14,5 +16,6 @@ pub mod queue;
 pub mod replay;
 pub mod script;
 pub mod serve;
+mod sessions;
 pub mod splice;
 mod stopping;

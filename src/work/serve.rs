@@ -5,31 +5,27 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
-use tokio::sync::{Mutex, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::error::{Cause, Error, Exit, Phase, Result};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of, make_room};
 use crate::net::socket::{Family, Shape};
-use crate::sys::{self, Reason, Stop};
+use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Limits, Link, Message, Peer};
+use crate::work::link::{Limits, Link, Message, Peer, Shared, Unread};
+use crate::work::sessions::{Question, Sessions};
 use crate::work::stopping::{Stopping, at};
 
-/// How many sessions at once where nobody said: below the usual limit of 1024 descriptors.
-pub const MAX_CONNS: usize = 512;
-/// How many where each is a process.
-pub const MAX_PROCESSES: usize = 64;
-/// How long sessions may take to end once the server is to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long sessions may take to end once the server is to stop, where nobody said.
+pub const GRACE: Duration = Duration::from_secs(5);
 /// Messages that wait for one datagram peer's session, and bytes that wait for all of them together; more are
 /// dropped, as a full socket buffer would.
 const INBOX: usize = 256;
@@ -56,12 +52,15 @@ pub struct Serve {
     pub accept_timeout: Option<Duration>,
     /// What ends a session by the clock.
     pub limits: Limits,
+    /// How long sessions may take to end once the server is to stop.
+    pub grace: Duration,
+    /// Makes it tell its statistics.
+    pub asked: Option<Asked>,
+    /// Whether it tells them at its end too.
+    pub stats: bool,
     /// Ends it.
     pub stop: Stop,
 }
-
-/// The sessions under way; each yields its key and how it ended.
-type Sessions<K> = JoinSet<(K, Result<()>)>;
 
 impl Serve {
     /// Serves until its count is reached or it is to stop, on a runtime of its own.
@@ -75,59 +74,65 @@ impl Serve {
             .build()
             .map_err(|source| Error::os(Phase::Opening, None, source))?;
         runtime.block_on(async {
+            let stopped = Stopping::new(&self.stop)?;
+            let question = Question::new(self.asked.take())?;
+            let shared = Arc::new(Shared::new(self.limits, stopped, self.door.sink.clone()));
             match bound {
-                Bound::Listener(listener) => self.connections(listener).await,
-                Bound::Datagrams(datagrams) => self.datagrams(datagrams).await,
-                Bound::Session(conn) => self.single(conn).await,
+                Bound::Listener(listener) => self.connections(listener, &shared, &question).await,
+                Bound::Datagrams(datagrams) => self.datagrams(datagrams, &shared, &question).await,
+                Bound::Session(conn) => self.single(conn, &shared).await,
             }
         })
     }
 
-    async fn connections(&mut self, listener: Listener) -> Result<Exit> {
-        let stopped = Stopping::new(&self.stop)?;
-        let mut sessions = Sessions::new();
-        let mut tally = Tally::default();
-        let outcome = self.accept_all(&listener, &stopped, &mut sessions, &mut tally).await;
+    async fn connections(&mut self, listener: Listener, shared: &Arc<Shared>, question: &Question) -> Result<Exit> {
+        let mut sessions = Sessions::new(shared.clone());
+        let outcome = self.accept_all(&listener, shared, question, &mut sessions).await;
         // From here on nobody is kept waiting in a queue that is not looked at.
         listener.close();
-        self.drain(&stopped, &mut sessions, &mut tally).await;
+        self.drain(shared, question, &mut sessions).await;
         outcome?;
-        self.verdict(tally)
+        self.verdict(sessions)
     }
 
     async fn accept_all(
         &mut self,
         listener: &Listener,
-        stopped: &Stopping,
+        shared: &Arc<Shared>,
+        question: &Question,
         sessions: &mut Sessions<()>,
-        tally: &mut Tally,
     ) -> Result<()> {
         let os = |source| Error::os(Phase::Accepting, Some(listener.local()), source);
         let incoming = sys::watch(listener.as_fd(), Interest::READABLE).map_err(os)?;
-        let mut begun = 0;
+        // Answers are whole when they are written, so nothing is gained by waiting for more.
+        let nodelay = listener.shape().is_tcp() && self.door.options.value("nodelay").is_none();
         let mut last_came = Instant::now();
         let mut exhausted = false;
-        while self.count.is_none_or(|count| begun < count) {
+        while self.count.is_none_or(|count| sessions.begun < count) {
             let room = sessions.len() < self.max_conns && !exhausted;
-            let patience = self.accept_timeout.filter(|_| sessions.is_empty());
+            let patience = self.accept_timeout.filter(|_| sessions.len() == 0);
             tokio::select! {
                 biased;
-                () = stopped.wait() => return Ok(()),
-                Some(done) = sessions.join_next(), if !sessions.is_empty() => {
-                    tally.count(done.ok().map(|((), result)| result));
+                () = shared.stopping.wait() => return Ok(()),
+                Some(_) = sessions.next_end() => {
                     exhausted = false;
                     // While there was a session, nobody was missed.
                     last_came = Instant::now();
                 }
+                () = question.asked() => sessions.tell(&self.door),
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
                     match self.door.accept(listener)? {
                         Admission::Session(id, conn) => {
-                            begun += 1;
                             last_came = Instant::now();
-                            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
-                            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
-                            sessions.spawn(async move { ((), session(&handler, link, &stopped, goes_on).await) });
+                            if nodelay {
+                                let _ = conn.socket().set_tcp_nodelay(true);
+                            }
+                            match Link::connection(conn, id, shared.clone()) {
+                                Ok(link) => sessions.begin((), &self.handler, link, self.keep_open),
+                                // It is that one's loss, as when accept(2) fails for one.
+                                Err(error) => shared.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
+                            }
                         }
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
@@ -143,32 +148,35 @@ impl Serve {
         Ok(())
     }
 
-    async fn single(&mut self, conn: Conn) -> Result<Exit> {
-        let mut tally = Tally::default();
+    async fn single(&mut self, conn: Conn, shared: &Arc<Shared>) -> Result<Exit> {
+        let mut sessions = Sessions::new(shared.clone());
         if let Some((id, conn)) = self.door.admit(conn) {
-            let stopped = Stopping::new(&self.stop)?;
-            let link = Link::connection(conn, id, self.limits, stopped.clone(), self.door.sink.clone())?;
-            tally.count(Some(session(&self.handler, link, &stopped, false).await));
+            sessions.begin((), &self.handler, Link::connection(conn, id, shared.clone())?, false);
+            while sessions.next_end().await.is_some() {}
         }
-        self.verdict(tally)
+        self.verdict(sessions)
     }
 
     /// Lets the sessions that are under way end: all the time they need when the count was reached, the grace
     /// period once the program is to stop.
-    async fn drain<K: 'static>(&self, stopped: &Stopping, sessions: &mut Sessions<K>, tally: &mut Tally) {
+    async fn drain<K: 'static>(&self, shared: &Shared, question: &Question, sessions: &mut Sessions<K>) {
         let mut until = None;
-        while !sessions.is_empty() {
+        while sessions.len() > 0 {
             tokio::select! {
                 biased;
-                () = stopped.wait(), if until.is_none() => until = Instant::now().checked_add(GRACE),
-                Some(done) = sessions.join_next() => tally.count(done.ok().map(|(_, result)| result)),
-                () = at(until) => return sessions.shutdown().await,
+                () = shared.stopping.wait(), if until.is_none() => until = Instant::now().checked_add(self.grace),
+                () = question.asked() => sessions.tell(&self.door),
+                Some(_) = sessions.next_end() => {}
+                () = at(until) => return sessions.cut_short(&self.door).await,
             }
         }
     }
 
-    fn verdict(&self, tally: Tally) -> Result<Exit> {
-        match (self.stop.requested(), tally.last_failure) {
+    fn verdict<K>(&self, sessions: Sessions<K>) -> Result<Exit> {
+        if self.stats {
+            sessions.tell(&self.door);
+        }
+        match (self.stop.requested(), sessions.last_failure) {
             (Some(Reason::Signal(signal)), _) => Ok(Exit::Signal(signal)),
             (Some(Reason::Deadline), _) => Ok(Exit::Deadline),
             (None, Some(failure)) if !self.keep_open => Err(failure),
@@ -176,53 +184,57 @@ impl Serve {
         }
     }
 
-    async fn datagrams(&mut self, datagrams: Datagrams) -> Result<Exit> {
+    async fn datagrams(&mut self, datagrams: Datagrams, shared: &Arc<Shared>, question: &Question) -> Result<Exit> {
         let Datagrams { socket, shape, own: _, local, file } = datagrams;
         let os = |source| Error::os(Phase::Receiving, Some(&local), source);
-        let stopped = Stopping::new(&self.stop)?;
         let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
-        let mut sessions = Sessions::new();
-        let mut tally = Tally::default();
+        let mut sessions = Sessions::new(shared.clone());
         let mut inboxes: HashMap<SockAddr, mpsc::Sender<Message>> = HashMap::new();
+        let (unread, mut left) = mpsc::unbounded_channel::<Unread>();
         let room = Arc::new(Semaphore::new(INBOXES));
         let mut buffer = vec![0; DATAGRAM];
-        let mut begun = 0;
         let mut full = false;
         let came = Instant::now();
-        let quiet = self.limits.idle.unwrap_or(if self.keep_open { QUIET.0 } else { QUIET.1 });
+        let usual = if self.keep_open { QUIET.0 } else { QUIET.1 };
+        let quiet = self.handler.quiet().or(self.limits.idle).unwrap_or(usual);
         loop {
-            let counted_out = self.count.is_some_and(|count| begun >= count);
-            if counted_out && sessions.is_empty() {
+            let counted_out = self.count.is_some_and(|count| sessions.begun >= count);
+            if counted_out && sessions.len() == 0 {
                 break;
             }
-            let patience = self.accept_timeout.filter(|_| begun == 0);
-            let packet = tokio::select! {
+            let patience = self.accept_timeout.filter(|_| sessions.begun == 0);
+            let (mut message, from, to) = tokio::select! {
                 biased;
-                () = stopped.wait() => break,
-                Some(done) = sessions.join_next(), if !sessions.is_empty() => {
-                    if let Ok((key, _)) = &done {
-                        inboxes.remove(key);
-                    }
-                    tally.count(done.ok().map(|(_, result)| result));
+                () = shared.stopping.wait() => break,
+                Some(key) = sessions.next_end() => {
+                    key.map(|key| inboxes.remove(&key));
                     full = false;
                     continue;
                 }
-                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => packet,
+                () = question.asked() => {
+                    sessions.tell(&self.door);
+                    continue;
+                }
+                // Behind the ends, so that the session it was left by is known to be over.
+                Some(left) = left.recv() => left,
+                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => {
+                    let packet = match packet {
+                        Ok(packet) => packet,
+                        // An error that came back for an answer to a peer that is gone; the others are still there.
+                        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
+                        Err(source) => return Err(os(source)),
+                    };
+                    // Even an empty message takes some memory.
+                    let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
+                    let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
+                    let bytes = buffer[..packet.bytes.min(buffer.len())].to_vec();
+                    (Message { bytes, _room: room }, packet.from, packet.to)
+                }
                 () = at(patience.and_then(|patience| came.checked_add(patience))) => {
                     return Err(self.door.nobody_came(&local, patience.unwrap_or_default()));
                 }
             };
-            let packet = match packet {
-                Ok(packet) => packet,
-                // An error that came back for an answer to a peer that is gone; the others are still there.
-                Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
-                Err(source) => return Err(os(source)),
-            };
-            // Even an empty message takes some memory.
-            let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
-            let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
-            let mut message = Message { bytes: buffer[..packet.bytes.min(buffer.len())].to_vec(), _room: room };
-            if let Some(inbox) = inboxes.get(&packet.from) {
+            if let Some(inbox) = inboxes.get(&from) {
                 match inbox.try_send(message) {
                     // Busy: dropped.
                     Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
@@ -241,62 +253,30 @@ impl Serve {
                 }
                 continue;
             }
-            let peer = endpoint_of(&packet.from, shape);
+            let peer = endpoint_of(&from, shape);
             let Some(id) = self.door.welcome(&local, &peer) else { continue };
-            begun += 1;
             let (sender, receiver) = mpsc::channel(INBOX);
             let _ = sender.try_send(message);
-            inboxes.insert(packet.from.clone(), sender);
+            inboxes.insert(from.clone(), sender);
             let wire = Peer {
                 socket: socket.clone(),
-                to: packet.from.clone(),
-                from: packet.to,
+                to: from.clone(),
+                from: to,
                 inbox: Mutex::new(receiver),
+                unread: unread.clone(),
                 quiet,
-            };
-            let link = Link::datagrams(
-                wire,
-                id,
-                (local.clone(), peer),
+                local: local.clone(),
+                peer,
                 shape,
-                self.limits,
-                stopped.clone(),
-                self.door.sink.clone(),
-            );
-            let (handler, stopped, goes_on) = (self.handler.clone(), stopped.clone(), self.keep_open);
-            sessions.spawn(async move { (packet.from, session(&handler, link, &stopped, goes_on).await) });
+            };
+            let link = Link::datagrams(wire, id, shared.clone());
+            sessions.begin(from, &self.handler, link, self.keep_open);
         }
         // Without senders, each session sees its peer's end.
         inboxes.clear();
-        self.drain(&stopped, &mut sessions, &mut tally).await;
+        self.drain(shared, question, &mut sessions).await;
         drop(file);
-        self.verdict(tally)
-    }
-}
-
-/// Runs one session and says how it ended.
-async fn session(handler: &Handler, link: Link, stop: &Stopping, goes_on: bool) -> Result<()> {
-    let begun = Instant::now();
-    let result = handler.run(&link, stop).await;
-    let (sent, received) = link.totals();
-    let reason = result.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
-    if let Err(error) = &result {
-        tell_failure(&link, error, goes_on);
-    }
-    link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed() });
-    result
-}
-
-/// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
-fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
-    match (error.errno(), &error.cause) {
-        (Some(libc::ECONNRESET | libc::EPIPE), _) => {
-            link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
-        }
-        // Told already, by whoever had the clock.
-        (_, Cause::TimedOut { .. }) => {}
-        _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
-        _ => {}
+        self.verdict(sessions)
     }
 }
 
@@ -305,16 +285,4 @@ fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> std::io::Resu
         make_room(socket, buffer)?;
     }
     sys::recv_packet(socket, buffer)
-}
-
-/// How the sessions ended so far.
-#[derive(Default)]
-struct Tally {
-    last_failure: Option<Error>,
-}
-
-impl Tally {
-    fn count(&mut self, result: Option<Result<()>>) {
-        self.last_failure = result.and_then(Result::err);
-    }
 }

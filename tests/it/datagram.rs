@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_denied_datagram_is_nobody_who_came,
         an_error_does_not_overtake_what_came_before,
         r37_server_survives_a_client_that_closed,
+        what_a_session_leaves_unread_begins_the_next,
         broadcast_needs_its_flag [Root],
         multicast_is_received [Root],
     ]
@@ -366,4 +367,18 @@ fn multicast_is_received(t: &Ctx) {
     let addr = format!("udp://239.1.2.3:{}", server.port());
     t.connect(&["--send-only", &addr]).under(&ns.wrap()).run(b"to the group").code(0);
     server.stdout.wait_for("to the group");
+}
+
+fn what_a_session_leaves_unread_begins_the_next(t: &Ctx) {
+    let server = t.listen(&["-u", "-k", "--reply", "pong", "--close-on", "bye", "127.0.0.1:0"]).server();
+    let socket = udp();
+    socket.connect(server.socket_addr()).unwrap();
+    for _ in 0..20 {
+        for message in ["bye", "a", "b"] {
+            socket.send(message.as_bytes()).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(recv(&socket).0, b"pong");
+        }
+    }
 }

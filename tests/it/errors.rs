@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Netns, SOON, trials};
+use crate::support::{Ctx, Netns, SOON, connect, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["errors";
@@ -16,6 +17,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         ambiguous_ipv6_shows_both_readings,
         bad_durations_and_sizes,
         bad_options,
+        empty_and_impossible_values_show_the_place,
+        flags_that_do_nothing_are_refused,
+        output_dir_that_is_a_file,
+        habits_of_nc_get_a_hint,
         two_handlers,
         option_that_does_not_fit_the_family,
         unix_path_of_200_characters,
@@ -34,6 +39,11 @@ pub(crate) fn tests() -> Vec<Trial> {
         no_route [Root],
         administratively_prohibited [Root, Nft],
         local_firewall [Root, Nft],
+        black_holed_route [Root],
+        link_local_without_a_route [Root],
+        what_to_try_has_the_address_that_was_typed,
+        a_peer_that_does_not_read_is_named,
+        silence_of_udp_is_explained [Root],
         unix_path_missing,
         unix_path_not_a_socket,
         unix_path_stale,
@@ -147,6 +157,72 @@ fn bad_options(t: &Ctx) {
     }
 }
 
+fn empty_and_impossible_values_show_the_place(t: &Ctx) {
+    for (flag, bad) in [
+        ("--count", "-1"),
+        ("--count", "0"),
+        ("--count", ""),
+        ("--events", ""),
+        ("--output", ""),
+        ("--record", ""),
+        ("--ready-file", ""),
+        ("--output-dir", ""),
+        ("--script", ""),
+        ("--sh", ""),
+        ("--sh", " "),
+        ("--exec", ""),
+    ] {
+        let exit = t.listen(&["-k", flag, bad, "127.0.0.1:0"]).run(b"");
+        exit.code(2).stdout("").says(&["^"]).says_not(&["listening", "digit found", "is not in"]);
+    }
+    for flag in ["--allow", "--mode", "-i"] {
+        let exit = t.listen(&[flag]).args(&[OsString::from_vec(b"\xff".to_vec())]).run(b"");
+        exit.code(2).stdout("").says(&[&format!("{flag}: it is not UTF-8"), "^"]);
+    }
+    t.listen(&[":3000", ":3001"]).run(b"").code(2).says(&["try: :3000\n or: :3001\n"]);
+}
+
+fn flags_that_do_nothing_are_refused(t: &Ctx) {
+    for flag in ["--unlink", "--mode=0600"] {
+        t.listen(&[flag, "@name"]).run(b"").code(2).says(&["socket files", "unix:@name"]);
+    }
+    for flag in ["-I", "--pipe", "--send-only", "--recv-only", "--stay", "--crlf", "--eol=lf", "--linger-after-eof=1s"]
+    {
+        // clap names long forms only, and -z and -I are none.
+        let (name, caret) = if flag == "-I" { ("--repl", "") } else { (flag.split('=').next().unwrap(), "^") };
+        t.connect(&["-z", flag, "127.0.0.1:1"]).run(b"").code(2).says(&[caret, "--check", name]);
+    }
+}
+
+fn output_dir_that_is_a_file(t: &Ctx) {
+    std::fs::write(t.path("f"), "").unwrap();
+    let exit = t.listen(&["--output-dir", &t.file("f"), "127.0.0.1:0"]).run(b"");
+    exit.code(1).says(&["not a directory"]).says_not(&["listening", "File exists"]);
+}
+
+fn habits_of_nc_get_a_hint(t: &Ctx) {
+    for (line, hints) in [
+        ("-l", &["subcommand", "try: sockkit listen\n"][..]),
+        ("-lvp 80", &["try: sockkit listen -vp 80\n"]),
+        ("connect -l 80", &["try: sockkit listen 80\n"]),
+        ("listen -lk 80", &["try: sockkit listen -k 80\n"]),
+        ("connect -N host 80", &["does anyway", "try: sockkit connect host 80\n"]),
+        ("connect -nv 10.0.0.1 80", &["not needed", "try: sockkit connect -v 10.0.0.1 80\n"]),
+        ("listen -e cat 80", &["--exec", "try: sockkit listen --exec cat 80\n"]),
+        ("listen -c cat 80", &["--sh", "try: sockkit listen --sh cat 80\n"]),
+        ("connect -q 1 host 80", &["--quiet", "try: sockkit connect --linger-after-eof 1 host 80\n"]),
+        ("-u host 53", &["try: sockkit connect -u host 53\n"]),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        t.sockkit(&args).run(b"").code(2).stdout("").says(hints).says_not(&["tip:"]);
+    }
+    // Connect runs no programs: no line to try would do that.
+    t.connect(&["-e", "cat", "x:1"]).run(b"").code(2).says(&["--exec of sockkit listen"]).says_not(&["try:"]);
+    t.connect(&["--bogus"]).run(b"").code(2).says_not(&["try:"]);
+    t.listen(&["-verbose"]).run(b"").code(2).says_not(&["--exec"]);
+    t.listen(&["--reuseaddr", "no", "127.0.0.1:0"]).run(b"").code(2).says(&["^", "try: --reuseaddr=no\n"]);
+}
+
 fn two_handlers(t: &Ctx) {
     let all: [&[&str]; 6] =
         [&["--close"], &["--discard"], &["--no-accept"], &["--exec", "cat"], &["--sh", "cat"], &["--reply", "x"]];
@@ -241,10 +317,12 @@ fn does_not_resolve(t: &Ctx) {
 fn name_server_without_an_answer(t: &Ctx) {
     // The budget holds for the resolver, too.
     let ns = Netns::new();
-    ns.run("nft add table inet t; nft 'add chain inet t out { type filter hook output priority 0; }'");
-    ns.run("nft add rule inet t out udp dport 53 drop; ip route add blackhole default 2>/dev/null || true");
-    let exit = t.connect(&["-w", "1s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
-    exit.code(4).within(SOON);
+    ns.run("nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'");
+    ns.run("nft add rule inet t in udp dport 53 drop");
+    ns.etc("resolv.conf", "nameserver 127.0.0.1\n");
+    let exit = t.connect(&["-w", "0.5s", "no-such-host.invalid:80"]).under(&ns.wrap()).run(b"");
+    // To find out why takes no more than a moment beyond it.
+    exit.code(4).says(&["no answer", "127.0.0.1"]).within(Duration::from_millis(1500));
 }
 
 fn unknown_service(t: &Ctx) {
@@ -293,6 +371,48 @@ fn no_route(t: &Ctx) {
     let ns = Netns::new();
     t.connect(&["192.0.2.1:80"]).under(&ns.wrap()).run(b"").code(6).says(&["unreachable", "try:"]);
     t.connect(&["[2001:db8::1]:80"]).under(&ns.wrap()).run(b"").code(6);
+}
+
+fn black_holed_route(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("ip route add blackhole 192.0.2.0/24");
+    t.connect(&["192.0.2.1:80"]).under(&ns.wrap()).run(b"").code(6).says(&["blackhole", "ip route get 192.0.2.1"]);
+}
+
+fn link_local_without_a_route(t: &Ctx) {
+    let ns = Netns::new();
+    ns.run("ip -6 route flush table main; ip -6 route flush table local");
+    let exit = t.connect(&["fe80::1%lo", "80"]).under(&ns.wrap()).run(b"");
+    exit.code(6).says(&["link-local", "try: ip -6 route get fe80::1 oif lo"]).says_not(&["to the outside"]);
+}
+
+fn what_to_try_has_the_address_that_was_typed(t: &Ctx) {
+    let mut server = t.listen(&["--reply", "x", "-i", "0.3", "127.0.0.1:0"]).server();
+    let client = connect(server.socket_addr());
+    server.wait().code(8).says(&["try: sockkit listen --idle-timeout 3s 127.0.0.1:0\n"]);
+    drop(client);
+    let silent = || t.connect(&["-i", "0.3"]).piped();
+    silent().args(&["echo:"]).spawn().wait().code(8).says(&["try: sockkit connect --idle-timeout 3s echo:\n"]);
+    let mut server = t.listen(&["--accept-timeout", "0.1", "127.0.0.1:0"]).piped().spawn();
+    server.wait().code(7).says(&["try: sockkit listen --accept-timeout 3s"]).says_not(&["sockkit connect"]);
+}
+
+fn a_peer_that_does_not_read_is_named(t: &Ctx) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let exit = t.connect(&["--send-timeout", "0.3", &addr]).run(&vec![b'x'; 32 << 20]);
+    exit.code(8).says(&["the peer took nothing", "does not read"]).says_not(&["neither", "no progress"]);
+}
+
+fn silence_of_udp_is_explained(t: &Ctx) {
+    let ns = Netns::new();
+    let server = t.listen(&["-k", "--discard", "udp://127.0.0.1:9009"]).under(&ns.wrap()).piped().spawn();
+    server.stderr.wait_for("listening");
+    let exit = t.connect(&["-z", "-u", "127.0.0.1", "9009"]).under(&ns.wrap()).run(b"");
+    exit.code(7).says(&["no answer within 1s (--check)", "a port that is open but says nothing looks the same"]);
+    exit.says(&["--check --connect-timeout 3s udp://127.0.0.1:9009"]);
+    let exit = t.connect(&["-z", "-u", "-w", "0.2", "127.0.0.1", "9009"]).under(&ns.wrap()).run(b"");
+    exit.code(7).says(&["no answer within 200ms (--connect-timeout)"]);
 }
 
 fn administratively_prohibited(t: &Ctx) {

@@ -18,6 +18,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         r12_program_has_blocking_descriptors,
         r19_program_has_three_descriptors,
         r20_no_zombies,
+        idle_counts_after_the_peers_end_too,
+        one_end_is_told_once,
         r21_default_signals_whatever_we_inherited,
         r25_only_our_own_children_are_ended [Setsid],
         r40_no_fork_storm,
@@ -214,4 +216,24 @@ fn r47_output_after_half_close_and_failure(t: &Ctx) {
     shut_write(&stream);
     assert_eq!(read_all(&stream).len(), 1_000_000);
     server.wait_within(Duration::from_secs(5)).code(0);
+}
+
+fn idle_counts_after_the_peers_end_too(t: &Ctx) {
+    let server = t.listen(&["-k", "-i", "500ms", "--sh", "exec sleep 61", "127.0.0.1:0"]).server();
+    let stream = connect(server.socket_addr());
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"");
+    server.stderr.wait_for("closed (idle-timeout)");
+    poll_until("the program to be gone", || server.children().is_empty().then_some(()));
+}
+
+fn one_end_is_told_once(t: &Ctx) {
+    let server = t.listen(&["--json", "--sh", "cat", "127.0.0.1:0"]);
+    let mut server = server.server();
+    let mut stream = connect(server.socket_addr());
+    stream.write_all(b"hi").unwrap();
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"hi");
+    let events = server.wait().code(0).stdout.text();
+    assert_eq!(events.matches("\"shutdown\"").count(), 1, "{events}");
 }

@@ -8,18 +8,24 @@ mod chat;
 mod cli;
 mod connect;
 mod datagram;
+mod echo;
 mod eof;
 mod errors;
 mod events;
+mod examples;
 mod exec;
 mod faults;
 mod harness;
 mod listen;
 mod peers;
 mod pump;
+mod repl;
 mod replay;
+mod script;
+mod serving;
 mod signals;
 mod support;
+mod time;
 mod tutorial;
 
 use libtest_mimic::Arguments;
@@ -34,17 +40,23 @@ fn main() -> std::process::ExitCode {
         cli::tests,
         connect::tests,
         datagram::tests,
+        echo::tests,
         eof::tests,
         errors::tests,
         events::tests,
+        examples::tests,
         exec::tests,
         faults::tests,
         harness::tests,
         listen::tests,
         peers::tests,
         pump::tests,
+        repl::tests,
         replay::tests,
+        serving::tests,
+        script::tests,
         signals::tests,
+        time::tests,
         tutorial::tests,
     ]
     .into_iter()

@@ -20,6 +20,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         r26_waiting_for_a_client,
         r26_idle,
         r26_stdout_blocked,
+        r26_events_that_nobody_reads,
+        a_second_signal_ends_the_programs_too,
         r26_peer_does_not_read,
         r26_waiting_for_a_program,
         r26_connecting [Root, Nft],
@@ -114,7 +116,12 @@ fn r13_terminal_modes_are_restored(t: &Ctx) {
         poll_until("the terminal to be taken over", || (format!("{:?}", pty.modes()) != before).then_some(()));
         match how {
             "TERM" => client.signal(Signal::TERM),
-            "Ctrl-D" => pty.keys("\x04"),
+            "Ctrl-D" => {
+                // The first ends what we send; the second does not wait for the peer's end.
+                pty.keys("\x04");
+                pty.screen.wait_for("half-closed");
+                pty.keys("\x04");
+            }
             _ => {
                 // It stays when the peer closes, and says so; then the user leaves.
                 drop(stream);
@@ -212,4 +219,36 @@ fn r26_retrying(t: &Ctx) {
 fn r26_datagrams(t: &Ctx) {
     ends(|| t.listen(&["-u", "127.0.0.1:0"]).piped().server());
     ends(|| t.listen(&["-u", "-k", "--exec", "cat", "127.0.0.1:0"]).server());
+}
+
+fn a_second_signal_ends_the_programs_too(t: &Ctx) {
+    let line = "trap '' TERM; echo up; sleep 61 & wait; wait";
+    let mut server = t.listen(&["-k", "--sh", line, "127.0.0.1:0"]).server();
+    let stream = connect(server.socket_addr());
+    assert_eq!(read_exactly(&stream, 3), b"up\n");
+    let children = server.children();
+    assert!(!children.is_empty());
+    server.signal(Signal::TERM);
+    // It waits for the program, which takes no notice.
+    let_pass(Duration::from_millis(200));
+    assert!(server.is_running());
+    server.signal(Signal::TERM);
+    server.wait().code(143).within(SOON);
+    poll_until("the program to be gone", || {
+        children.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    });
+}
+
+fn r26_events_that_nobody_reads(t: &Ctx) {
+    let readers = std::cell::RefCell::new(Vec::new());
+    ends(|| {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (peer, addr) = listener();
+        let client = t.connect(&["--json", &addr]).piped().stdout(Out::Fd(writer)).spawn();
+        let mut stream = accept(&peer);
+        stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        while stream.write(&[b'x'; 65536]).is_ok() {}
+        readers.borrow_mut().push((reader, stream));
+        client
+    });
 }

@@ -14,7 +14,7 @@ use crate::cli::{OutputArgs, PeerAddress};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
-use crate::net::dial::Dial;
+use crate::net::dial::{CONN, Dial};
 use crate::out::{self, OutConfig};
 use crate::repl::chat::Front;
 use crate::value::parse_duration;
@@ -78,6 +78,7 @@ impl Runnable for Join {
             options: &options,
             timeout: self.connect_timeout,
             retry: None,
+            conn: CONN,
             stop: &context.stop,
             sink: &*context.sink,
         };

@@ -5,7 +5,7 @@ use std::io;
 
 use socket2::Socket;
 
-use super::Scope;
+use super::{Scope, table};
 use crate::span::Misread;
 use crate::sys::sockopt::{self, KNOWN};
 
@@ -140,6 +140,33 @@ impl Free {
             FreeValue::Bytes(bytes) => sockopt::set_bytes(socket, self.level, self.name, bytes),
             FreeValue::Text(text) => sockopt::set_bytes(socket, self.level, self.name, text.as_bytes()),
         }
+    }
+
+    /// Why the kernel refused it, where that is known.
+    pub(super) fn why(&self, error: &io::Error) -> Option<String> {
+        let is = |level, name| (self.level, self.name) == (level, name);
+        if is(libc::IPPROTO_TCP, libc::TCP_CONGESTION)
+            && let Some(why) = table::no_congestion(error)
+        {
+            return Some(why);
+        }
+        let why = match error.raw_os_error()? {
+            libc::ENOPROTOOPT => "this kernel has no such option, or one that can only be read",
+            libc::ENOENT | libc::ENOTCONN if is(libc::IPPROTO_TCP, libc::TCP_ULP) => {
+                "a protocol on top is for a connection, and --opt is set before there is one; or its module is not loaded"
+            }
+            libc::ENOTCONN => "it is for a connection, and --opt is set before there is one",
+            libc::ENODEV => "there is no network interface of that name",
+            libc::EINVAL if matches!(self.value, FreeValue::Bytes(_)) => {
+                "the kernel takes no value like this: the structure has another size, or a number in it is out of range"
+            }
+            libc::EINVAL => "the value is out of range, or the option does not go with the state of a fresh socket",
+            libc::EDOM | libc::ERANGE => "the value is out of range",
+            libc::EOPNOTSUPP => "this kind of socket does not support it",
+            libc::EPERM | libc::EACCES => "it needs CAP_NET_ADMIN or CAP_NET_RAW, as root has them",
+            _ => return None,
+        };
+        Some(why.to_owned())
     }
 
     /// The same option with the value that it has, in the form in which it was asked for.

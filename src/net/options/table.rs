@@ -311,16 +311,7 @@ pub static TABLE: &[Opt] = &[
         scope: Scope::Tcp,
         set: |on, value| sockopt::set_congestion(on.socket, value.name()?),
         get: |on, _| sockopt::congestion(on.socket).map(Value::Name),
-        refused: |_, error| match error.raw_os_error() {
-            Some(libc::ENOENT) => {
-                Some(format!("this kernel has {}", sysctl("net.ipv4.tcp_available_congestion_control")?))
-            }
-            Some(libc::EPERM) => {
-                let allowed = sysctl("net.ipv4.tcp_allowed_congestion_control")?;
-                Some(format!("without CAP_NET_ADMIN there is {allowed}"))
-            }
-            _ => None,
-        },
+        refused: |_, error| no_congestion(error),
         samples: &["reno", "cubic"],
         ..VALUE
     },
@@ -444,7 +435,7 @@ pub static TABLE: &[Opt] = &[
     Opt {
         name: "opt",
         constants: &[],
-        help: "Set any other option, before bind: socket:SO_PRIORITY=6, tcp:26=1, ip:TOS=0x10, tcp:ULP=tls, 1:13=hex:01..",
+        help: "Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000",
         value_name: "LEVEL:NAME=VALUE",
         takes: Takes::Free,
         repeats: true,
@@ -467,7 +458,14 @@ pub static TABLE: &[Opt] = &[
             None => unsupported(),
         },
         why: |_, asked, effective| (asked != effective).then(|| "the kernel took it, and reads it back so".to_owned()),
+        refused: |value, error| value.free().ok()?.why(error),
         samples: &[
+            // The examples of the help, which work on any fresh socket of their kind.
+            "socket:SO_PRIORITY=6",
+            "ip:TOS=0x10",
+            "tcp:25=16384",
+            "tcp:CONGESTION=reno",
+            "1:13=hex:0100000005000000",
             "socket:SO_PRIORITY=5",
             "socket:RCVBUF=50000",
             "unix:passcred=1",
@@ -510,6 +508,18 @@ const VALUE: Opt = Opt {
 
 /// What most flags have in common.
 const FLAG: Opt = Opt { missing: Some("yes"), samples: &["yes"], ..VALUE };
+
+/// What algorithms there are instead.
+pub(super) fn no_congestion(error: &io::Error) -> Option<String> {
+    match error.raw_os_error()? {
+        libc::ENOENT => Some(format!("this kernel has {}", sysctl("net.ipv4.tcp_available_congestion_control")?)),
+        libc::EPERM => {
+            let allowed = sysctl("net.ipv4.tcp_allowed_congestion_control")?;
+            Some(format!("without CAP_NET_ADMIN there is {allowed}"))
+        }
+        _ => None,
+    }
+}
 
 const VSOCK_BUFFERS: &str = "it has no effect on vsock, which has buffers of its own";
 

@@ -392,6 +392,17 @@ fn refusals_name_the_flag_and_what_there_is() {
     let (exit, text) = refused(TCP4, "congestion", "nosuchthing");
     assert_eq!(exit, Exit::Failed);
     assert!(text.contains("reno"), "{text}");
+    for (text, words) in [
+        ("tcp:26=1", "this kernel has no such option, or one that can only be read"),
+        ("tcp:CONGESTION=nosuchthing", "reno"),
+        ("ip:TTL=300", "out of range"),
+        ("1:13=hex:01", "the structure has another size"),
+        ("socket:BINDTODEVICE=nowhere0", "no network interface"),
+        ("tcp:ULP=tls", "is for a connection"),
+    ] {
+        let (_, refusal) = refused(TCP4, "opt", text);
+        assert!(refusal.starts_with(&format!("--opt {text}: ")) && refusal.contains(words), "{refusal}");
+    }
     let mark = by_name("mark").unwrap();
     let error = mark.error(&Value::Number(1), io::Error::from_raw_os_error(libc::EPERM));
     assert_eq!(error.exit, Exit::Permission);
@@ -455,4 +466,12 @@ proptest! {
             }
         }
     }
+}
+
+/// The samples are set and read back; whoever copies an example from the help has one of them.
+#[test]
+fn the_examples_of_the_help_are_samples() {
+    let opt = by_name("opt").unwrap();
+    let (_, examples) = opt.help.split_once(": ").unwrap();
+    assert!(examples.split(", ").all(|example| opt.samples.contains(&example)), "{examples}");
 }

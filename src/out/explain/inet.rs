@@ -142,6 +142,18 @@ fn needs_interface(case: &Case<'_>) -> bool {
     }
 }
 
+/// The interface on whose link an address is, where it means something on one link only.
+fn link<'a>(case: &Case<'a>) -> Option<&'a str> {
+    match case.endpoint {
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. })
+            if addr.is_unicast_link_local() || addr.is_multicast() =>
+        {
+            Some(scope)
+        }
+        _ => None,
+    }
+}
+
 /// This host itself rejected it.
 pub(super) fn own_firewall(icmp: &Icmp) -> Why {
     Why::new(format!("a rule of this host's own firewall rejects it (ICMP {} from {})", icmp.words(), icmp.from))
@@ -185,7 +197,7 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
     }
     if case.is_udp() {
         return Why::new(format!(
-            "nothing came back from {}: the server there does not answer what was sent, or a firewall drops it, or the host is down",
+            "nothing came back from {}: a port that is open but says nothing looks the same as a firewall that drops what is sent, or a host that is down",
             case.host()
         ))
         .try_(case.ping())
@@ -216,7 +228,14 @@ pub(super) fn trace(case: &Case<'_>) -> String {
 }
 
 fn route(case: &Case<'_>) -> String {
-    format!("ip route get {}", word(&case.host()))
+    match case.endpoint {
+        // ip(8) takes no zone in an address.
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. }) => {
+            format!("ip -6 route get {addr} oif {}", word(scope))
+        }
+        _ if case.is_v6() => format!("ip -6 route get {}", word(&case.host())),
+        _ => format!("ip route get {}", word(&case.host())),
+    }
 }
 
 fn unreachable(case: &Case<'_>, errno: i32) -> Why {
@@ -276,9 +295,17 @@ fn unreachable(case: &Case<'_>, errno: i32) -> Why {
                     word(&udp.to_string())
                 ))
         }
+        (libc::ENETUNREACH, _) if link(case).is_some() => {
+            let link = link(case).unwrap_or_default();
+            Why::new(format!(
+                "{host} is an address of the link of {link}, and this host has no route to that: {link} is down, or has no link-local address (lo never has one), or IPv6 is switched off on it"
+            ))
+            .try_(route(case))
+            .try_(format!("ip -6 address show dev {}", word(link)))
+        }
         (libc::ENETUNREACH, _) if case.is_v6() => {
             Why::new(format!("this host has no route to {host}: most likely it has no IPv6 connection to the outside"))
-                .try_(format!("ip -6 route get {}", word(&host)))
+                .try_(route(case))
                 .try_("ip -6 -br address")
         }
         (libc::ENETUNREACH, _) => Why::new(format!("this host has no route to {host}: its network is down, or it has no default route"))

@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::addr::{Endpoint, Host, Port, Transport};
+use crate::addr::{Endpoint, Host, Port, Transport, VSOCK_ANY};
 use crate::error::{Cause, Error, Exit, Fact, Phase, Process};
 use crate::event::Event;
+use crate::span::picture;
 use crate::text::visible_line;
 
 use super::color::{Paint, paint};
@@ -89,6 +90,14 @@ pub fn explain(command: &str, error: &Error) -> Explained {
             let mut lines = picture.lines();
             explained.headline = safe(lines.next().unwrap_or_default());
             explained.details = lines.take_while(|line| line.starts_with("  ")).map(|line| safe(&line[2..])).collect();
+            if misread.what != "script"
+                && let Some((script, line)) = error.facts.iter().find_map(|fact| match fact {
+                    Fact::Line { script, line, .. } => Some((script, line)),
+                    _ => None,
+                })
+            {
+                explained.headline = safe(&format!("{script}:{line}: {}", explained.headline));
+            }
             explained.r#try = misread.hints.iter().map(|hint| safe(hint)).collect();
             return explained;
         }
@@ -100,6 +109,7 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
+    explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
         explained.details.extend(servers);
@@ -109,6 +119,27 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
     explained
+}
+
+/// The line of a script with its command marked, and what came in the place of what it expected.
+fn scripted(error: &Error) -> Vec<String> {
+    let mut details = Vec::new();
+    for fact in &error.facts {
+        match fact {
+            Fact::Line { text, at, .. } => {
+                let picture = picture(text, at);
+                details.extend(picture.lines().map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()));
+            }
+            Fact::Came { bytes: 0, .. } => details.push("came: nothing".to_owned()),
+            Fact::Came { bytes, last } if *bytes > last.len() => {
+                let last_count = last.len();
+                details.push(format!("came: {bytes} bytes; the last {last_count}: \"{}\"", visible_line(last)));
+            }
+            Fact::Came { last, .. } => details.push(format!("came: \"{}\"", visible_line(last))),
+            _ => {}
+        }
+    }
+    details
 }
 
 /// `[::1]:80: Connection refused`.
@@ -215,6 +246,20 @@ impl Case<'_> {
         word(&self.endpoint.to_string())
     }
 
+    /// The address with which the same is run again. What a session of a server fails about is its peer, and
+    /// that is no address to serve.
+    fn again(&self) -> String {
+        let typed = self.facts().iter().find_map(|fact| match fact {
+            Fact::Typed(endpoint) => Some(endpoint),
+            _ => None,
+        });
+        match (typed, self.error.phase) {
+            (Some(endpoint), _) => word(&endpoint.to_string()),
+            (None, Phase::Waiting | Phase::Receiving | Phase::Sending) if !self.is_client() => "…".to_owned(),
+            _ => self.word(),
+        }
+    }
+
     /// The subcommand, where it is one that opens connections; else the one that does nothing but.
     fn client(&self) -> &str {
         match self.command {
@@ -265,8 +310,8 @@ impl Case<'_> {
 
 /// A string as one word of a shell.
 fn word(text: &str) -> String {
-    // Brackets and percent signs of IPv6 addresses are safe where no file matches; nobody wants them quoted.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "[]:./@%_-+,=".contains(c);
+    // Brackets are a pattern, and where no file matches some shells (zsh, fish) run nothing.
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":./@%_-+,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { shell_words::quote(text).into_owned() }
 }
 
@@ -381,31 +426,35 @@ fn setting<'a>(error: &'a Error, wanted: &str) -> Option<&'a str> {
 fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     let longer = |verb: &str| {
         let longer = humantime::format_duration(after.max(Duration::from_secs(1)).saturating_mul(3)).to_string();
-        format!("sockkit {verb} {limit} {} {}", longer.replace(' ', ""), case.word())
+        // The time that --check waits is its own where no other was given.
+        let limit = if limit == "--check" { "--check --connect-timeout" } else { limit };
+        format!("sockkit {verb} {limit} {} {}", longer.replace(' ', ""), case.again())
     };
     if limit == "--deadline" {
         return Why::new("the work was not done by then").try_(longer(case.command));
     }
-    match case.error.phase {
-        Phase::Connecting => match case.endpoint {
+    match (case.error.phase, limit) {
+        (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => inet::no_answer(case, longer(case.client())),
             _ => Why::new("the server does not accept: its queue of waiting connections is full")
                 .try_(longer(case.client())),
         },
-        Phase::Accepting => Why::new(format!("no client came to {}", case.endpoint))
-            .try_(longer(case.command))
-            .try_(format!("sockkit connect {}", case.word())),
-        Phase::Sending => {
-            Why::new("the peer is there but does not read, so that its receive buffer and our send buffer are full")
-                .try_(longer(case.command))
-        }
-        Phase::Receiving => Why::new(
+        // It is gone now, so there is nothing to connect to.
+        (Phase::Accepting, _) => Why::new(format!("no client came to {}", case.endpoint)).try_(longer(case.command)),
+        (Phase::Sending, _) | (_, "--send-timeout") => Why::new(
+            "the peer is there but does not read what is sent: its receive window and our send buffer are full",
+        )
+        .try_(longer(case.command)),
+        (Phase::Receiving, _) | (_, "--recv-timeout") => Why::new(
             "the connection is open but the peer is silent: most likely it waits for something from us, or it is stuck",
         )
         .try_(longer(case.command)),
-        _ => Why::new("the connection is open, but neither side sent anything").try_(longer(case.command)),
+        _ => Why::new("the connection is open, but nothing moved in either direction").try_(longer(case.command)),
     }
 }
+
+/// `VMADDR_CID_LOCAL` of vsock(7).
+const VSOCK_LOCAL: u32 = 1;
 
 fn vsock(case: &Case<'_>, cid: u32, port: u32, errno: i32) -> Option<Why> {
     Some(match errno {
@@ -413,13 +462,19 @@ fn vsock(case: &Case<'_>, cid: u32, port: u32, errno: i32) -> Option<Why> {
         libc::ECONNRESET if case.error.phase == Phase::Connecting => {
             Why::new(format!("nothing listens on vsock port {port} of the machine with CID {cid}"))
         }
+        libc::ENODEV | libc::ENETUNREACH | libc::ETIMEDOUT if cid == VSOCK_LOCAL && case.error.phase == Phase::Connecting => {
+            Why::new("CID 1 is this machine itself: most likely its loopback transport, the module vsock_loopback, is not loaded")
+                .try_("sudo modprobe vsock_loopback")
+                .try_("lsmod | grep vsock")
+        }
         libc::ENODEV | libc::ENETUNREACH => {
             Why::new(format!("there is no machine with CID {cid} here, or this host has no vsock transport to it"))
                 .try_("lsmod | grep vsock")
         }
         libc::EADDRINUSE => Why::new(format!("another process has vsock port {port}")).try_("ss --vsock -lp"),
         libc::EADDRNOTAVAIL => {
-            Why::new(format!("CID {cid} is not that of this machine")).try_("sockkit listen vsock:any:1024")
+            let any = Endpoint::Vsock { cid: VSOCK_ANY, port };
+            Why::new(format!("CID {cid} is not that of this machine")).try_(case.bind(&any.to_string()))
         }
         libc::ETIMEDOUT => {
             Why::new(format!("the machine with CID {cid} does not answer: most likely it is not running"))

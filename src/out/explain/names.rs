@@ -124,8 +124,10 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
     let absent = saying(NameAnswer::NoServer);
     let unreachable = saying(NameAnswer::Unreachable);
     if !silent.is_empty() {
+        // One that our own limit cut short may only be slow.
+        let slow = if code.is_none() { "slow, or it is down" } else { "down" };
         return Why::new(format!(
-            "no answer from name server {}: it is down, or a firewall drops the packets, or this host has no network",
+            "no answer from name server {}: it is {slow}, or a firewall drops the packets, or this host has no network",
             list(&silent, "or")
         ))
         .try_(format!("ping -c 3 {}", word(&silent[0])))

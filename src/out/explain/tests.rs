@@ -55,6 +55,10 @@ fn live(kind: Option<&'static str>, process: Option<(u32, &str)>) -> Fact {
     Fact::UnixPath(UnixPathState::Live { kind, process })
 }
 
+fn typed(address: &str) -> Fact {
+    Fact::Typed(address.parse().unwrap())
+}
+
 fn ours() -> Fact {
     Fact::LocalAddresses(["127.0.0.1", "10.1.2.3", "::1"].map(|ip| ip.parse().unwrap()).to_vec())
 }
@@ -136,15 +140,23 @@ fn cases() -> Vec<(&'static str, Error)> {
             ),
         ),
         ("ping", timed_out(Connecting, "udp://192.0.2.1:9", "--connect-timeout", &[])),
+        ("connect", timed_out(Connecting, "udp://192.0.2.1:9", "--check", &[])),
         ("connect", os(Receiving, "192.0.2.1:80", libc::ETIMEDOUT, &[])),
         ("listen", timed_out(Accepting, "127.0.0.1:2023", "--accept-timeout", &[])),
         ("connect", timed_out(Waiting, "127.0.0.1:80", "--idle-timeout", &[])),
         ("connect", timed_out(Receiving, "127.0.0.1:80", "--recv-timeout", &[])),
         ("connect", timed_out(Sending, "127.0.0.1:80", "--send-timeout", &[])),
         ("connect", timed_out(Waiting, "127.0.0.1:80", "--deadline", &[])),
+        ("connect", timed_out(Waiting, "127.0.0.1:80", "--send-timeout", &[])),
+        ("connect", timed_out(Waiting, "127.0.0.1:80", "--recv-timeout", &[])),
+        // About a peer, by one who serves, and by a client of a built-in peer.
+        ("listen", timed_out(Waiting, "127.0.0.1:33296", "--idle-timeout", &[typed("[::]:5915")])),
+        ("echo", timed_out(Waiting, "127.0.0.1:33296", "--idle-timeout", &[])),
+        ("connect", timed_out(Waiting, "127.0.0.1:42869", "--idle-timeout", &[typed("echo:")])),
         // Unreachable.
         ("connect", os(Connecting, "192.0.2.1:80", libc::ENETUNREACH, &[])),
         ("connect", os(Connecting, "[2001:db8::1]:80", libc::ENETUNREACH, &[])),
+        ("connect", os(Connecting, "[fe80::1%lo]:80", libc::ENETUNREACH, &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::ENETUNREACH, &[icmp("198.51.100.1", false, 3, 0)])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EHOSTUNREACH, &[icmp("198.51.100.1", false, 3, 1)])),
@@ -292,6 +304,9 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("connect", os(Receiving, "127.0.0.1:80", libc::ECONNRESET, &[])),
         ("connect", os(Connecting, "127.0.0.1:80", libc::ECONNRESET, &[])),
         ("connect", os(Connecting, "vsock:3:80", libc::ECONNRESET, &[])),
+        ("connect", os(Connecting, "vsock:3:80", libc::ETIMEDOUT, &[])),
+        ("connect", os(Connecting, "vsock:1:80", libc::ETIMEDOUT, &[])),
+        ("listen", os(Binding, "vsock:77:4000", libc::EADDRNOTAVAIL, &[])),
         ("connect", os(Sending, "127.0.0.1:80", libc::EPIPE, &[])),
         ("connect", os(Sending, "udp://127.0.0.1:9", libc::EMSGSIZE, &[])),
         ("connect", os(Sending, "udp://[::1]:9", libc::EMSGSIZE, &[])),
@@ -307,10 +322,15 @@ fn written() -> String {
     cases().iter().map(|(command, error)| explain(command, error).render(false) + "\n").collect()
 }
 
+/// With `SOCKKIT_BLESS=1` what is said now is written down, to be read before it is committed.
 #[test]
 fn every_failure_reads_as_written_down() {
-    let golden = include_str!("tests.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/out/explain/tests.txt");
     let written = written();
+    if std::env::var_os("SOCKKIT_BLESS").is_some() {
+        std::fs::write(path, &written).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
     for (now, then) in written.split("\n\n").zip(golden.split("\n\n")) {
         assert_eq!(now, then);
     }

@@ -88,7 +88,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         (libc::EMSGSIZE, _) => Why::new(
             "the message is larger than the send buffer of the socket (net.core.wmem_default)",
         )
-        .try_(format!("sockkit {} --sndbuf 1m {}", case.command, case.word())),
+        .try_(format!("sockkit {} --sndbuf 1m {}", case.command, case.again())),
         (libc::ENAMETOOLONG | libc::EINVAL, _) if binding || phase == Phase::Connecting => {
             Why::new(format!("the path of a UNIX socket has at most {UNIX_NAME_MAX} bytes; a relative one may fit"))
         }

@@ -34,6 +34,29 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
         (None, Event::Queue { length: 3, limit: 5, overflows: Some(0) }),
+        (
+            None,
+            Event::Stats {
+                sessions: 2,
+                total: 40,
+                sent: 4096,
+                received: 8192,
+                denied: 1,
+                exhausted: 0,
+                uptime: Duration::from_secs(60),
+            },
+        ),
+        (
+            Some(1),
+            Event::Time {
+                server: "2019-12-09T17:06:41Z",
+                format: "rfc868",
+                offset: -0.25,
+                uncertainty: 0.5,
+                round_trip: took,
+            },
+        ),
+        (Some(1), Event::Expect { pattern: "\"220 \"", matched: true, took, line: 1 }),
         (Some(1), Event::Child { pid: 4243, status: Some(3), signal: None }),
         (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
         (None, Event::Warning { message: "the backlog was capped" }),
@@ -76,9 +99,12 @@ fn number(event: &Event<'_>) -> usize {
         Event::Error { .. } => 17,
         Event::Closed { .. } => 18,
         Event::End { .. } => 19,
+        Event::Stats { .. } => 20,
+        Event::Time { .. } => 21,
+        Event::Expect { .. } => 22,
     }
 }
-const VARIANTS: usize = 20;
+const VARIANTS: usize = 23;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

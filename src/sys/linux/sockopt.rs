@@ -8,6 +8,8 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use socket2::{Protocol, Socket};
 
+use crate::sys::TcpInfo;
+
 // From linux/mptcp.h; the libc crate has neither.
 const SOL_MPTCP: c_int = 284;
 const MPTCP_INFO: c_int = 1;
@@ -55,15 +57,7 @@ fn get_int(socket: &Socket, level: c_int, name: c_int) -> io::Result<c_int> {
     bytes.try_into().map(c_int::from_ne_bytes).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// The accept queue of a TCP listener, as (queue, limit): how many finished handshakes wait for accept(2), and
-/// the limit that the kernel took from listen(2). It lets one more wait than that limit.
-///
-/// For a listener `TCP_INFO` carries these two in fields that mean something else for a connection:
-/// `tcpi_unacked` and `tcpi_sacked` (tcp_get_info() in net/ipv4/tcp.c).
-///
-/// # Errors
-/// `InvalidInput` when the socket does not listen, else those of getsockopt(2): `EOPNOTSUPP` when it is not TCP.
-pub fn tcp_info_listen(fd: impl AsFd) -> io::Result<(u32, u32)> {
+fn raw_tcp_info(fd: impl AsFd) -> io::Result<libc::tcp_info> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = size_of::<libc::tcp_info>() as socklen_t;
     // SAFETY: the kernel writes at most `length` bytes, the size of the structure.
@@ -80,11 +74,40 @@ pub fn tcp_info_listen(fd: impl AsFd) -> io::Result<(u32, u32)> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: all its fields are integers, and what the kernel has not written is zero from `zeroed`.
-    let info = unsafe { info.assume_init() };
+    Ok(unsafe { info.assume_init() })
+}
+
+/// The accept queue of a TCP listener, as (queue, limit): how many finished handshakes wait for accept(2), and
+/// the limit that the kernel took from listen(2). It lets one more wait than that limit.
+///
+/// For a listener `TCP_INFO` carries these two in fields that mean something else for a connection:
+/// `tcpi_unacked` and `tcpi_sacked` (tcp_get_info() in net/ipv4/tcp.c).
+///
+/// # Errors
+/// `InvalidInput` when the socket does not listen, else those of getsockopt(2): `EOPNOTSUPP` when it is not TCP.
+pub fn tcp_info_listen(fd: impl AsFd) -> io::Result<(u32, u32)> {
+    let info = raw_tcp_info(fd)?;
     if info.tcpi_state != TCP_LISTEN {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
     }
     Ok((info.tcpi_unacked, info.tcpi_sacked))
+}
+
+/// What the kernel knows of a TCP connection: `TCP_INFO`, tcp(7).
+///
+/// # Errors
+/// Those of getsockopt(2): `EOPNOTSUPP` when it is not TCP.
+pub fn tcp_info(fd: impl AsFd) -> io::Result<TcpInfo> {
+    let info = raw_tcp_info(fd)?;
+    Ok(TcpInfo {
+        rtt: Duration::from_micros(info.tcpi_rtt.into()),
+        rtt_deviation: Duration::from_micros(info.tcpi_rttvar.into()),
+        retransmits: info.tcpi_total_retrans,
+        congestion_window: info.tcpi_snd_cwnd,
+        segment: info.tcpi_snd_mss,
+        unacknowledged: info.tcpi_unacked,
+        lost: info.tcpi_lost,
+    })
 }
 
 /// The index of a network interface, for the calls that do not take its name.

@@ -22,6 +22,8 @@ pub use names::{ask, ask_all, name_servers};
 const BUDGET: Duration = Duration::from_millis(500);
 /// For each name server, all asked side by side.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What the diagnosis may take even where the time for the run is used up.
+const REMAINDER: Duration = Duration::from_millis(200);
 /// The codes of getaddrinfo(3) where a name server has more to tell. `EAI_NODATA` and `EAI_ADDRFAMILY` are
 /// obsolete (RFC 3493) and not in every libc, but glibc still answers with them.
 const WORTH_ASKING: [i32; 5] = [libc::EAI_AGAIN, libc::EAI_FAIL, libc::EAI_NONAME, -5, -9];
@@ -30,26 +32,65 @@ const WORTH_ASKING: [i32; 5] = [libc::EAI_AGAIN, libc::EAI_FAIL, libc::EAI_NONAM
 /// did not resolve, for the two seconds that a silent name server is given. Never fails: it knows more or
 /// it does not.
 pub fn enrich(error: &mut Error) {
-    enrich_by(error, Path::new("/etc/resolv.conf"), Instant::now() + BUDGET);
+    enrich_within(error, Duration::MAX);
 }
 
-fn enrich_by(error: &mut Error, resolv_conf: &Path, deadline: Instant) {
+/// The same in what is left of the time that a person gave the whole; a fifth of a second where that is less.
+pub fn enrich_within(error: &mut Error, left: Duration) {
+    enrich_by(error, &Ways::within(left));
+}
+
+/// Where to look, and for how long.
+struct Ways<'a> {
+    resolv_conf: &'a Path,
+    /// For what this host knows.
+    deadline: Instant,
+    /// For each name server.
+    patience: Duration,
+}
+
+impl Ways<'static> {
+    fn within(left: Duration) -> Self {
+        let left = left.max(REMAINDER);
+        Self {
+            resolv_conf: Path::new("/etc/resolv.conf"),
+            deadline: Instant::now() + BUDGET.min(left),
+            patience: PATIENCE.min(left),
+        }
+    }
+}
+
+fn enrich_by(error: &mut Error, ways: &Ways<'_>) {
     if let Cause::Attempts(attempts) = &mut error.cause {
         for attempt in attempts {
-            enrich_by(attempt, resolv_conf, deadline);
+            enrich_by(attempt, ways);
         }
         return;
     }
-    let mut found = facts(error, resolv_conf, deadline);
+    let mut found = facts(error, ways);
     found.extend(our_own_icmp(error));
     for fact in found {
-        if !error.facts.contains(&fact) {
-            error.facts.push(fact);
+        match error.facts.iter_mut().find(|known| is_same(known, &fact)) {
+            Some(known @ (Fact::Holder { process: None, .. } | Fact::Neighbour { process: None, .. })) => *known = fact,
+            Some(_) => {}
+            None => error.facts.push(fact),
         }
     }
 }
 
-fn facts(error: &Error, resolv_conf: &Path, deadline: Instant) -> Vec<Fact> {
+/// Whether two facts are about one thing: of a socket, the process is found in time or not.
+fn is_same(one: &Fact, other: &Fact) -> bool {
+    match (one, other) {
+        (Fact::Holder { local, overlaps, .. }, Fact::Holder { local: theirs, overlaps: in_the_way, .. }) => {
+            local == theirs && overlaps == in_the_way
+        }
+        (Fact::Neighbour { local, .. }, Fact::Neighbour { local: theirs, .. }) => local == theirs,
+        _ => one == other,
+    }
+}
+
+fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
+    let deadline = ways.deadline;
     match (&error.cause, &error.endpoint) {
         (Cause::Os(source), endpoint) => {
             let Some(errno) = source.raw_os_error() else { return Vec::new() };
@@ -97,18 +138,19 @@ fn facts(error: &Error, resolv_conf: &Path, deadline: Instant) -> Vec<Fact> {
             ports::accept_queue(inet, deadline)
         }
         (Cause::Resolver { code, .. }, Some(Endpoint::Inet(inet))) if WORTH_ASKING.contains(code) => {
-            ask_about(&inet.host, resolv_conf)
+            ask_about(&inet.host, ways.resolv_conf, ways.patience)
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Resolving => {
-            ask_about(&inet.host, resolv_conf)
+            // The servers have had all of the time that there was.
+            ask_about(&inet.host, ways.resolv_conf, ways.patience.min(REMAINDER))
         }
         _ => Vec::new(),
     }
 }
 
-fn ask_about(host: &Host, resolv_conf: &Path) -> Vec<Fact> {
+fn ask_about(host: &Host, resolv_conf: &Path, patience: Duration) -> Vec<Fact> {
     match host {
-        Host::Name(name) => ask_all(&name_servers(resolv_conf), name, PATIENCE),
+        Host::Name(name) => ask_all(&name_servers(resolv_conf), name, patience),
         _ => Vec::new(),
     }
 }

@@ -7,10 +7,15 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
 use crate::error::{NameAnswer, UnixPathState};
 
+/// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
+fn unhurried() -> Ways<'static> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    Ways { resolv_conf: Path::new("/nonexistent"), deadline, patience: PATIENCE }
+}
+
 fn enriched(phase: Phase, endpoint: &Endpoint, source: io::Error) -> Vec<Fact> {
     let mut error = Error::os(phase, Some(endpoint), source);
-    // A busy machine must not make the tests fail; that there is a limit is tested with the readers.
-    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    enrich_by(&mut error, &unhurried());
     error.facts
 }
 
@@ -157,7 +162,7 @@ fn a_full_accept_queue_is_seen() {
     let local = listener.local_addr().unwrap();
     let _waiting = [TcpStream::connect(local).unwrap(), TcpStream::connect(local).unwrap()];
     let mut error = Error::timed_out(Phase::Connecting, Some(&tcp(local)), "--connect-timeout", Duration::from_secs(1));
-    enrich_by(&mut error, Path::new("/nonexistent"), Instant::now() + Duration::from_secs(20));
+    enrich_by(&mut error, &unhurried());
     assert!(ours(&error.facts[0]));
     assert_eq!(error.facts[1], Fact::AcceptQueue { waiting: 2 });
 }
@@ -187,15 +192,31 @@ fn too_many_descriptors_bring_the_limit() {
 
 #[test]
 fn every_attempt_is_looked_into() {
-    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-    let asked = tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port()));
+    // Addresses of loopback that no other test has.
+    let listener = TcpListener::bind("127.91.0.3:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let asked = tcp(SocketAddr::new(Ipv4Addr::new(127, 91, 0, 4).into(), listener.local_addr().unwrap().port()));
     let attempt = || Error::os(Phase::Connecting, Some(&asked), io::Error::from_raw_os_error(libc::ECONNREFUSED));
     let mut error = Error::attempts(&asked, vec![attempt(), attempt()]);
-    enrich(&mut error);
-    enrich(&mut error);
+    // The half second that a person waits may be too short for a busy machine.
+    enrich_by(&mut error, &unhurried());
+    enrich_by(&mut error, &unhurried());
     let Cause::Attempts(attempts) = &error.cause else { panic!() };
-    let holders = |attempt: &Error| attempt.facts.iter().filter(|fact| matches!(fact, Fact::Holder { .. })).count();
+    let is_holder = |fact: &&Fact| matches!(fact, Fact::Holder { local, .. } if *local == held);
+    let holders = |attempt: &Error| attempt.facts.iter().filter(is_holder).count();
     assert!(attempts.iter().all(|attempt| holders(attempt) == 1), "{attempts:?}");
+}
+
+#[test]
+fn a_socket_is_told_once_whenever_its_process_is_found() {
+    let listener = TcpListener::bind("127.91.0.5:0").unwrap();
+    let held = tcp(listener.local_addr().unwrap());
+    let mut error = Error::os(Phase::Binding, Some(&held), io::Error::from_raw_os_error(libc::EADDRINUSE));
+    error.facts = vec![Fact::Holder { local: held, process: None, overlaps: true }];
+    for _ in 0..2 {
+        enrich_by(&mut error, &unhurried());
+        assert!(error.facts.len() == 1 && ours(&error.facts[0]), "{:?}", error.facts);
+    }
 }
 
 fn unix(kind: UnixKind, path: &Path) -> Endpoint {
@@ -305,7 +326,37 @@ fn a_name_that_does_not_resolve_is_asked_about() {
     let endpoint: Endpoint = "nowhere.example:80".parse().unwrap();
     let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
     error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
-    enrich_by(&mut error, &resolv_conf, Instant::now());
+    enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..unhurried() });
     let server = "127.99.99.99:53".parse().unwrap();
     assert_eq!(error.facts, [Fact::NameServer { server, answer: NameAnswer::NoServer }]);
+}
+
+/// A name server that takes the question and never answers, as far as port 53 can be had.
+#[test]
+fn a_silent_name_server_is_not_given_more_than_is_left() {
+    let Ok(_silent) = UdpSocket::bind("127.91.0.53:53") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let resolv_conf = dir.path().join("resolv.conf");
+    std::fs::write(&resolv_conf, "nameserver 127.91.0.53\n").unwrap();
+    let endpoint: Endpoint = "silent.example:80".parse().unwrap();
+    let silence = [Fact::NameServer { server: "127.91.0.53:53".parse().unwrap(), answer: NameAnswer::Silence }];
+    let after = |left, mut error: Error| {
+        let started = Instant::now();
+        enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..Ways::within(left) });
+        assert_eq!(error.facts, silence);
+        started.elapsed()
+    };
+    let ours = || Error::timed_out(Phase::Resolving, Some(&endpoint), "--connect-timeout", Duration::from_millis(500));
+    let theirs = || {
+        let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
+        error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
+        error
+    };
+    // Generous upwards, for a busy machine: what it must not be is the two seconds.
+    let short = REMAINDER..Duration::from_millis(1500);
+    assert!(short.contains(&after(Duration::ZERO, ours())));
+    assert!(short.contains(&after(Duration::MAX, ours())));
+    assert!(short.contains(&after(Duration::ZERO, theirs())));
+    let left = Duration::from_millis(600);
+    assert!((left..Duration::from_millis(1900)).contains(&after(left, theirs())));
 }

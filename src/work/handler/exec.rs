@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdin};
 use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
-use crate::sys;
+use crate::sys::{self, Group};
 use crate::work::link::{Got, Link};
 use crate::work::stopping::Stopping;
 
@@ -46,10 +46,8 @@ impl Program {
             let text = format!("{}: {}", self.name(), crate::error::words(&source));
             Error::text(Exit::Child, Phase::Running, Some(link.peer()), text)
         })?;
-        let group = Group(child.id().unwrap_or(0));
-        let result = self.attend(&mut child, &group, link, stop).await;
-        drop(group);
-        result
+        let group = Group::of(child.id().unwrap_or(0));
+        self.attend(&mut child, group, link, stop).await
     }
 
     fn spawn(&self, link: &Link) -> std::io::Result<Child> {
@@ -71,7 +69,7 @@ impl Program {
         tokio::process::Command::from(command).spawn()
     }
 
-    async fn attend(&self, child: &mut Child, group: &Group, link: &Link, stop: &Stopping) -> Result<()> {
+    async fn attend(&self, child: &mut Child, group: Group, link: &Link, stop: &Stopping) -> Result<()> {
         let os = |source| Error::os(Phase::Running, Some(link.peer()), source);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|stdout| stdout.into_owned_fd()).transpose().map_err(os)?;
@@ -98,31 +96,35 @@ impl Program {
                 result = &mut up, if !up_done => {
                     up_done = true;
                     if let Err(error) = result {
-                        group.end(child).await;
+                        end(&group, child).await;
                         return Err(error);
                     }
                 }
                 result = &mut down, if !down_done => {
                     down_done = true;
                     if let Err(error) = result {
-                        group.end(child).await;
+                        end(&group, child).await;
                         return Err(error);
                     }
                     link.finish();
                 }
+                error = link.idle(), if up_done => {
+                    end(&group, child).await;
+                    return Err(error);
+                }
                 () = stop.wait() => {
-                    group.end(child).await;
+                    end(&group, child).await;
                     return Ok(());
                 }
             }
         }
         let status = status.expect("the loop ends with a status");
         let (code, signal) = (status.code(), status.signal());
-        link.sink().emit(Some(link.id), &Event::Child { pid: group.0, status: code, signal });
-        if up_done {
-            link.finish();
-        } else {
-            link.close().await;
+        link.sink().emit(Some(link.id), &Event::Child { pid: group.leader(), status: code, signal });
+        // What it left behind goes now, while its number cannot be anybody else's yet.
+        drop(group);
+        if !up_done {
+            link.linger().await;
         }
         match (code, signal) {
             (Some(0), _) => Ok(()),
@@ -136,22 +138,12 @@ impl Program {
     }
 }
 
-/// A program's process group. Nothing of it outlives the session.
-struct Group(u32);
-
-impl Group {
-    async fn end(&self, child: &mut Child) {
-        sys::signal_group(self.0, libc::SIGTERM);
-        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-            sys::signal_group(self.0, libc::SIGKILL);
-            let _ = child.wait().await;
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        sys::signal_group(self.0, libc::SIGKILL);
+/// Ends a program with all it started.
+async fn end(group: &Group, child: &mut Child) {
+    group.signal(libc::SIGTERM);
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        group.signal(libc::SIGKILL);
+        let _ = child.wait().await;
     }
 }
 

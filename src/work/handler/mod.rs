@@ -4,24 +4,37 @@ mod echo;
 mod exec;
 mod reply;
 mod save;
+pub mod scripted;
 pub mod stdio;
 mod time;
 
+pub use echo::{Corrupt, Echo, Ending, Stall};
 pub use exec::{Program, find_program};
 pub use reply::Reply;
 pub use save::Save;
+pub use time::Time;
+
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::work::chat::Chat;
 use crate::work::link::{Got, Link};
-use crate::work::stopping::Stopping;
+
+/// The most sessions at once where nobody said: never less than the first, for a lack of descriptors is waited out;
+/// nor more than the second, were there descriptors for more.
+const MOST_SESSIONS: (usize, usize) = (512, 65_536);
+/// The same where each is a process.
+const MOST_PROCESSES: usize = 64;
+/// What a server has open besides its sessions: the standard ones, its listener, what the runtime has, files of
+/// events and records; with a margin.
+const OWN_DESCRIPTORS: u64 = 32;
 
 /// The handlers of sessions that go on side by side. The one for standard input and output has its own loop.
 pub enum Handler {
     /// Sends back what comes.
-    Echo,
-    /// Answers each message with the time.
-    Time,
+    Echo(Echo),
+    /// Answers each message with the time, or whoever connects.
+    Time(Time),
     /// Answers each message with the same text.
     Reply(Reply),
     /// Reads and drops.
@@ -37,14 +50,53 @@ pub enum Handler {
 }
 
 impl Handler {
+    /// How many sessions at once where nobody said: as many as there are descriptors for, of `descriptors` in all.
+    #[must_use]
+    pub fn usual_most(&self, descriptors: u64) -> usize {
+        match self {
+            Self::Exec(_) => MOST_PROCESSES,
+            _ => self.possible_most(descriptors).clamp(MOST_SESSIONS.0, MOST_SESSIONS.1),
+        }
+    }
+
+    /// How many sessions at once so many descriptors are enough for.
+    #[must_use]
+    pub fn possible_most(&self, descriptors: u64) -> usize {
+        let each = match self {
+            // Its file; its two pipes and what the runtime waits for it with.
+            Self::Save(_) => 2,
+            Self::Exec(_) => 4,
+            _ => 1,
+        };
+        usize::try_from(descriptors.saturating_sub(OWN_DESCRIPTORS) / each).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// After how much silence a datagram peer's session is over, where the handler knows: one that has nothing to
+    /// remember about a peer is done with it once it has answered.
+    #[must_use]
+    pub fn quiet(&self) -> Option<Duration> {
+        matches!(self, Self::Time(Time { on_connect: true, .. })).then_some(Duration::ZERO)
+    }
+
     /// Runs one session to its end.
     ///
     /// # Errors
     /// Whatever ends it before its time.
-    pub async fn run(&self, link: &Link, stop: &Stopping) -> Result<()> {
+    pub async fn run(&self, link: &Link) -> Result<()> {
         match self {
-            Self::Echo => echo::run(link).await,
-            Self::Time => time::run(link).await,
+            Self::Echo(echo) if echo.is_faithful() => echo::faithful(link).await,
+            Self::Time(time) => time.run(link).await,
+            Self::Chat(chat) => Box::pin(chat.run(link, link.stopping())).await,
+            // A future has room for the largest of its parts: these must not make those above larger, of which
+            // there may be thousands.
+            _ => Box::pin(self.run_large(link)).await,
+        }
+    }
+
+    async fn run_large(&self, link: &Link) -> Result<()> {
+        match self {
+            Self::Echo(echo) => echo.run(link).await,
+            Self::Time(time) => time.run(link).await,
             Self::Reply(reply) => reply.run(link).await,
             Self::Discard => {
                 while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
@@ -52,10 +104,9 @@ impl Handler {
                 Ok(())
             }
             Self::Close => Ok(()),
-            Self::Exec(program) => program.run(link, stop).await,
+            Self::Exec(program) => program.run(link, link.stopping()).await,
             Self::Save(save) => save.run(link).await,
-            // So that its size is not that of every handler.
-            Self::Chat(chat) => Box::pin(chat.run(link, stop)).await,
+            Self::Chat(chat) => chat.run(link, link.stopping()).await,
         }
     }
 }

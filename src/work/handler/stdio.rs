@@ -17,6 +17,7 @@ use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
+use crate::work::script::run::Released;
 
 /// What goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,11 @@ pub struct Sessions {
 impl Stdio {
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
-        let begun = Instant::now();
+        self.session_after(conn, id, Released { opened: Instant::now(), sent: 0, received: 0 })
+    }
+
+    /// The same for a connection on which a script has talked before.
+    pub fn session_after(&self, conn: &mut Conn, id: ConnId, before: Released) -> End {
         let (stdin, stdout) = (io::stdin(), io::stdout());
         // With fd:0 or fd:1, what comes from the peer is not our input, and what goes to it is not our output.
         let (own_stdin, own_stdout) = (!conn.is_behind(&stdin), !conn.is_behind(&stdout));
@@ -81,7 +86,9 @@ impl Stdio {
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
-        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
+        let (sent, received) = (before.sent + sent, before.received + received);
+        let duration = before.opened.elapsed();
+        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration });
         end
     }
 

@@ -2,8 +2,29 @@
 //!
 //! A script file has a command a line, `#` begins a comment; in the REPL the same commands stand behind a `/`.
 
+mod act;
+pub mod buffer;
+pub mod commands;
+mod error;
+mod expect;
+mod lex;
+pub mod parse;
+mod print;
+pub mod report;
+pub mod run;
+pub mod slot;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod wait;
+
 use std::ops::Range;
 use std::time::Duration;
+
+pub use commands::{COMMANDS, CommandInfo};
+pub use error::ScriptError;
+pub use parse::{needs_more, parse_bytes, parse_command, parse_file, parse_script};
+pub use print::{quote, quote_text};
 
 /// A script that parsed: its commands in order.
 #[derive(Debug, Clone)]
@@ -131,6 +152,14 @@ pub enum Command {
 /// Text with the captures of earlier expects in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub Vec<Part>);
+
+/// The command that `--greeting` puts in front of a script.
+#[must_use]
+pub fn greeting(bytes: &[u8]) -> Statement {
+    let text = quote(bytes);
+    let place = Place { script: "--greeting".to_owned(), line: 1, at: 0..text.len(), text };
+    Statement { command: Command::Send(Text(vec![Part::Bytes(bytes.to_vec())])), place }
+}
 
 /// A piece of a [`Text`].
 #[derive(Debug, Clone, PartialEq, Eq)]

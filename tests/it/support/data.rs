@@ -106,5 +106,10 @@ pub(crate) fn check_stream(mut from: impl Read, data: Data) -> (u64, Option<Stri
 
 /// How much "a gigabyte" is in this run: all of it with `SOCKKIT_BIG=1`, a quarter otherwise.
 pub(crate) fn big() -> u64 {
-    if std::env::var_os("SOCKKIT_BIG").is_some_and(|v| v == "1") { 1 << 30 } else { 256 << 20 }
+    if is_big() { 1 << 30 } else { 256 << 20 }
+}
+
+/// Whether this run is to take the full measure, `SOCKKIT_BIG=1`.
+pub(crate) fn is_big() -> bool {
+    std::env::var_os("SOCKKIT_BIG").is_some_and(|v| v == "1")
 }

@@ -12,7 +12,7 @@ mod pty;
 use std::time::Duration;
 
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
-pub(crate) use data::{Data, big, check_stream};
+pub(crate) use data::{Data, big, check_stream, is_big};
 pub(crate) use needs::Need;
 pub(crate) use net::{
     accept, connect, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,

@@ -434,6 +434,13 @@ impl Proc {
         line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
     }
 
+    /// The memory it holds now, in bytes: what is in RAM of it. `VmRSS` is only right to some pages for each CPU.
+    pub(crate) fn memory(&self) -> u64 {
+        let map = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).unwrap_or_default();
+        let line = map.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a process that runs");
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// How many descriptors it has open.
     pub(crate) fn fds(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, Iterator::count)

@@ -1,0 +1,226 @@
+//! What the servers of many share: how many, what they cost, how they are asked and how they end.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{
+    Ctx, PATIENCE, Proc, SOON, connect, is_big, one_bulk_at_a_time, poll_until, read_exactly, stays_silent, trials, udp,
+};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials!["serving";
+        thousands_at_echo [] 300,
+        thousands_at_time [] 300,
+        soft_limit_is_raised,
+        soft_limit_of_programs_is_not,
+        unreachable_max_conns_is_told [Prlimit],
+        max_conns_leaves_the_rest_waiting,
+        grace_bounds_the_end,
+        sessions_end_themselves_within_grace,
+        sigusr1_asks,
+        sigusr1_asks_a_datagram_server,
+        stats_at_the_end,
+        stats_as_an_event,
+        flags_without_sessions_side_by_side,
+    ]
+}
+
+/// This process holds the other ends of thousands.
+fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
+/// A connection from an address of its own, for one has not enough ports for all that have been there lately.
+fn from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+fn thousands(server: &Proc, message: impl Fn(usize) -> String, is_answer: impl Fn(usize, &str) -> bool) {
+    let _alone = one_bulk_at_a_time();
+    raise_limit();
+    let count = if is_big() { 10_000 } else { 1_000 };
+    let addr = server.socket_addr();
+    let talk = |mut stream: &TcpStream, n: usize| {
+        let mut buffer = [0; 200];
+        let len = stream.read(&mut buffer).unwrap_or_else(|e| panic!("client {n}: {e}"));
+        let said = String::from_utf8_lossy(&buffer[..len]).into_owned();
+        assert!(is_answer(n, &said), "client {n}: {said:?}");
+    };
+    // What the first session touches does not count.
+    let mut first = connect(addr);
+    first.write_all(message(0).as_bytes()).unwrap();
+    talk(&first, 0);
+    let idle = server.fds() - 1;
+    drop(first);
+    poll_until("the first to be gone", || (server.fds() == idle).then_some(()));
+    let before = server.memory();
+    let streams: Vec<TcpStream> = (0..count)
+        .map(|n| {
+            let mut stream = from(Ipv4Addr::new(127, 88, 0, 1 + (n / 2000) as u8), addr);
+            stream.write_all(message(n).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // Every one is served, while all the others are there.
+    for (n, stream) in streams.iter().enumerate() {
+        talk(stream, n);
+    }
+    let with = server.memory();
+    let each = (with - before) / count as u64;
+    assert!(each <= 2048, "{each} bytes for each of {count}");
+    drop(streams);
+    poll_until("all to be gone", || (server.fds() == idle).then_some(()));
+    let after = server.memory();
+    assert!(after * 10 <= before * 12, "{before} bytes before, {with} with {count}, {after} after");
+}
+
+fn thousands_at_echo(t: &Ctx) {
+    // As most shells have it; the server raises it itself.
+    let server = t.sockkit(&["echo", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
+    thousands(&server, |n| format!("client {n}"), |n, said| said == format!("client {n}"));
+}
+
+fn thousands_at_time(t: &Ctx) {
+    let server = t.sockkit(&["time", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
+    thousands(&server, |n| format!("client {n}"), |n, said| said.starts_with(&format!("[client {n}] ")));
+}
+
+fn soft_limit_is_raised(t: &Ctx) {
+    let server = t.sockkit(&["echo", "127.0.0.1:0"]).prelude("ulimit -S -n 64").server();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid().as_raw_nonzero())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let field: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(field[3], field[4], "{line}");
+}
+
+fn soft_limit_of_programs_is_not(t: &Ctx) {
+    let server = t.listen(&["-k", "--sh", "ulimit -S -n", "127.0.0.1:0"]).prelude("ulimit -S -n 64").server();
+    assert_eq!(read_exactly(connect(server.socket_addr()), 3), b"64\n");
+}
+
+fn unreachable_max_conns_is_told(t: &Ctx) {
+    let limit = ["prlimit", "--nofile=100"];
+    let server = t.sockkit(&["echo", "--max-conns", "200", "127.0.0.1:0"]).under(&limit).server();
+    server.stderr.wait_for("--max-conns 200 cannot be reached: 100 descriptors");
+    // It serves as many as it can, and says once that it cannot take more.
+    let streams: Vec<TcpStream> = (0..120).map(|_| connect(server.socket_addr())).collect();
+    server.stderr.wait_for("cannot take more connections for now");
+    for _ in 0..20 {
+        let mut stream = &streams[0];
+        stream.write_all(b"ping").unwrap();
+        assert_eq!(read_exactly(stream, 4), b"ping");
+    }
+    assert_eq!(server.stderr.text().matches("cannot take more").count(), 1);
+    drop(streams);
+    let mut late = connect(server.socket_addr());
+    late.write_all(b"ping").unwrap();
+    assert_eq!(read_exactly(&late, 4), b"ping");
+    assert_eq!(server.stderr.text().matches("cannot take more").count(), 1, "{}", server.stderr.text());
+}
+
+fn max_conns_leaves_the_rest_waiting(t: &Ctx) {
+    let server = t.sockkit(&["echo", "-m", "2", "127.0.0.1:0"]).server();
+    let mut streams: Vec<TcpStream> = (0..3).map(|_| connect(server.socket_addr())).collect();
+    for stream in &mut streams {
+        stream.write_all(b"ping").unwrap();
+    }
+    assert_eq!(read_exactly(&streams[0], 4), b"ping");
+    assert_eq!(read_exactly(&streams[1], 4), b"ping");
+    // It is in the backlog, connected, and not answered.
+    stays_silent(&streams[2], Duration::from_millis(200));
+    drop(streams.remove(0));
+    assert_eq!(read_exactly(&streams[1], 4), b"ping");
+}
+
+fn grace_bounds_the_end(t: &Ctx) {
+    let mut server = t.sockkit(&["echo", "--grace", "300ms", "127.0.0.1:0"]).server();
+    let stream = connect(server.socket_addr());
+    // It reads nothing, so what is to be sent to it never is.
+    stream.set_nonblocking(true).unwrap();
+    let mut blocked = Instant::now();
+    while blocked.elapsed() < Duration::from_millis(300) {
+        if (&stream).write(&[0; 65_536]).is_ok() {
+            blocked = Instant::now();
+        }
+        std::thread::yield_now();
+    }
+    let begin = Instant::now();
+    server.signal(Signal::TERM);
+    let exit = server.wait();
+    exit.code(143).says(&["1 session did not end in time (--grace)"]);
+    assert!(begin.elapsed() >= Duration::from_millis(300) && begin.elapsed() < SOON, "{:?}", begin.elapsed());
+}
+
+fn sessions_end_themselves_within_grace(t: &Ctx) {
+    let mut server = t.sockkit(&["echo", "--grace", "1h", "127.0.0.1:0"]).server();
+    let mut stream = connect(server.socket_addr());
+    stream.write_all(b"last words").unwrap();
+    assert_eq!(read_exactly(&stream, 10), b"last words");
+    server.signal(Signal::TERM);
+    // An end, and no reset.
+    assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
+    server.wait().code(143).within(SOON).says_not(&["--grace"]);
+}
+
+fn sigusr1_asks(t: &Ctx) {
+    let server = t.sockkit(&["echo", "--deny", "127.0.0.9", "127.0.0.1:0"]).server();
+    let mut stream = connect(server.socket_addr());
+    stream.write_all(b"ping").unwrap();
+    assert_eq!(read_exactly(&stream, 4), b"ping");
+    drop(from(Ipv4Addr::new(127, 0, 0, 9), server.socket_addr()));
+    server.stderr.wait_for("denied");
+    server.signal(Signal::USR1);
+    server.stderr.wait_for("1 sessions now, 1 in all; sent 4 bytes, received 4 bytes; denied 1; up ");
+    // And again, while it serves on.
+    drop(stream);
+    server.stderr.wait_for("closed");
+    server.signal(Signal::USR1);
+    server.stderr.wait_for("0 sessions now, 1 in all");
+}
+
+fn sigusr1_asks_a_datagram_server(t: &Ctx) {
+    let server = t.sockkit(&["echo", "-u", "127.0.0.1:0"]).server();
+    let socket = udp();
+    socket.send_to(b"ping", server.socket_addr()).unwrap();
+    socket.recv(&mut [0; 10]).unwrap();
+    server.signal(Signal::USR1);
+    server.stderr.wait_for("1 sessions now, 1 in all; sent 4 bytes, received 4 bytes; up ");
+}
+
+fn stats_at_the_end(t: &Ctx) {
+    let mut server = t.sockkit(&["echo", "--stats", "--count", "1", "127.0.0.1:0"]).server();
+    drop(connect(server.socket_addr()));
+    server.wait().code(0).says(&["0 sessions now, 1 in all"]);
+    let mut server = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    server.signal(Signal::TERM);
+    server.wait().code(143).says_not(&["in all"]);
+}
+
+fn flags_without_sessions_side_by_side(t: &Ctx) {
+    for args in [&["listen", "--grace", "1s"][..], &["listen", "-k", "--stats"], &["echo", "--never-accept", "--stats"]]
+    {
+        t.sockkit(args).args(&["127.0.0.1:0"]).run(b"").code(2).says(&["side by side"]);
+    }
+}
+
+fn stats_as_an_event(t: &Ctx) {
+    let mut server = t.sockkit(&["echo", "--json", "--stats", "127.0.0.1:0"]).server();
+    server.signal(Signal::TERM);
+    let text = server.wait().code(143).stdout.text();
+    let line = text.lines().find(|line| line.contains("\"event\":\"stats\"")).unwrap();
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    for key in ["sessions", "total", "sent", "received", "denied", "exhausted"] {
+        assert_eq!(event[key], 0, "{line}");
+    }
+    assert!(event["uptime"].as_f64().unwrap() < 10.0, "{line}");
+}
