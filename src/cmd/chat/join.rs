@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, PeerAddress};
+use crate::cli::{OutputArgs, PeerAddress, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
@@ -31,7 +31,7 @@ pub(super) struct Join {
     #[arg(short, long, help_heading = "Chat")]
     name: Option<String>,
     /// Say the password in the first line of this file
-    #[arg(long, value_name = "FILE", help_heading = "Chat")]
+    #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Chat")]
     password_file: Option<PathBuf>,
     /// When the connection is lost, leave
     #[arg(long, help_heading = "Chat")]

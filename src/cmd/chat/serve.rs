@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs, number};
+use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs, number, path};
 use crate::cmd::{Context, Runnable, serving};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::value::parse_size;
@@ -44,10 +44,10 @@ struct ChatArgs {
     #[arg(long, value_name = "N", value_parser = number::<0, 10_000>, allow_negative_numbers = true, conflicts_with = "raw")]
     history: Option<u64>,
     /// Ask everybody for the password in the first line of this file
-    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "raw")]
     password_file: Option<PathBuf>,
     /// Add what is said to the end of this file, as JSON Lines
-    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "raw")]
     log: Option<PathBuf>,
     /// The longest name, in characters [default: 32]
     #[arg(long, value_name = "N", value_parser = number::<1, 256>, allow_negative_numbers = true, conflicts_with = "raw")]

@@ -86,6 +86,7 @@ impl Handler {
         match self {
             Self::Echo(echo) if echo.is_faithful() => echo::faithful(link).await,
             Self::Time(time) => time.run(link).await,
+            // Many and idle too: it must not be as large as the largest of those below.
             Self::Chat(chat) => Box::pin(chat.run(link, link.stopping())).await,
             // A future has room for the largest of its parts: these must not make those above larger, of which
             // there may be thousands.
