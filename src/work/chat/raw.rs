@@ -17,7 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Broker {
     /// What may wait for a client, in bytes, before the others wait.
     most: usize,
-    members: Vec<Option<Member>>,
+    /// Boxed, so that what is kept of places that nobody has any more is little.
+    members: Vec<Option<Box<Member>>>,
     free: Vec<Seat>,
     /// How many queues are full.
     full: usize,
@@ -52,7 +53,7 @@ impl Broker {
             self.members.push(None);
             self.members.len() - 1
         });
-        self.members[seat] = Some(member);
+        self.members[seat] = Some(Box::new(member));
         seat
     }
 

@@ -62,7 +62,8 @@ pub(super) enum Flow {
 /// See the module.
 pub(super) struct Rooms {
     rules: Rules,
-    members: Vec<Option<Member>>,
+    /// Boxed, so that what is kept of places that nobody has any more is little.
+    members: Vec<Option<Box<Member>>>,
     free: Vec<Seat>,
     names: HashMap<String, Seat>,
     rooms: HashMap<Arc<str>, Room>,
@@ -151,7 +152,7 @@ impl Rooms {
             self.members.push(None);
             self.members.len() - 1
         });
-        self.members[seat] = Some(member);
+        self.members[seat] = Some(Box::new(member));
         self.tell(seat, if stage == Stage::Name { ASK_NAME } else { ASK_PASSWORD });
         seat
     }
@@ -463,6 +464,9 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         if let Some(at) = room.members.iter().position(|member| *member == seat) {
             room.members.swap_remove(at);
+            if room.members.len() < room.members.capacity() / 8 {
+                room.members.shrink_to(2 * room.members.len());
+            }
         }
         if room.members.is_empty() && *key != *LOBBY {
             self.rooms.remove(&key);
@@ -478,6 +482,9 @@ impl Rooms {
                 self.depart(seat, why);
                 let (name, _) = self.who(seat);
                 self.names.remove(&folded(&name));
+                if self.names.len() < self.names.capacity() / 8 {
+                    self.names.shrink_to(2 * self.names.len());
+                }
             }
             Stage::Password(_) | Stage::Name => {}
             Stage::Out { .. } => return,
