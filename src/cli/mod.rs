@@ -27,7 +27,7 @@ use crate::work::pump::Rules;
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{at_least_one, banner, count, events_target, file_mode, path};
+pub use value::{at_least_one, banner, count, events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -44,6 +44,16 @@ pub struct ServerAddress {
 pub struct ClientAddress {
     /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
     #[arg(value_name = "ADDR", num_args = 1..=2, required = true)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// The address of a client of a server of our own kind: none is where that binds without one.
+#[derive(Debug, Clone, Args)]
+pub struct PeerAddress {
+    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N [default: loopback on port 2023]
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
     addr: Vec<OsString>,
     #[command(flatten)]
     reading: ReadingArgs,
@@ -108,18 +118,32 @@ impl ReadingArgs {
     }
 }
 
+/// An address, or loopback.
+fn or_loopback(addr: &[OsString], reading: Reading) -> Result<Endpoint> {
+    if addr.is_empty() {
+        let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
+        return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
+    }
+    Ok(Endpoint::parse(addr, &reading)?)
+}
+
 impl ServerAddress {
     /// The address to bind.
     ///
     /// # Errors
     /// Exit 2, with the place in the address.
     pub fn endpoint(&self) -> Result<Endpoint> {
-        let reading = self.reading.reading();
-        if self.addr.is_empty() {
-            let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
-            return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
-        }
-        Ok(Endpoint::parse(&self.addr, &reading)?)
+        or_loopback(&self.addr, self.reading.reading())
+    }
+}
+
+impl PeerAddress {
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        or_loopback(&self.addr, self.reading.reading())
     }
 }
 
@@ -239,6 +263,12 @@ impl OutputArgs {
     #[must_use]
     pub fn quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Whether stdout shows a dump instead of payload.
+    #[must_use]
+    pub fn hex(&self) -> bool {
+        self.hex
     }
 
     /// What of the payload goes to stdout.
