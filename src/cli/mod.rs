@@ -27,7 +27,7 @@ use crate::work::pump::Rules;
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{at_least_one, banner, count, events_target, file_mode, number, path};
+pub use value::{banner, count, events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]

@@ -15,10 +15,7 @@ pub(super) fn port(text: &str) -> Result<u16, Misread> {
 }
 
 /// A number of things of which there must be one.
-///
-/// # Errors
-/// Anything else than a whole number from 1 to 2^20.
-pub fn at_least_one(text: &str) -> Result<usize, Misread> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
     Ok(usize::try_from(parse_number("number", text, 1..=1 << 20)?).unwrap_or(usize::MAX))
 }
 

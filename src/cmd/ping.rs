@@ -28,22 +28,22 @@ pub(super) struct Ping {
     #[command(flatten)]
     address: ClientAddress,
     /// End after N probes of each address
-    #[arg(short, long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(short, long, help_heading = "Probes", value_name = "N", value_parser = count, allow_negative_numbers = true)]
     count: Option<u64>,
     /// From the start of one probe to the start of the next; 0: one after another
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Probes", value_name = "DUR", default_value = "1s", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Duration,
     /// Measure round trips over one connection to an echo server, and compare what comes back
-    #[arg(long)]
+    #[arg(long, help_heading = "Probes")]
     echo: bool,
     /// How many bytes an echo carries [default: 64]
-    #[arg(long, value_name = "N", requires = "echo", value_parser = size, allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Probes", value_name = "N", requires = "echo", value_parser = size, allow_negative_numbers = true)]
     size: Option<usize>,
     /// End with status 3 if this is so: 'p99>5ms', 'loss>=1%'; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)
-    #[arg(long, value_name = "CONDITION", value_parser = FailIf::parse, allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Probes", value_name = "CONDITION", value_parser = FailIf::parse, allow_hyphen_values = true)]
     fail_if: Vec<FailIf>,
     /// Draw a histogram, also without a terminal
-    #[arg(long)]
+    #[arg(long, help_heading = "Probes")]
     histogram: bool,
     /// Give up on a probe after this time
     #[arg(short = 'w', long, value_name = "DUR", default_value = "2s", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]

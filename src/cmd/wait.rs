@@ -35,19 +35,19 @@ pub(super) struct Wait {
     #[arg(short = 'w', long, value_name = "DUR", default_value = "3s", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     connect_timeout: Duration,
     /// Wait until nobody accepts there any more: refused, unreachable, no answer, or no such name
-    #[arg(long, conflicts_with = "banner")]
+    #[arg(long, help_heading = "Waiting", conflicts_with = "banner")]
     gone: bool,
     /// Wait until the first bytes that come match this regular expression
-    #[arg(long, value_name = "REGEX", value_parser = banner, allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Waiting", value_name = "REGEX", value_parser = banner, allow_hyphen_values = true)]
     banner: Option<Regex>,
     /// It has to stay so for this time, without one try that says otherwise
-    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     stable: Option<Duration>,
     /// One of the addresses is enough
-    #[arg(long)]
+    #[arg(long, help_heading = "Waiting")]
     any: bool,
     /// From one try to the next
-    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Option<Duration>,
     #[command(flatten)]
     socket: SocketOptions,
