@@ -26,7 +26,7 @@ pub(super) struct Wait {
     #[command(flatten)]
     addresses: ClientAddresses,
     /// Then run this in the place of sockkit
-    #[arg(value_name = "CMD", last = true)]
+    #[arg(value_name = "CMD", last = true, help_heading = None::<&str>)]
     command: Vec<OsString>,
     /// Give up after this time, with status 124; 0: try each address once
     #[arg(long, value_name = "DUR", default_value = "30s", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
