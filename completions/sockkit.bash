@@ -25,6 +25,9 @@ _sockkit() {
             sockkit,echo)
                 cmd="sockkit__subcmd__echo"
                 ;;
+            sockkit,explain)
+                cmd="sockkit__subcmd__explain"
+                ;;
             sockkit,help)
                 cmd="sockkit__subcmd__help"
                 ;;
@@ -49,6 +52,9 @@ _sockkit() {
             sockkit__subcmd__help,echo)
                 cmd="sockkit__subcmd__help__subcmd__echo"
                 ;;
+            sockkit__subcmd__help,explain)
+                cmd="sockkit__subcmd__help__subcmd__explain"
+                ;;
             sockkit__subcmd__help,help)
                 cmd="sockkit__subcmd__help__subcmd__help"
                 ;;
@@ -71,7 +77,7 @@ _sockkit() {
 
     case "${cmd}" in
         sockkit)
-            opts="-h -V --help --version listen connect echo time replay completions man help"
+            opts="-h -V --help --version listen connect echo time replay explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -490,8 +496,22 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__explain)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__help)
-            opts="listen connect echo time replay completions man help"
+            opts="listen connect echo time replay explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -533,6 +553,20 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__help__subcmd__echo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockkit__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

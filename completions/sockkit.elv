@@ -27,6 +27,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -399,6 +400,10 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockkit;explain'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockkit;completions'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -413,6 +418,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -426,6 +432,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;help;time'= {
         }
         &'sockkit;help;replay'= {
+        }
+        &'sockkit;help;explain'= {
         }
         &'sockkit;help;completions'= {
         }

@@ -3,6 +3,7 @@
 mod completions;
 mod connect;
 mod echo;
+mod explain;
 mod handlers;
 mod listen;
 mod man;
@@ -56,6 +57,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
     subcommand::<replay::Replay>(),
+    subcommand::<explain::Explain>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),
 ];

@@ -18,3 +18,4 @@ pub mod serve;
 mod sessions;
 pub mod splice;
 mod stopping;
+pub mod translate;

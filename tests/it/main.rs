@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod examples;
 mod exec;
+mod explain;
 mod faults;
 mod harness;
 mod listen;
@@ -44,6 +45,7 @@ fn main() -> std::process::ExitCode {
         events::tests,
         examples::tests,
         exec::tests,
+        explain::tests,
         faults::tests,
         harness::tests,
         listen::tests,
