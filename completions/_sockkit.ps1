@@ -30,6 +30,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
@@ -409,6 +410,20 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockkit;doctor' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'For resolving, and for each address: give up after this time [default: 10s]')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'For resolving, and for each address: give up after this time [default: 10s]')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object for each check')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockkit;explain' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
@@ -430,6 +445,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
@@ -449,6 +465,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;help;replay' {
+            break
+        }
+        'sockkit;help;doctor' {
             break
         }
         'sockkit;help;explain' {

@@ -22,6 +22,9 @@ _sockkit() {
             sockkit,connect)
                 cmd="sockkit__subcmd__connect"
                 ;;
+            sockkit,doctor)
+                cmd="sockkit__subcmd__doctor"
+                ;;
             sockkit,echo)
                 cmd="sockkit__subcmd__echo"
                 ;;
@@ -48,6 +51,9 @@ _sockkit() {
                 ;;
             sockkit__subcmd__help,connect)
                 cmd="sockkit__subcmd__help__subcmd__connect"
+                ;;
+            sockkit__subcmd__help,doctor)
+                cmd="sockkit__subcmd__help__subcmd__doctor"
                 ;;
             sockkit__subcmd__help,echo)
                 cmd="sockkit__subcmd__help__subcmd__echo"
@@ -77,7 +83,7 @@ _sockkit() {
 
     case "${cmd}" in
         sockkit)
-            opts="-h -V --help --version listen connect echo time replay explain completions man help"
+            opts="-h -V --help --version listen connect echo time replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +287,36 @@ _sockkit() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockkit__subcmd__doctor)
+            opts="-p -4 -6 -u -w -h --port --udp --connect-timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -511,7 +547,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__help)
-            opts="listen connect echo time replay explain completions man help"
+            opts="listen connect echo time replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,6 +575,20 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__help__subcmd__connect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockkit__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

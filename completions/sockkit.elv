@@ -27,6 +27,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand doctor 'Look this host over for settings that bite, or walk the path to an address'
             cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
@@ -400,6 +401,19 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockkit;doctor'= {
+            cand -p 'The port of an address without one'
+            cand --port 'The port of an address without one'
+            cand -w 'For resolving, and for each address: give up after this time [default: 10s]'
+            cand --connect-timeout 'For resolving, and for each address: give up after this time [default: 10s]'
+            cand -4 'IPv4 only'
+            cand -6 'IPv6 only'
+            cand -u 'UDP instead of TCP'
+            cand --udp 'UDP instead of TCP'
+            cand --json 'Print one JSON object for each check'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockkit;explain'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -418,6 +432,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand echo 'An echo server: sends back what comes, or misbehaves on purpose'
             cand time 'A time server: answers each message with [message] and the time; or asks one'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand doctor 'Look this host over for settings that bite, or walk the path to an address'
             cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
@@ -432,6 +447,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;help;time'= {
         }
         &'sockkit;help;replay'= {
+        }
+        &'sockkit;help;doctor'= {
         }
         &'sockkit;help;explain'= {
         }

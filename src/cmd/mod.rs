@@ -2,6 +2,7 @@
 
 mod completions;
 mod connect;
+mod doctor;
 mod echo;
 mod explain;
 mod handlers;
@@ -57,6 +58,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
     subcommand::<replay::Replay>(),
+    subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),

@@ -6,6 +6,7 @@ pub mod check;
 pub mod clock;
 pub mod close_on;
 pub mod diag;
+pub mod doctor;
 pub mod door;
 pub mod handler;
 pub mod link;

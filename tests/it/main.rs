@@ -7,6 +7,7 @@
 mod cli;
 mod connect;
 mod datagram;
+mod doctor;
 mod echo;
 mod eof;
 mod errors;
@@ -39,6 +40,7 @@ fn main() -> std::process::ExitCode {
         cli::tests,
         connect::tests,
         datagram::tests,
+        doctor::tests,
         echo::tests,
         eof::tests,
         errors::tests,

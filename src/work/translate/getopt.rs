@@ -16,6 +16,9 @@ pub(super) struct Given {
     pub(super) at: usize,
 }
 
+/// A word that is no option, and which one it is.
+pub(super) type Word = (usize, String);
+
 /// The letters in the form of getopt(3), and long names with `:` behind one that takes a value, and behind `=` the
 /// letter that it stands for.
 pub(super) struct Spec {
@@ -31,7 +34,7 @@ impl Spec {
     }
 
     /// Options and other words, each with its place.
-    pub(super) fn read(&self, line: &Line<'_>) -> Result<(Vec<Given>, Vec<(usize, String)>), Misread> {
+    pub(super) fn read(&self, line: &Line<'_>) -> Result<(Vec<Given>, Vec<Word>), Misread> {
         let (mut options, mut words) = (Vec::new(), Vec::new());
         let mut at = 0;
         while let Some(word) = line.own.get(at) {

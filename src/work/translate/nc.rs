@@ -90,7 +90,10 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
                 }
             }
             "e" | "c" => {
-                out.cannot(format!("{}: a program for a connection is for servers (listen --exec, --sh)", option.shown))
+                out.cannot(format!(
+                    "{}: a program for a connection is for servers (listen --exec, --sh)",
+                    option.shown
+                ));
             }
             "o" => {
                 flag("--output", value);
@@ -121,9 +124,9 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
     }
     out.command.append(&mut flags);
     if asked.listen {
-        serve(line, &mut out, &asked, &words, traditional)?
+        serve(line, &mut out, &asked, &words, traditional)?;
     } else {
-        dial(line, &mut out, &asked, &words)?
+        dial(line, &mut out, &asked, &words)?;
     }
     Ok(out)
 }

@@ -86,7 +86,10 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
                 );
             }
             "c" | "e" => {
-                out.cannot(format!("{}: a program for a connection is for servers (listen --exec, --sh)", option.shown))
+                out.cannot(format!(
+                    "{}: a program for a connection is for servers (listen --exec, --sh)",
+                    option.shown
+                ));
             }
             "m" if listens => flag("-m"),
             "o" => flag("--output"),
@@ -107,7 +110,7 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
             "v" => out.note("-v is not needed: who connected is told anyway, on stderr; here it tells each phase"),
             "x" => out.cannot(format!("{}: no hex dump into a file; --hex shows one on stdout", option.shown)),
             "d" => {
-                out.cannot(format!("{}: no pause between reads and writes; a script has --line-delay", option.shown))
+                out.cannot(format!("{}: no pause between reads and writes; a script has --line-delay", option.shown));
             }
             "t" => out.cannot(format!("{}: no telnet negotiation", option.shown)),
             "g" | "G" => out.cannot(format!("{}: no source routing", option.shown)),
