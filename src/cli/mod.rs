@@ -27,7 +27,7 @@ use crate::work::pump::Rules;
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{events_target, file_mode, path};
+pub use value::{events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +72,16 @@ impl PathAddress {
     }
 }
 
+/// The address of a client of a server of our own kind: none is where that binds without one.
+#[derive(Debug, Clone, Args)]
+pub struct PeerAddress {
+    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N [default: loopback on port 2023]
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
 /// What an address may leave open.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Address")]
@@ -101,18 +111,32 @@ impl ReadingArgs {
     }
 }
 
+/// An address, or loopback.
+fn or_loopback(addr: &[OsString], reading: Reading) -> Result<Endpoint> {
+    if addr.is_empty() {
+        let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
+        return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
+    }
+    Ok(Endpoint::parse(addr, &reading)?)
+}
+
 impl ServerAddress {
     /// The address to bind.
     ///
     /// # Errors
     /// Exit 2, with the place in the address.
     pub fn endpoint(&self) -> Result<Endpoint> {
-        let reading = self.reading.reading();
-        if self.addr.is_empty() {
-            let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
-            return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
-        }
-        Ok(Endpoint::parse(&self.addr, &reading)?)
+        or_loopback(&self.addr, self.reading.reading())
+    }
+}
+
+impl PeerAddress {
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        or_loopback(&self.addr, self.reading.reading())
     }
 }
 
@@ -220,6 +244,12 @@ impl OutputArgs {
             ColorArg::Always => ColorChoice::Always,
             ColorArg::Never => ColorChoice::Never,
         }
+    }
+
+    /// Whether stdout shows a dump instead of payload.
+    #[must_use]
+    pub fn hex(&self) -> bool {
+        self.hex
     }
 
     /// What of the payload goes to stdout.

@@ -19,6 +19,14 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, Misread> {
     Ok(usize::try_from(parse_number("number", text, 1..=1 << 20)?).unwrap_or(usize::MAX))
 }
 
+/// A number from MIN to MAX.
+///
+/// # Errors
+/// When it is none of these.
+pub fn number<const MIN: u64, const MAX: u64>(text: &str) -> Result<u64, Misread> {
+    parse_number("number", text, MIN..=MAX)
+}
+
 /// How many times, or how many of something that may go on for long.
 pub(super) fn count(text: &str) -> Result<u64, Misread> {
     parse_number("number", text, 1..=u64::MAX)

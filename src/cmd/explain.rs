@@ -102,7 +102,8 @@ mod tests {
             match name {
                 "listen" => assert!(Listen::from_arg_matches(own).unwrap().address().is_some(), "{theirs}"),
                 "connect" => assert!(Connect::from_arg_matches(own).unwrap().address().is_some(), "{theirs}"),
-                _ => drop(Echo::from_arg_matches(own).unwrap()),
+                "echo" => drop(Echo::from_arg_matches(own).unwrap()),
+                _ => assert_eq!(name, "chat", "{theirs}"),
             }
         }
     }

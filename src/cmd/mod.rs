@@ -1,5 +1,6 @@
 //! The subcommands: one file each, its arguments beside what they do.
 
+mod chat;
 mod completions;
 mod connect;
 mod doctor;
@@ -57,6 +58,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<connect::Connect>(),
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
+    chat::CHAT,
     subcommand::<replay::Replay>(),
     subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),
@@ -72,6 +74,10 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How to talk, if otherwise than these arguments usually mean.
+    fn config(&self, config: OutConfig) -> OutConfig {
+        config
+    }
     /// How long a connection may take to come about: -w.
     fn connect_timeout(&self) -> Option<Duration> {
         None
@@ -156,7 +162,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start, &stop);
+    let config = arguments.config(output.config(T::NAME, start, &stop));
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {

@@ -177,9 +177,18 @@ pub fn say(text: &str) {
 /// # Errors
 /// When it cannot be written.
 pub fn print(bytes: &[u8]) -> Result<Exit> {
+    put(bytes).map(|_| Exit::Ok)
+}
+
+/// The same for one of many parts; says whether anybody still reads.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put(bytes: &[u8]) -> Result<bool> {
     match Descriptor::new(io::stdout(), None).write_all(bytes) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::os(Phase::WritingStdout, None, source)),
-        _ => Ok(Exit::Ok),
+        Err(source) if source.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
+        Ok(()) => Ok(true),
     }
 }
 

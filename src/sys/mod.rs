@@ -11,6 +11,7 @@ mod signal;
 mod stop;
 mod tables;
 mod terminal;
+mod thread;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -33,4 +34,5 @@ pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::TerminalModes;
+pub use thread::OneThread;
 pub use watch::{Watched, watch};

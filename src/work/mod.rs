@@ -2,6 +2,7 @@
 
 pub mod ask_time;
 pub mod builtin;
+pub mod chat;
 pub mod check;
 pub mod clock;
 pub mod close_on;

@@ -4,6 +4,7 @@
 //! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
+mod chat;
 mod cli;
 mod connect;
 mod datagram;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
     let trials = [
+        chat::tests,
         cli::tests,
         connect::tests,
         datagram::tests,

@@ -73,7 +73,7 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
         out.command.push("-u".to_owned());
     }
     let (mut source, mut source_port) = (None, None);
-    let mut programs = false;
+    let (mut programs, mut room) = (false, None);
     for option in &given {
         let value = &option.value;
         let mut flag = |name: &str| out.command.extend([name, value].map(str::to_owned));
@@ -116,7 +116,8 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
             "g" | "G" => out.cannot(format!("{}: no source routing", option.shown)),
             "lua-exec" => out.cannot("--lua-exec: no Lua; --exec 'lua FILE' runs one where lua is installed"),
             "sctp" => out.cannot("--sctp: no SCTP"),
-            "broker" | "chat" => out.cannot(format!("{}: no room that clients share yet", option.shown)),
+            "broker" | "chat" if listens => room = Some(option.name == "broker"),
+            "broker" | "chat" => out.note(format!("{} is about a server; it has no part in a client", option.shown)),
             "allowfile" | "denyfile" => {
                 let name = option.name.trim_end_matches("file");
                 out.cannot(format!(
@@ -140,7 +141,15 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
     if has("z") {
         out.command.retain(|word| !matches!(word.as_str(), "--crlf" | "--send-only" | "--recv-only" | "--no-shutdown"));
     }
-    if listens && has("k") && !programs {
+    if let Some(raw) = room {
+        out.command.retain(|word| word != "-k");
+        out.command.splice(1..2, ["chat", "serve"].map(str::to_owned));
+        out.command.extend(raw.then(|| "--raw".to_owned()));
+        if !raw {
+            out.note("--chat calls people <user4>; a room of sockkit asks each for a name (--raw is --broker)");
+        }
+    }
+    if room.is_none() && listens && has("k") && !programs {
         out.note("ncat -k serves all clients at once: stdin goes to each; sockkit takes them one after another");
     }
     if listens && programs && has("k") && !has("m") {

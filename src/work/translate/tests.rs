@@ -87,7 +87,8 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
     ("ncat -o log --append-output host 80", "sockkit connect --output log --append host:80"),
     ("ncat --ssl host 443", "sockkit connect host:443"),
     ("ncat --proxy p:3128 --proxy-type http host 80", "sockkit connect host:80"),
-    ("ncat -l --broker 80", "sockkit listen :80"),
+    ("ncat -l --broker 80", "sockkit chat serve --raw :80"),
+    ("ncat -lk --chat --allow 10.0.0.0/8 80", "sockkit chat serve --allow 10.0.0.0/8 :80"),
     // socat.
     ("socat - TCP:host:80", "sockkit connect host:80"),
     ("socat STDIO TCP4:host:80", "sockkit connect -4 host:80"),
@@ -178,7 +179,6 @@ fn what_has_no_word_is_named() {
         ("nc host 80 -e /bin/sh", "-e: "),
         ("nc -i 1 host 80", "-i: "),
         ("ncat --ssl host 443", "--ssl: "),
-        ("ncat -l --chat 80", "--chat: "),
         ("socat - SSL:host:443", "SSL: "),
         ("socat TCP-L:80,fork TCP:b:2", "relay: "),
         ("socat - TCP:host:80,lowport", "lowport: "),
