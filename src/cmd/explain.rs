@@ -10,7 +10,7 @@ use crate::cli::OutputArgs;
 use crate::error::{Error, Exit, Result};
 use crate::span::Misread;
 use crate::text::visible_line;
-use crate::work::translate::translate;
+use crate::work::translate::{split, translate};
 
 /// The arguments of `sockkit explain`.
 #[derive(Debug, Args)]
@@ -67,9 +67,7 @@ impl Explain {
             words.push(text.to_owned());
         }
         match &words[..] {
-            [line] => shell_words::split(line).map_err(|_| {
-                Misread::new("command line", line, line.len()..line.len(), "a quote is not closed").into()
-            }),
+            [line] => Ok(split(line)?),
             _ => Ok(words),
         }
     }
@@ -91,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_suggested_parses() {
         for (theirs, _) in crate::work::translate::IDIOMS {
-            let words = shell_words::split(theirs).unwrap();
+            let words = split(theirs).unwrap();
             let said = translate(&words).unwrap_or_else(|misread| panic!("{theirs}: {misread}"));
             if said.line().is_none() {
                 assert!(!said.cannot.is_empty(), "{theirs}");

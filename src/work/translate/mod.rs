@@ -21,7 +21,9 @@ const PROGRAMS: &str = "nc, netcat, nc.openbsd, nc.traditional, ncat, socat";
 /// What may stand in front of a program and leaves what it does alone.
 const FRONTS: [&str; 7] = ["sudo", "doas", "timeout", "nohup", "exec", "time", "env"];
 /// Words at which a shell begins or ends a command.
-const BETWEEN: [&str; 6] = ["|", "|&", "&&", "||", ";", "do"];
+const BETWEEN: [&str; 5] = ["|", "|&", "&&", "||", ";"];
+/// Words of a shell behind which a command begins.
+const BEGIN: [&str; 8] = ["do", "then", "else", "if", "while", "until", "!", "("];
 
 /// A line in our words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +57,37 @@ impl Translation {
     fn cannot(&mut self, text: impl Into<String>) {
         self.cannot.push(text.into());
     }
+}
+
+/// Splits a line as a shell does, with `;` and `|` as words of their own wherever no quote holds them.
+///
+/// # Errors
+/// A quote that is not closed.
+pub fn split(line: &str) -> Result<Vec<String>, Misread> {
+    let mut spaced = String::new();
+    let mut quote = None;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, ';') => spaced.push_str(" ; "),
+            (None, '|') => {
+                let pair = chars.next_if(|next| matches!(next, '|' | '&'));
+                spaced.extend([' ', '|'].into_iter().chain(pair).chain([' ']));
+            }
+            (None, '\'') | (None, '"') => {
+                quote = Some(c);
+                spaced.push(c);
+            }
+            (Some('"') | None, '\\') => spaced.extend([c].into_iter().chain(chars.next())),
+            (Some(open), _) if open == c => {
+                quote = None;
+                spaced.push(c);
+            }
+            _ => spaced.push(c),
+        }
+    }
+    let end = line.len()..line.len();
+    shell_words::split(&spaced).map_err(|_| Misread::new("command line", line, end, "a quote is not closed"))
 }
 
 /// Translates one line, given as the words of it.
@@ -100,6 +133,7 @@ fn program(words: &[String]) -> Option<usize> {
     let first = words.first()?;
     let begins = at == 0
         || BETWEEN.contains(&words[at - 1].as_str())
+        || BEGIN.contains(&words[at - 1].as_str())
         || FRONTS.contains(&base(first))
         || (first.contains('=') && !first.starts_with('='));
     begins.then_some(at)

@@ -163,6 +163,9 @@ fn end(line: &Line<'_>, nth: usize, address: &Address, out: &mut Translation) ->
     let first = || address.params.first().filter(|text| !text.is_empty());
     Ok(match address.role {
         Role::Stdio => {
+            for (name, _) in address.options.iter().filter(|(name, _)| name != "ignoreeof") {
+                out.cannot(format!("{name}: no such option of a terminal; stty(1) sets it"));
+            }
             if address.has("ignoreeof") {
                 out.cannot("ignoreeof: what is added to a file later is not sent; tail -f FILE | sockkit ... does it");
             }
@@ -176,6 +179,12 @@ fn end(line: &Line<'_>, nth: usize, address: &Address, out: &mut Translation) ->
         }
         Role::File => {
             let path = first().ok_or_else(|| missing("name of the file"))?.clone();
+            let of_shell = ["append", "creat", "create", "trunc", "rdonly", "wronly", "rdwr", "text", "binary"];
+            for (name, _) in &address.options {
+                if !of_shell.contains(&name.trim_start_matches("o-")) {
+                    out.cannot(format!("{name}: the shell opens the file, and knows no such option"));
+                }
+            }
             End::File { path, append: address.has("append") || address.has("o-append") }
         }
         Role::Pipe => match first() {
@@ -283,6 +292,7 @@ fn options(address: &Address, listen: bool, fork: bool, flags: &mut Vec<String>,
             }
             "ttl" | "ip-ttl" => flag("--ttl"),
             "tos" | "ip-tos" => flag("--tos"),
+            "ip-multicast-ttl" | "multicast-ttl" => flag("--multicast-ttl"),
             "mss" | "tcp-maxseg" => flag("--mss"),
             "so-bindtodevice" | "interface" | "if" => flag("--interface"),
             "rcvbuf" | "so-rcvbuf" | "rcvbuf-late" => flag("--rcvbuf"),

@@ -62,6 +62,9 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
     ("echo hello | nc -N host 80", "echo hello | sockkit connect host:80"),
     ("tar c . | nc -q 0 host 80 > log", "tar c . | sockkit connect --linger-after-eof 0 host:80 > log"),
     ("timeout 5 nc -z host 80", "timeout 5 sockkit connect -z host:80"),
+    ("until nc -z host 80; do sleep 1; done", "until sockkit connect -z host:80 ; do sleep 1 ; done"),
+    ("while true; do nc -l 80 < f; done", "while true ; do sockkit listen :80 < f ; done"),
+    ("printf 'a;b'|nc -q1 host 80|tee log", "printf 'a;b' | sockkit connect --linger-after-eof 1 host:80 | tee log"),
     ("nc host 80 -e /bin/sh", "sockkit connect host:80"),
     // ncat.
     ("ncat -l", "sockkit listen :31337"),
@@ -134,7 +137,7 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
 ];
 
 fn said(line: &str) -> Translation {
-    translate(&shell_words::split(line).unwrap()).unwrap_or_else(|misread| panic!("{line}: {misread}"))
+    translate(&split(line).unwrap()).unwrap_or_else(|misread| panic!("{line}: {misread}"))
 }
 
 #[test]
@@ -182,6 +185,8 @@ fn what_has_no_word_is_named() {
         ("socat - SSL:host:443", "SSL: "),
         ("socat TCP-L:80,fork TCP:b:2", "relay: "),
         ("socat - TCP:host:80,lowport", "lowport: "),
+        ("socat -,raw,echo=0 TCP:host:80", "raw: "),
+        ("socat /dev/ttyS0,b9600 TCP-L:80", "b9600: "),
     ] {
         let cannot = said(line).cannot.join("\n");
         assert!(cannot.contains(word), "{line}: {cannot}");
@@ -206,7 +211,7 @@ fn what_is_not_known_is_shown() {
         ("socat -", ""),
         ("", ""),
     ] {
-        let misread = translate(&shell_words::split(line).unwrap()).expect_err(line);
+        let misread = translate(&split(line).unwrap()).expect_err(line);
         assert_eq!(&misread.input[misread.at.clone()], place, "{line}");
     }
 }
@@ -216,6 +221,6 @@ fn any_line_is_taken() {
     for line in
         ["socat -é - -", "nc -é", "nc -", "socat '' ''", "socat -l - -", "nc -lp", "socat 'TCP:\\' -", "socat -b"]
     {
-        let _ = translate(&shell_words::split(line).unwrap());
+        let _ = translate(&split(line).unwrap());
     }
 }
