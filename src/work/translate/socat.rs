@@ -60,8 +60,10 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
 fn flags(line: &Line<'_>, out: &mut Translation) -> Result<(Flags, usize), Misread> {
     let mut flags = Flags::default();
     let mut at = 0;
-    while let Some(word) =
-        line.own.get(at).filter(|word| word.len() > 1 && word.starts_with('-') && !word.contains(':'))
+    while let Some(word) = line
+        .own
+        .get(at)
+        .filter(|word| word.len() > 1 && word.starts_with('-') && !word.starts_with("-,") && !word.contains(':'))
     {
         let here = at;
         at += 1;
