@@ -266,7 +266,7 @@ fn dial(line: &Line<'_>, out: &mut Translation, asked: &Asked, words: &[(usize, 
     match (asked.check, asked.udp) {
         (true, true) => {
             out.note(
-                "nc -zu takes silence for success; sockkit sends an empty datagram: an answer is 0, ICMP 5, silence 7",
+                "nc -zu may call a closed port open; sockkit sends an empty datagram: an answer is 0, ICMP 5, silence 7",
             );
         }
         (true, false) => {}

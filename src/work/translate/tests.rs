@@ -160,7 +160,7 @@ fn what_differs_is_said() {
         ("nc -w 3 host 80", "idle"),
         ("nc -q 1 host 80", "--linger-after-eof"),
         ("nc -l -w 5 80", "--accept-timeout"),
-        ("nc -zu host 53", "silence"),
+        ("nc -zu host 53", "closed port"),
         ("nc -u host 53", "1 s after the last datagram"),
         ("nc -lu 53", "first peer"),
         ("nc -l 80", "IPv4"),
