@@ -25,8 +25,14 @@ _sockkit() {
             sockkit,connect)
                 cmd="sockkit__subcmd__connect"
                 ;;
+            sockkit,doctor)
+                cmd="sockkit__subcmd__doctor"
+                ;;
             sockkit,echo)
                 cmd="sockkit__subcmd__echo"
+                ;;
+            sockkit,explain)
+                cmd="sockkit__subcmd__explain"
                 ;;
             sockkit,help)
                 cmd="sockkit__subcmd__help"
@@ -76,8 +82,14 @@ _sockkit() {
             sockkit__subcmd__help,connect)
                 cmd="sockkit__subcmd__help__subcmd__connect"
                 ;;
+            sockkit__subcmd__help,doctor)
+                cmd="sockkit__subcmd__help__subcmd__doctor"
+                ;;
             sockkit__subcmd__help,echo)
                 cmd="sockkit__subcmd__help__subcmd__echo"
+                ;;
+            sockkit__subcmd__help,explain)
+                cmd="sockkit__subcmd__help__subcmd__explain"
                 ;;
             sockkit__subcmd__help,help)
                 cmd="sockkit__subcmd__help__subcmd__help"
@@ -113,7 +125,7 @@ _sockkit() {
 
     case "${cmd}" in
         sockkit)
-            opts="-h -V --help --version listen connect echo time chat wait ping replay completions man help"
+            opts="-h -V --help --version listen connect echo time chat wait ping replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -740,6 +752,36 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__doctor)
+            opts="-p -4 -6 -u -w -h --port --udp --connect-timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__echo)
             opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -946,8 +988,22 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__explain)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__help)
-            opts="listen connect echo time chat wait ping replay completions man help"
+            opts="listen connect echo time chat wait ping replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1030,7 +1086,35 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__help__subcmd__echo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockkit__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -30,6 +30,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand wait 'Wait until addresses accept connections, or stop accepting; then run a command'
             cand ping 'Measure how long connections, or round trips over an echo, take'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand doctor 'Look this host over for settings that bite, or walk the path to an address'
+            cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -662,6 +664,23 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockkit;doctor'= {
+            cand -p 'The port of an address without one'
+            cand --port 'The port of an address without one'
+            cand -w 'For resolving, and for each address: give up after this time [default: 10s]'
+            cand --connect-timeout 'For resolving, and for each address: give up after this time [default: 10s]'
+            cand -4 'IPv4 only'
+            cand -6 'IPv6 only'
+            cand -u 'UDP instead of TCP'
+            cand --udp 'UDP instead of TCP'
+            cand --json 'Print one JSON object for each check'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'sockkit;explain'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockkit;completions'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -679,6 +698,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand wait 'Wait until addresses accept connections, or stop accepting; then run a command'
             cand ping 'Measure how long connections, or round trips over an echo, take'
             cand replay 'Play a recorded session again and compare what comes back'
+            cand doctor 'Look this host over for settings that bite, or walk the path to an address'
+            cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
             cand completions 'Print a completion script'
             cand man 'Write the man pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -704,6 +725,10 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;help;ping'= {
         }
         &'sockkit;help;replay'= {
+        }
+        &'sockkit;help;doctor'= {
+        }
+        &'sockkit;help;explain'= {
         }
         &'sockkit;help;completions'= {
         }

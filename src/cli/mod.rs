@@ -49,6 +49,29 @@ pub struct ClientAddress {
     reading: ReadingArgs,
 }
 
+/// An address that may be left out.
+#[derive(Debug, Clone, Args)]
+pub struct PathAddress {
+    /// Walk the path to this address, layer by layer: HOST:PORT, HOST PORT, unix:PATH, vsock:CID:PORT; udp://... for UDP
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl PathAddress {
+    /// The address, if there is one.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Option<Endpoint>> {
+        if self.addr.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Endpoint::parse(&self.addr, &self.reading.reading())?))
+    }
+}
+
 /// The address of a client of a server of our own kind: none is where that binds without one.
 #[derive(Debug, Clone, Args)]
 pub struct PeerAddress {

@@ -3,7 +3,9 @@
 mod chat;
 mod completions;
 mod connect;
+mod doctor;
 mod echo;
+mod explain;
 mod handlers;
 mod listen;
 mod man;
@@ -62,6 +64,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<wait::Wait>(),
     subcommand::<ping::Ping>(),
     subcommand::<replay::Replay>(),
+    subcommand::<doctor::Doctor>(),
+    subcommand::<explain::Explain>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),
 ];

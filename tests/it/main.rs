@@ -8,12 +8,14 @@ mod chat;
 mod cli;
 mod connect;
 mod datagram;
+mod doctor;
 mod echo;
 mod eof;
 mod errors;
 mod events;
 mod examples;
 mod exec;
+mod explain;
 mod faults;
 mod harness;
 mod listen;
@@ -42,12 +44,14 @@ fn main() -> std::process::ExitCode {
         cli::tests,
         connect::tests,
         datagram::tests,
+        doctor::tests,
         echo::tests,
         eof::tests,
         errors::tests,
         events::tests,
         examples::tests,
         exec::tests,
+        explain::tests,
         faults::tests,
         harness::tests,
         listen::tests,

@@ -13,5 +13,5 @@ pub use bytes::{close_all_on_exec, default_signals, enlarge_pipe, pipe, reopen_n
 pub use errqueue::{icmp_error, recverr};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::listen_overflows;
-pub use procfs::{inet_receivers, inet_sockets, owners, owners_at_a_glance, unix_sockets};
+pub use procfs::{inet_receivers, inet_sockets, owners, owners_at_a_glance, ports_taken, unix_sockets};
 pub use unixdiag::unix_queue;
