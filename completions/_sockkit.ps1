@@ -29,8 +29,13 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a connection; talk through stdin and stdout, or a line editor')
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'A chat room for many people: serve one, or join it')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until addresses accept connections, or stop accepting; then run a command')
+            [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure how long connections, or round trips over an echo, take')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
+            [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -356,6 +361,275 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockkit;chat' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'A chat room over plain lines: nc and telnet can join')
+            [CompletionResult]::new('join', 'join', [CompletionResultType]::ParameterValue, 'Join a chat room: a line editor at a terminal, else a pipe')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'sockkit;chat;serve' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Tell the last N lines of a room to whoever joins it [default: 0]')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Ask everybody for the password in the first line of this file')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Add what is said to the end of this file, as JSON Lines')
+            [CompletionResult]::new('--name-limit', '--name-limit', [CompletionResultType]::ParameterName, 'The longest name, in characters [default: 32]')
+            [CompletionResult]::new('--line-limit', '--line-limit', [CompletionResultType]::ParameterName, 'The longest line, in bytes; a longer one is cut [default: 4k]')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Lines that a client may send a second, on average; more have to wait; 0: any number [default: 20]')
+            [CompletionResult]::new('--burst', '--burst', [CompletionResultType]::ParameterName, 'Lines that a client may send at once [default: 40]')
+            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'What may wait for a client that does not read, before it is dropped')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after N sessions')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]')
+            [CompletionResult]::new('--max-conns', '--max-conns', [CompletionResultType]::ParameterName, 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]')
+            [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'Asked to end, give sessions so long to end themselves [default: 5s]')
+            [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)')
+            [CompletionResult]::new('--deny', '--deny', [CompletionResultType]::ParameterName, 'Turn these networks away; beats --allow (may be repeated)')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Once listening, write the bound address to this file')
+            [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Once listening, write the bound address to this descriptor, and close it')
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'The permission bits of a socket file, from its first instant')
+            [CompletionResult]::new('--accept-timeout', '--accept-timeout', [CompletionResultType]::ParameterName, 'Give up if nobody connects in this time')
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)')
+            [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)')
+            [CompletionResult]::new('--recv-timeout', '--recv-timeout', [CompletionResultType]::ParameterName, 'End a connection on which nothing is received')
+            [CompletionResult]::new('--send-timeout', '--send-timeout', [CompletionResultType]::ParameterName, 'End a connection on which nothing of what waits can be sent')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'End the whole run, with status 124')
+            [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'Let N finished handshakes wait to be accepted: listen(2)')
+            [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]')
+            [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]')
+            [CompletionResult]::new('--keepalive', '--keepalive', [CompletionResultType]::ParameterName, 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]')
+            [CompletionResult]::new('--sndbuf', '--sndbuf', [CompletionResultType]::ParameterName, 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]')
+            [CompletionResult]::new('--rcvbuf', '--rcvbuf', [CompletionResultType]::ParameterName, 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]')
+            [CompletionResult]::new('--linger', '--linger', [CompletionResultType]::ParameterName, 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]')
+            [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]')
+            [CompletionResult]::new('--tos', '--tos', [CompletionResultType]::ParameterName, 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--dscp', '--dscp', [CompletionResultType]::ParameterName, 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--mark', '--mark', [CompletionResultType]::ParameterName, 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]')
+            [CompletionResult]::new('--interface', '--interface', [CompletionResultType]::ParameterName, 'Send and receive through this network interface only [SO_BINDTODEVICE]')
+            [CompletionResult]::new('--mss', '--mss', [CompletionResultType]::ParameterName, 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]')
+            [CompletionResult]::new('--user-timeout', '--user-timeout', [CompletionResultType]::ParameterName, 'Give the connection up when sent data stays unacknowledged this long; 0 is the system''s default [TCP_USER_TIMEOUT]')
+            [CompletionResult]::new('--congestion', '--congestion', [CompletionResultType]::ParameterName, 'Use this congestion control algorithm [TCP_CONGESTION]')
+            [CompletionResult]::new('--defer-accept', '--defer-accept', [CompletionResultType]::ParameterName, 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]')
+            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]')
+            [CompletionResult]::new('--multicast-ttl', '--multicast-ttl', [CompletionResultType]::ParameterName, 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]')
+            [CompletionResult]::new('--opt', '--opt', [CompletionResultType]::ParameterName, 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write the same events to a file or descriptor, and leave stdout to the payload')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`')
+            [CompletionResult]::new('--timestamps', '--timestamps', [CompletionResultType]::ParameterName, 'Stamp each line that is shown')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colour')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Take over a socket file that nobody serves any more')
+            [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]')
+            [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Send small segments at once instead of gathering them (no Nagle''s algorithm) [TCP_NODELAY]')
+            [CompletionResult]::new('--fastopen', '--fastopen', [CompletionResultType]::ParameterName, 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]')
+            [CompletionResult]::new('--quickack', '--quickack', [CompletionResultType]::ParameterName, 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]')
+            [CompletionResult]::new('--freebind', '--freebind', [CompletionResultType]::ParameterName, 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]')
+            [CompletionResult]::new('--transparent', '--transparent', [CompletionResultType]::ParameterName, 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]')
+            [CompletionResult]::new('--mptcp', '--mptcp', [CompletionResultType]::ParameterName, 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot')
+            [CompletionResult]::new('--broadcast', '--broadcast', [CompletionResultType]::ParameterName, 'Allow sending to broadcast addresses [SO_BROADCAST]')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write events to stdout as JSON Lines, payload included')
+            [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Show payload of both directions as a hex dump')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Be a plain broker: what one client sends, every other gets, byte for byte, no names')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockkit;chat;join' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The name to have; without one a person is asked, and a pipe is a guest')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'The name to have; without one a person is asked, and a pipe is a guest')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Say the password in the first line of this file')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up if there is no connection in this time, resolving included')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Give up if there is no connection in this time, resolving included')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'End the whole run, with status 124')
+            [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'Let N finished handshakes wait to be accepted: listen(2)')
+            [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]')
+            [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]')
+            [CompletionResult]::new('--keepalive', '--keepalive', [CompletionResultType]::ParameterName, 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]')
+            [CompletionResult]::new('--sndbuf', '--sndbuf', [CompletionResultType]::ParameterName, 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]')
+            [CompletionResult]::new('--rcvbuf', '--rcvbuf', [CompletionResultType]::ParameterName, 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]')
+            [CompletionResult]::new('--linger', '--linger', [CompletionResultType]::ParameterName, 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]')
+            [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]')
+            [CompletionResult]::new('--tos', '--tos', [CompletionResultType]::ParameterName, 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--dscp', '--dscp', [CompletionResultType]::ParameterName, 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--mark', '--mark', [CompletionResultType]::ParameterName, 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]')
+            [CompletionResult]::new('--interface', '--interface', [CompletionResultType]::ParameterName, 'Send and receive through this network interface only [SO_BINDTODEVICE]')
+            [CompletionResult]::new('--mss', '--mss', [CompletionResultType]::ParameterName, 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]')
+            [CompletionResult]::new('--user-timeout', '--user-timeout', [CompletionResultType]::ParameterName, 'Give the connection up when sent data stays unacknowledged this long; 0 is the system''s default [TCP_USER_TIMEOUT]')
+            [CompletionResult]::new('--congestion', '--congestion', [CompletionResultType]::ParameterName, 'Use this congestion control algorithm [TCP_CONGESTION]')
+            [CompletionResult]::new('--defer-accept', '--defer-accept', [CompletionResultType]::ParameterName, 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]')
+            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]')
+            [CompletionResult]::new('--multicast-ttl', '--multicast-ttl', [CompletionResultType]::ParameterName, 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]')
+            [CompletionResult]::new('--opt', '--opt', [CompletionResultType]::ParameterName, 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write the same events to a file or descriptor, and leave stdout to the payload')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`')
+            [CompletionResult]::new('--timestamps', '--timestamps', [CompletionResultType]::ParameterName, 'Stamp each line that is shown')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colour')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--no-reconnect', '--no-reconnect', [CompletionResultType]::ParameterName, 'When the connection is lost, leave')
+            [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]')
+            [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Send small segments at once instead of gathering them (no Nagle''s algorithm) [TCP_NODELAY]')
+            [CompletionResult]::new('--fastopen', '--fastopen', [CompletionResultType]::ParameterName, 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]')
+            [CompletionResult]::new('--quickack', '--quickack', [CompletionResultType]::ParameterName, 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]')
+            [CompletionResult]::new('--freebind', '--freebind', [CompletionResultType]::ParameterName, 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]')
+            [CompletionResult]::new('--transparent', '--transparent', [CompletionResultType]::ParameterName, 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]')
+            [CompletionResult]::new('--mptcp', '--mptcp', [CompletionResultType]::ParameterName, 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot')
+            [CompletionResult]::new('--broadcast', '--broadcast', [CompletionResultType]::ParameterName, 'Allow sending to broadcast addresses [SO_BROADCAST]')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Show payload of both directions as a hex dump')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Show control bytes to a terminal as they are')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write each line of the room to stdout as an object: kind, room, from, text')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockkit;chat;help' {
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'A chat room over plain lines: nc and telnet can join')
+            [CompletionResult]::new('join', 'join', [CompletionResultType]::ParameterValue, 'Join a chat room: a line editor at a terminal, else a pipe')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'sockkit;chat;help;serve' {
+            break
+        }
+        'sockkit;chat;help;join' {
+            break
+        }
+        'sockkit;chat;help;help' {
+            break
+        }
+        'sockkit;wait' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time, with status 124; 0: try each address once')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'How long one try may take, resolving and the banner included')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long one try may take, resolving and the banner included')
+            [CompletionResult]::new('--banner', '--banner', [CompletionResultType]::ParameterName, 'Wait until the first bytes that come match this regular expression')
+            [CompletionResult]::new('--stable', '--stable', [CompletionResultType]::ParameterName, 'It has to stay so for this time, without one try that says otherwise')
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'From one try to the next')
+            [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'Let N finished handshakes wait to be accepted: listen(2)')
+            [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]')
+            [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]')
+            [CompletionResult]::new('--keepalive', '--keepalive', [CompletionResultType]::ParameterName, 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]')
+            [CompletionResult]::new('--sndbuf', '--sndbuf', [CompletionResultType]::ParameterName, 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]')
+            [CompletionResult]::new('--rcvbuf', '--rcvbuf', [CompletionResultType]::ParameterName, 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]')
+            [CompletionResult]::new('--linger', '--linger', [CompletionResultType]::ParameterName, 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]')
+            [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]')
+            [CompletionResult]::new('--tos', '--tos', [CompletionResultType]::ParameterName, 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--dscp', '--dscp', [CompletionResultType]::ParameterName, 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--mark', '--mark', [CompletionResultType]::ParameterName, 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]')
+            [CompletionResult]::new('--interface', '--interface', [CompletionResultType]::ParameterName, 'Send and receive through this network interface only [SO_BINDTODEVICE]')
+            [CompletionResult]::new('--mss', '--mss', [CompletionResultType]::ParameterName, 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]')
+            [CompletionResult]::new('--user-timeout', '--user-timeout', [CompletionResultType]::ParameterName, 'Give the connection up when sent data stays unacknowledged this long; 0 is the system''s default [TCP_USER_TIMEOUT]')
+            [CompletionResult]::new('--congestion', '--congestion', [CompletionResultType]::ParameterName, 'Use this congestion control algorithm [TCP_CONGESTION]')
+            [CompletionResult]::new('--defer-accept', '--defer-accept', [CompletionResultType]::ParameterName, 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]')
+            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]')
+            [CompletionResult]::new('--multicast-ttl', '--multicast-ttl', [CompletionResultType]::ParameterName, 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]')
+            [CompletionResult]::new('--opt', '--opt', [CompletionResultType]::ParameterName, 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write the same events to a file or descriptor, and leave stdout to the payload')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`')
+            [CompletionResult]::new('--timestamps', '--timestamps', [CompletionResultType]::ParameterName, 'Stamp each line that is shown')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colour')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--gone', '--gone', [CompletionResultType]::ParameterName, 'Wait until nobody accepts there any more: refused, unreachable, no answer, or no such name')
+            [CompletionResult]::new('--any', '--any', [CompletionResultType]::ParameterName, 'One of the addresses is enough')
+            [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]')
+            [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Send small segments at once instead of gathering them (no Nagle''s algorithm) [TCP_NODELAY]')
+            [CompletionResult]::new('--fastopen', '--fastopen', [CompletionResultType]::ParameterName, 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]')
+            [CompletionResult]::new('--quickack', '--quickack', [CompletionResultType]::ParameterName, 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]')
+            [CompletionResult]::new('--freebind', '--freebind', [CompletionResultType]::ParameterName, 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]')
+            [CompletionResult]::new('--transparent', '--transparent', [CompletionResultType]::ParameterName, 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]')
+            [CompletionResult]::new('--mptcp', '--mptcp', [CompletionResultType]::ParameterName, 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot')
+            [CompletionResult]::new('--broadcast', '--broadcast', [CompletionResultType]::ParameterName, 'Allow sending to broadcast addresses [SO_BROADCAST]')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write events to stdout as JSON Lines, payload included')
+            [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Show payload of both directions as a hex dump')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Show control bytes to a terminal as they are')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockkit;ping' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'End after N probes of each address')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after N probes of each address')
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'From the start of one probe to the start of the next; 0: one after another')
+            [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'How many bytes an echo carries [default: 64]')
+            [CompletionResult]::new('--fail-if', '--fail-if', [CompletionResultType]::ParameterName, 'End with status 3 if this is so: ''p99>5ms'', ''loss>=1%''; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up on a probe after this time')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Give up on a probe after this time')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'End the whole run, with status 124')
+            [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'Let N finished handshakes wait to be accepted: listen(2)')
+            [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]')
+            [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]')
+            [CompletionResult]::new('--keepalive', '--keepalive', [CompletionResultType]::ParameterName, 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]')
+            [CompletionResult]::new('--sndbuf', '--sndbuf', [CompletionResultType]::ParameterName, 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]')
+            [CompletionResult]::new('--rcvbuf', '--rcvbuf', [CompletionResultType]::ParameterName, 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]')
+            [CompletionResult]::new('--linger', '--linger', [CompletionResultType]::ParameterName, 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]')
+            [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]')
+            [CompletionResult]::new('--tos', '--tos', [CompletionResultType]::ParameterName, 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--dscp', '--dscp', [CompletionResultType]::ParameterName, 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]')
+            [CompletionResult]::new('--mark', '--mark', [CompletionResultType]::ParameterName, 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]')
+            [CompletionResult]::new('--interface', '--interface', [CompletionResultType]::ParameterName, 'Send and receive through this network interface only [SO_BINDTODEVICE]')
+            [CompletionResult]::new('--mss', '--mss', [CompletionResultType]::ParameterName, 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]')
+            [CompletionResult]::new('--user-timeout', '--user-timeout', [CompletionResultType]::ParameterName, 'Give the connection up when sent data stays unacknowledged this long; 0 is the system''s default [TCP_USER_TIMEOUT]')
+            [CompletionResult]::new('--congestion', '--congestion', [CompletionResultType]::ParameterName, 'Use this congestion control algorithm [TCP_CONGESTION]')
+            [CompletionResult]::new('--defer-accept', '--defer-accept', [CompletionResultType]::ParameterName, 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]')
+            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]')
+            [CompletionResult]::new('--multicast-ttl', '--multicast-ttl', [CompletionResultType]::ParameterName, 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]')
+            [CompletionResult]::new('--opt', '--opt', [CompletionResultType]::ParameterName, 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write the same events to a file or descriptor, and leave stdout to the payload')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`')
+            [CompletionResult]::new('--timestamps', '--timestamps', [CompletionResultType]::ParameterName, 'Stamp each line that is shown')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colour')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--echo', '--echo', [CompletionResultType]::ParameterName, 'Measure round trips over one connection to an echo server, and compare what comes back')
+            [CompletionResult]::new('--histogram', '--histogram', [CompletionResultType]::ParameterName, 'Draw a histogram, also without a terminal')
+            [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]')
+            [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Send small segments at once instead of gathering them (no Nagle''s algorithm) [TCP_NODELAY]')
+            [CompletionResult]::new('--fastopen', '--fastopen', [CompletionResultType]::ParameterName, 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]')
+            [CompletionResult]::new('--quickack', '--quickack', [CompletionResultType]::ParameterName, 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]')
+            [CompletionResult]::new('--freebind', '--freebind', [CompletionResultType]::ParameterName, 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]')
+            [CompletionResult]::new('--transparent', '--transparent', [CompletionResultType]::ParameterName, 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]')
+            [CompletionResult]::new('--mptcp', '--mptcp', [CompletionResultType]::ParameterName, 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot')
+            [CompletionResult]::new('--broadcast', '--broadcast', [CompletionResultType]::ParameterName, 'Allow sending to broadcast addresses [SO_BROADCAST]')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell each phase and option, with times; twice: each read and write')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say errors only')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write events to stdout as JSON Lines, payload included')
+            [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Show payload of both directions as a hex dump')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Show control bytes to a terminal as they are')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockkit;inspect' {
             [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)')
             [CompletionResult]::new('--process', '--process', [CompletionResultType]::ParameterName, 'Only those of this process: its program''s name, or its PID')
@@ -432,6 +706,25 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockkit;doctor' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'For resolving, and for each address: give up after this time [default: 10s]')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'For resolving, and for each address: give up after this time [default: 10s]')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP instead of TCP')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object for each check')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockkit;explain' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockkit;completions' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
@@ -447,8 +740,13 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a connection; talk through stdin and stdout, or a line editor')
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'An echo server: sends back what comes, or misbehaves on purpose')
             [CompletionResult]::new('time', 'time', [CompletionResultType]::ParameterValue, 'A time server: answers each message with [message] and the time; or asks one')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'A chat room for many people: serve one, or join it')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until addresses accept connections, or stop accepting; then run a command')
+            [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure how long connections, or round trips over an echo, take')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
+            [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -466,10 +764,33 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
         'sockkit;help;time' {
             break
         }
+        'sockkit;help;chat' {
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'A chat room over plain lines: nc and telnet can join')
+            [CompletionResult]::new('join', 'join', [CompletionResultType]::ParameterValue, 'Join a chat room: a line editor at a terminal, else a pipe')
+            break
+        }
+        'sockkit;help;chat;serve' {
+            break
+        }
+        'sockkit;help;chat;join' {
+            break
+        }
+        'sockkit;help;wait' {
+            break
+        }
+        'sockkit;help;ping' {
+            break
+        }
         'sockkit;help;inspect' {
             break
         }
         'sockkit;help;replay' {
+            break
+        }
+        'sockkit;help;doctor' {
+            break
+        }
+        'sockkit;help;explain' {
             break
         }
         'sockkit;help;completions' {

@@ -30,8 +30,13 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "listen" -d 'Accept 
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Write the man pages'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -459,6 +464,360 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l json -d 'Write 
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l hex -d 'Show payload of both directions as a hex dump'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l raw -d 'Show control bytes to a terminal as they are'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and not __fish_seen_subcommand_from serve join help" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and not __fish_seen_subcommand_from serve join help" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and not __fish_seen_subcommand_from serve join help" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and not __fish_seen_subcommand_from serve join help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l history -d 'Tell the last N lines of a room to whoever joins it [default: 0]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l password-file -d 'Ask everybody for the password in the first line of this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l log -d 'Add what is said to the end of this file, as JSON Lines' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l name-limit -d 'The longest name, in characters [default: 32]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l line-limit -d 'The longest line, in bytes; a longer one is cut [default: 4k]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l rate -d 'Lines that a client may send a second, on average; more have to wait; 0: any number [default: 20]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l burst -d 'Lines that a client may send at once [default: 40]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l queue -d 'What may wait for a client that does not read, before it is dropped' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l count -d 'End after N sessions' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mode -d 'The permission bits of a socket file, from its first instant' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l raw -d 'Be a plain broker: what one client sends, every other gets, byte for byte, no names'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s n -l name -d 'The name to have; without one a person is asked, and a pipe is a guest' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l password-file -d 'Say the password in the first line of this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s w -l connect-timeout -d 'Give up if there is no connection in this time, resolving included' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l no-reconnect -d 'When the connection is lost, leave'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l json -d 'Write each line of the room to stdout as an object: kind, room, from, text'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l timeout -d 'Give up after this time, with status 124; 0: try each address once' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s w -l connect-timeout -d 'How long one try may take, resolving and the banner included' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l banner -d 'Wait until the first bytes that come match this regular expression' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l stable -d 'It has to stay so for this time, without one try that says otherwise' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interval -d 'From one try to the next' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l gone -d 'Wait until nobody accepts there any more: refused, unreachable, no answer, or no such name'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l any -d 'One of the addresses is enough'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s c -l count -d 'End after N probes of each address' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l interval -d 'From the start of one probe to the start of the next; 0: one after another' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l size -d 'How many bytes an echo carries [default: 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fail-if -d 'End with status 3 if this is so: \'p99>5ms\', \'loss>=1%\'; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s w -l connect-timeout -d 'Give up on a probe after this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l echo -d 'Measure round trips over one connection to an echo server, and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l histogram -d 'Draw a histogram, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l state -d 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l process -d 'Only those of this process: its program\'s name, or its PID' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l user -d 'Only those that this user made: a name of /etc/passwd, or a number' -r
@@ -553,14 +912,29 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l json -d 'Writ
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l hex -d 'Show payload of both directions as a hex dump'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l raw -d 'Show control bytes to a terminal as they are'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s w -l connect-timeout -d 'For resolving, and for each address: give up after this time [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -l json -d 'Print one JSON object for each check'
+complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "man" -d 'Write the man pages'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time inspect replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'

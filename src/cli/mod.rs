@@ -28,7 +28,7 @@ use crate::work::pump::Rules;
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{events_target, file_mode, path};
+pub use value::{banner, count, events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +48,69 @@ pub struct ClientAddress {
     addr: Vec<OsString>,
     #[command(flatten)]
     reading: ReadingArgs,
+}
+
+/// An address that may be left out.
+#[derive(Debug, Clone, Args)]
+pub struct PathAddress {
+    /// Walk the path to this address, layer by layer: HOST:PORT, HOST PORT, unix:PATH, vsock:CID:PORT; udp://... for UDP
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl PathAddress {
+    /// The address, if there is one.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Option<Endpoint>> {
+        if self.addr.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Endpoint::parse(&self.addr, &self.reading.reading())?))
+    }
+}
+
+/// The address of a client of a server of our own kind: none is where that binds without one.
+#[derive(Debug, Clone, Args)]
+pub struct PeerAddress {
+    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N [default: loopback on port 2023]
+    #[arg(value_name = "ADDR", num_args = 0..=2)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// The addresses of a client that looks at several.
+#[derive(Debug, Clone, Args)]
+pub struct ClientAddresses {
+    /// Where to connect: HOST:PORT, HOST PORT (where these two are all), unix:PATH, @NAME, vsock:CID:PORT; udp://... for UDP
+    #[arg(value_name = "ADDR", num_args = 1.., required = true)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl ClientAddresses {
+    /// The addresses. Of two words the second may be the port of the first, as with nc.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        let reading = self.reading.reading();
+        let digits = |word: &OsString| word.to_str().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        let bare = |word: &OsString| word.to_str().is_some_and(|word| !word.contains([':', '@', '/']));
+        if let [host, port] = &self.addr[..]
+            && digits(port)
+            && bare(host)
+            && !digits(host)
+        {
+            return Ok(vec![Endpoint::parse(&self.addr, &reading)?]);
+        }
+        self.addr.iter().map(|word| Ok(Endpoint::parse(std::slice::from_ref(word), &reading)?)).collect()
+    }
 }
 
 /// What an address may leave open.
@@ -79,18 +142,32 @@ impl ReadingArgs {
     }
 }
 
+/// An address, or loopback.
+fn or_loopback(addr: &[OsString], reading: Reading) -> Result<Endpoint> {
+    if addr.is_empty() {
+        let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
+        return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
+    }
+    Ok(Endpoint::parse(addr, &reading)?)
+}
+
 impl ServerAddress {
     /// The address to bind.
     ///
     /// # Errors
     /// Exit 2, with the place in the address.
     pub fn endpoint(&self) -> Result<Endpoint> {
-        let reading = self.reading.reading();
-        if self.addr.is_empty() {
-            let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
-            return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
-        }
-        Ok(Endpoint::parse(&self.addr, &reading)?)
+        or_loopback(&self.addr, self.reading.reading())
+    }
+}
+
+impl PeerAddress {
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        or_loopback(&self.addr, self.reading.reading())
     }
 }
 
@@ -198,6 +275,24 @@ impl OutputArgs {
             ColorArg::Always => ColorChoice::Always,
             ColorArg::Never => ColorChoice::Never,
         }
+    }
+
+    /// Whether a line may tell how it stands, where there is a terminal: nobody asked for each step.
+    #[must_use]
+    pub fn steps_untold(&self) -> bool {
+        self.verbose == 0
+    }
+
+    /// Whether errors only are to be said.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether stdout shows a dump instead of payload.
+    #[must_use]
+    pub fn hex(&self) -> bool {
+        self.hex
     }
 
     /// What of the payload goes to stdout.

@@ -37,12 +37,12 @@ impl Runnable for Man {
         std::fs::create_dir_all(&self.dir).map_err(|source| failed(&self.dir, &source))?;
         let mut top = super::command(false);
         top.build();
-        let mut pages = vec![("sockkit".to_owned(), top.clone())];
-        for own in top.get_subcommands() {
-            let name = format!("sockkit-{}", own.get_name());
-            pages.push((name.clone(), own.clone().name(name)));
-        }
-        for (name, command) in pages {
+        let mut pages = vec![("sockkit".to_owned(), top)];
+        while let Some((name, command)) = pages.pop() {
+            for own in command.get_subcommands().filter(|own| own.get_name() != "help") {
+                let name = format!("{name}-{}", own.get_name());
+                pages.push((name.clone(), own.clone().name(name)));
+            }
             let path = self.dir.join(format!("{name}.1"));
             let mut page = Vec::new();
             let written = Page::new(command).render(&mut page).and_then(|()| std::fs::write(&path, &page));

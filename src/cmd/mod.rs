@@ -1,16 +1,21 @@
 //! The subcommands: one file each, its arguments beside what they do.
 
+mod chat;
 mod completions;
 mod connect;
+mod doctor;
 mod echo;
+mod explain;
 mod handlers;
 mod inspect;
 mod listen;
 mod man;
+mod ping;
 mod replay;
 mod scripting;
 mod serving;
 mod time;
+mod wait;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -20,7 +25,7 @@ use clap::{ArgMatches, Args, Command};
 
 use crate::addr::Endpoint;
 use crate::cli::{OutputArgs, value_apart, with_caret};
-use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result, words};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
@@ -56,8 +61,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<connect::Connect>(),
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
+    chat::CHAT,
+    subcommand::<wait::Wait>(),
+    subcommand::<ping::Ping>(),
     subcommand::<inspect::Inspect>(),
     subcommand::<replay::Replay>(),
+    subcommand::<doctor::Doctor>(),
+    subcommand::<explain::Explain>(),
     subcommand::<completions::Completions>(),
     subcommand::<man::Man>(),
 ];
@@ -70,12 +80,20 @@ trait Runnable: Args {
     fn output(&self) -> Option<&OutputArgs>;
     /// `--deadline`.
     fn deadline(&self) -> Option<Duration>;
+    /// How to talk, if otherwise than these arguments usually mean.
+    fn config(&self, config: OutConfig) -> OutConfig {
+        config
+    }
     /// How long a connection may take to come about: -w.
     fn connect_timeout(&self) -> Option<Duration> {
         None
     }
     /// The address that was typed.
     fn address(&self) -> Option<Endpoint> {
+        None
+    }
+    /// The program to become when all went well.
+    fn next(&self) -> Option<&[OsString]> {
         None
     }
     /// Does it.
@@ -154,7 +172,7 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         let context = Context { sink: Arc::new(Out::with_sinks(T::NAME, Vec::new())), stop };
         return arguments.run(&context).map_err(fail);
     };
-    let config: OutConfig = output.config(T::NAME, start, &stop);
+    let config = arguments.config(output.config(T::NAME, start, &stop));
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     if let Some(deadline) = arguments.deadline() {
@@ -186,7 +204,14 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     // It has been said why. What went to stdout is not all there was, and that is no success.
     let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
-    Ok(exit)
+    match (exit, arguments.next()) {
+        (Exit::Ok, Some(argv)) => {
+            let source = sys::become_program(argv);
+            let text = format!("{}: {}", argv[0].to_string_lossy(), words(&source));
+            Err(fail(Error::text(Exit::Child, Phase::Running, None, text)))
+        }
+        _ => Ok(exit),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! A connection, however it was made: bytes or messages, its peer, half-close.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
@@ -224,6 +224,19 @@ impl Conn {
             }
             Some(_) => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Sends bytes that lie in pieces, as many as there is room for, in one call; of a connection, not of a
+    /// datagram server.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of sendmsg(2).
+    pub fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let mut nothing = SendAncillaryBuffer::default();
+            rustix::net::sendmsg(&self.socket, pieces, &mut nothing, flags).map_err(io::Error::from)
+        })
     }
 
     /// Whether the next thing a byte stream would give is its end. Takes nothing.

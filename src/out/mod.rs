@@ -25,6 +25,7 @@ mod dump;
 pub mod explain;
 mod human;
 mod json;
+mod progress;
 mod record;
 mod screen;
 mod sockets;
@@ -35,6 +36,7 @@ pub use dump::Dump;
 pub use explain::{Explained, explain};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
+pub use progress::Progress;
 pub use record::Record;
 pub use screen::{Lent, lend_screen};
 pub use sockets::{SocketReport, SocketScreen};
@@ -179,9 +181,30 @@ pub fn say(text: &str) {
 /// # Errors
 /// When it cannot be written.
 pub fn print(bytes: &[u8]) -> Result<Exit> {
+    put(bytes).map(|_| Exit::Ok)
+}
+
+/// The same for one of many parts; says whether anybody still reads.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put(bytes: &[u8]) -> Result<bool> {
     match Descriptor::new(io::stdout(), None).write_all(bytes) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::os(Phase::WritingStdout, None, source)),
-        _ => Ok(Exit::Ok),
+        Err(source) if source.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
+        Ok(()) => Ok(true),
+    }
+}
+
+/// Prints a part of a report to stdout. Says whether anybody reads on.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_part(bytes: &[u8], stop: &Stop) -> Result<bool> {
+    match Standard::new(io::stdout(), Some(stop)).write_all(bytes) {
+        Ok(()) => Ok(true),
+        Err(source) if matches!(source.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
+        Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! This thread runs the engine, which receives and shows while nothing is typed; another one reads lines (`editor`,
 //! or `plain` without a terminal) and hands them over, one at a time.
 
+pub mod chat;
 mod complete;
 mod editor;
 mod face;

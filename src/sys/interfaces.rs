@@ -1,5 +1,6 @@
 //! The addresses of this host: getifaddrs(3), which every UNIX has.
 
+use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
@@ -9,6 +10,20 @@ use std::ptr;
 /// # Errors
 /// Those of getifaddrs(3).
 pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
+    let mut addresses = Vec::new();
+    for (_, address) in addresses_of_interfaces()? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The same with the name of each one's interface; an address may be on several.
+///
+/// # Errors
+/// Those of getifaddrs(3).
+pub fn addresses_of_interfaces() -> io::Result<Vec<(String, IpAddr)>> {
     let mut first: *mut libc::ifaddrs = ptr::null_mut();
     // SAFETY: the pointer is to a local that receives the head of the list.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
@@ -37,9 +52,8 @@ pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
                 }
                 _ => continue,
             };
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
+            let name = CStr::from_ptr(entry.ifa_name).to_string_lossy().into_owned();
+            addresses.push((name, address));
         }
     }
     // SAFETY: `first` came from getifaddrs and is freed once; nothing borrowed from it is left.

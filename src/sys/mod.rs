@@ -12,6 +12,7 @@ pub mod sockets;
 mod stop;
 mod tables;
 mod terminal;
+mod thread;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -28,10 +29,11 @@ pub use clock::{Local, from_local, local_time};
 pub use descriptor::duplicate;
 pub use group::Group;
 pub use heap::trim_heap;
-pub use interfaces::local_addresses;
+pub use interfaces::{addresses_of_interfaces, local_addresses};
 pub use posix::*;
 pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::TerminalModes;
+pub use thread::OneThread;
 pub use watch::{Watched, watch};

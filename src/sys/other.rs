@@ -21,6 +21,12 @@ pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
     Vec::new()
 }
 
+/// No table of sockets to count.
+#[must_use]
+pub fn ports_taken(_low: u16, _high: u16, _deadline: Instant) -> usize {
+    0
+}
+
 /// No table of sockets to read.
 #[must_use]
 pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
@@ -80,6 +86,24 @@ pub mod proc {
     /// No kernel settings by name.
     #[must_use]
     pub fn sysctl(_name: &str) -> Option<String> {
+        None
+    }
+
+    /// No tables.
+    #[must_use]
+    pub fn net_table(_name: &str) -> Option<String> {
+        None
+    }
+
+    /// Not known.
+    #[must_use]
+    pub fn mtu(_interface: &str) -> Option<u32> {
+        None
+    }
+
+    /// Not known.
+    #[must_use]
+    pub fn clock_is_synchronised() -> Option<bool> {
         None
     }
 

@@ -5,10 +5,10 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -51,6 +51,7 @@ pub struct Link {
     progress: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+    hushed: AtomicBool,
 }
 
 /// Limits on waiting, as the flags of the same names say.
@@ -160,7 +161,15 @@ impl Link {
         let peer = conn.peer().clone();
         let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
             .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self { wire: Wire::Connection(fd), id, shared, progress: 0.into(), sent: 0.into(), received: 0.into() })
+        Ok(Self {
+            wire: Wire::Connection(fd),
+            id,
+            shared,
+            progress: 0.into(),
+            sent: 0.into(),
+            received: 0.into(),
+            hushed: false.into(),
+        })
     }
 
     /// A peer that was heard on a datagram socket.
@@ -173,6 +182,7 @@ impl Link {
             progress: 0.into(),
             sent: 0.into(),
             received: 0.into(),
+            hushed: false.into(),
         }
     }
 
@@ -315,6 +325,62 @@ impl Link {
             }
         })
         .await
+    }
+
+    /// Hands `pieces` a way to send bytes that lie in pieces, as many as there is room for, in one call. It is for
+    /// connections.
+    ///
+    /// # Errors
+    /// As of [`Link::send`].
+    pub async fn send_pieces(
+        &self,
+        mut pieces: impl FnMut(&mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize>,
+    ) -> Result<()> {
+        let Wire::Connection(fd) = &self.wire else {
+            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
+        };
+        let mut send = |conn: &Conn| {
+            pieces(&mut |slices| {
+                let sent = conn.send_pieces(slices)?;
+                self.told_pieces(slices, sent);
+                Ok(sent)
+            })
+        };
+        let mut patience = self.patience(Limit::Send);
+        poll_fn(|cx| {
+            loop {
+                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
+                    return match self.late(&mut patience, cx) {
+                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                        _ => Poll::Pending,
+                    };
+                };
+                let outcome = ready.map(|mut guard| guard.try_io(|fd| send(fd.get_ref())));
+                match outcome {
+                    Ok(Ok(Ok(_))) => return Poll::Ready(Ok(())),
+                    Ok(Err(_)) => {}
+                    Ok(Ok(Err(source))) | Err(source) => {
+                        return Poll::Ready(Err(self.broken(Phase::Sending, source)));
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
+        if self.shared.detail >= Detail::Transfers {
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(sent).collect();
+            return self.told_sent(&bytes);
+        }
+        self.moved();
+        self.sent.fetch_add(sent as u64, Ordering::Relaxed);
+        self.shared.sent.fetch_add(sent as u64, Ordering::Relaxed);
+    }
+
+    /// Whether what comes is a secret: then its bytes are counted, and not told.
+    pub fn hush(&self, on: bool) {
+        self.hushed.store(on, Ordering::Relaxed);
     }
 
     /// All peers share the socket and none may take its waker; but there is most often room.
@@ -520,7 +586,8 @@ impl Link {
                 self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if self.shared.detail >= Detail::Transfers {
-                    self.shared.sink.emit(Some(self.id), &Event::Recv(Payload::of(bytes)));
+                    let data = Some(*bytes).filter(|_| !self.hushed.load(Ordering::Relaxed));
+                    self.shared.sink.emit(Some(self.id), &Event::Recv(Payload { bytes: bytes.len(), data }));
                 }
             }
             Got::Eof => self.shared.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),

@@ -2,15 +2,18 @@
 
 pub mod ask_time;
 pub mod builtin;
+pub mod chat;
 pub mod check;
 pub mod clock;
 pub mod close_on;
 pub mod diag;
+pub mod doctor;
 pub mod door;
 pub mod handler;
 pub mod inspect;
 pub mod link;
 pub mod local;
+pub mod ping;
 pub mod pump;
 pub mod queue;
 pub mod replay;
@@ -19,3 +22,5 @@ pub mod serve;
 mod sessions;
 pub mod splice;
 mod stopping;
+pub mod translate;
+pub mod wait;

@@ -68,7 +68,7 @@ fn man_pages(t: &Ctx) {
     t.sockkit(&["man", &t.file("man")]).run(b"").code(0);
     let names: Vec<String> =
         fs::read_dir(t.path("man")).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-    for name in ["sockkit.1", "sockkit-listen.1", "sockkit-connect.1"] {
+    for name in ["sockkit.1", "sockkit-listen.1", "sockkit-connect.1", "sockkit-chat-serve.1"] {
         assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
         assert!(fs::read_to_string(t.path("man").join(name)).unwrap().contains(".TH"));
     }

@@ -295,8 +295,10 @@ fn no_answer(t: &Ctx) {
     causes.check(&hops, 6, &["run out of hops at 10.1.0.254", "--ttl"], &["traceroute"]);
     // A listener of this host that does not accept.
     let _full = road.us.within(|| {
-        use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
-        let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
+        // Closed on exec, or the child of a test beside this one would hold it too.
+        let flags = SocketFlags::CLOEXEC;
+        let listener = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
         bind(&listener, &"127.0.0.1:2000".parse::<std::net::SocketAddr>().unwrap()).unwrap();
         listen(&listener, 0).unwrap();
         let address = std::net::SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();

@@ -4,20 +4,24 @@
 //! with what it needs in brackets. What a machine does not have makes a test ignored, with the reason printed;
 //! with `SOCKKIT_REQUIRE_PEERS=1` it fails instead. `SOCKKIT_BIG=1` makes the bulk tests move a whole gigabyte.
 
+mod chat;
 mod cli;
 mod connect;
 mod datagram;
+mod doctor;
 mod echo;
 mod eof;
 mod errors;
 mod events;
 mod examples;
 mod exec;
+mod explain;
 mod faults;
 mod harness;
 mod inspect;
 mod listen;
 mod peers;
+mod ping;
 mod pump;
 mod repl;
 mod replay;
@@ -27,6 +31,7 @@ mod signals;
 mod support;
 mod time;
 mod tutorial;
+mod wait;
 
 use libtest_mimic::Arguments;
 
@@ -36,20 +41,24 @@ fn main() -> std::process::ExitCode {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     args.test_threads.get_or_insert(cores * 3);
     let trials = [
+        chat::tests,
         cli::tests,
         connect::tests,
         datagram::tests,
+        doctor::tests,
         echo::tests,
         eof::tests,
         errors::tests,
         events::tests,
         examples::tests,
         exec::tests,
+        explain::tests,
         faults::tests,
         harness::tests,
         inspect::tests,
         listen::tests,
         peers::tests,
+        ping::tests,
         pump::tests,
         repl::tests,
         replay::tests,
@@ -58,6 +67,7 @@ fn main() -> std::process::ExitCode {
         signals::tests,
         time::tests,
         tutorial::tests,
+        wait::tests,
     ]
     .into_iter()
     .flat_map(|tests| tests())

@@ -17,5 +17,5 @@ pub use dump::sockets;
 pub use errqueue::{icmp_error, recverr};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
-pub use procfs::{all_owners, inet_receivers, inet_sockets, owners, owners_at_a_glance, unix_sockets};
+pub use procfs::{all_owners, inet_receivers, inet_sockets, owners, owners_at_a_glance, ports_taken, unix_sockets};
 pub use unixdiag::unix_queue;

@@ -16,6 +16,32 @@ pub fn sysctl(name: &str) -> Option<String> {
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// A table of `/proc/net`, as it is: `"route"`. `None` where there is none, or it is not ours to read.
+#[must_use]
+pub fn net_table(name: &str) -> Option<String> {
+    (!name.contains('/')).then(|| fs::read_to_string(format!("/proc/net/{name}")).ok()).flatten()
+}
+
+/// The largest packet that an interface of this network namespace takes, in bytes. `None` where it has no IPv6.
+#[must_use]
+pub fn mtu(interface: &str) -> Option<u32> {
+    if interface.contains('/') || interface.starts_with('.') {
+        return None;
+    }
+    fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{interface}/mtu")).ok()?.trim().parse().ok()
+}
+
+/// Whether the kernel takes its clock for right: adjtimex(2), without TIME_ERROR.
+#[must_use]
+pub fn clock_is_synchronised() -> Option<bool> {
+    // SAFETY: the struct is plain numbers, and with no mode set it is only written to.
+    let state = unsafe {
+        let mut now: libc::timex = std::mem::zeroed();
+        libc::adjtimex(&raw mut now)
+    };
+    (state >= 0).then_some(state != libc::TIME_ERROR)
+}
+
 /// The names of the network interfaces that this process sees, in order of name.
 #[must_use]
 pub fn interfaces() -> Vec<String> {
@@ -61,6 +87,14 @@ mod tests {
     #[test]
     fn the_counter_of_lost_handshakes_is_there() {
         assert!(listen_overflows().is_some());
+    }
+
+    #[test]
+    fn tables_and_interfaces_are_read() {
+        assert!(net_table("dev").is_some_and(|table| table.contains("lo:")));
+        assert_eq!((net_table("../version"), mtu("../lo")), (None, None));
+        assert!(mtu("lo").is_none_or(|mtu| mtu >= 1280));
+        assert!(clock_is_synchronised().is_some());
     }
 
     #[test]

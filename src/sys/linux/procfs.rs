@@ -26,6 +26,13 @@ pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocke
     picked(table, deadline, |socket| socket.local.port() == port)
 }
 
+/// How many ports from `low` to `high` are taken by TCP in this network namespace, as far as could be read in time.
+#[must_use]
+pub fn ports_taken(low: u16, high: u16, deadline: Instant) -> usize {
+    let sockets = picked(Table::Tcp, deadline, |socket| (low..=high).contains(&socket.local.port()));
+    sockets.iter().map(|socket| socket.local.port()).collect::<std::collections::HashSet<_>>().len()
+}
+
 /// The sockets of this network namespace that receive from anybody, IPv4 first: TCP listeners, UDP sockets
 /// without a peer.
 #[must_use]

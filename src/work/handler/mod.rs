@@ -17,6 +17,7 @@ pub use time::Time;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::work::chat::Chat;
 use crate::work::link::{Got, Link};
 
 /// The most sessions at once where nobody said: never less than the first, for a lack of descriptors is waited out;
@@ -44,6 +45,8 @@ pub enum Handler {
     Exec(Program),
     /// Writes each to a file of its own.
     Save(Save),
+    /// Takes part in a chat with the others.
+    Chat(Chat),
 }
 
 impl Handler {
@@ -83,6 +86,8 @@ impl Handler {
         match self {
             Self::Echo(echo) if echo.is_faithful() => echo::faithful(link).await,
             Self::Time(time) => time.run(link).await,
+            // Many and idle too: it must not be as large as the largest of those below.
+            Self::Chat(chat) => Box::pin(chat.run(link, link.stopping())).await,
             // A future has room for the largest of its parts: these must not make those above larger, of which
             // there may be thousands.
             _ => Box::pin(self.run_large(link)).await,
@@ -102,6 +107,7 @@ impl Handler {
             Self::Close => Ok(()),
             Self::Exec(program) => program.run(link, link.stopping()).await,
             Self::Save(save) => save.run(link).await,
+            Self::Chat(chat) => chat.run(link, link.stopping()).await,
         }
     }
 }

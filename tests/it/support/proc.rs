@@ -167,8 +167,9 @@ impl Cmd {
             let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
             ready = Some(OpenOptions::new().read(true).custom_flags(flags).open(&fifo).unwrap());
             self.redirect.push_str(&format!(" 9>'{}'", fifo.display()));
-            // After the subcommand, which is the first argument.
-            self.args.splice(1..1, ["--ready-fd".into(), "9".into()]);
+            // After the subcommand, which is the first argument, or for a chat the first two.
+            let at = if self.args.first().is_some_and(|first| first == "chat") { 2 } else { 1 };
+            self.args.splice(at..at, ["--ready-fd".into(), "9".into()]);
         }
         for (closed, words) in
             [(matches!(self.stdin, In::Closed), " <&-"), (matches!(self.stdout, Out::Closed), " >&-")]

@@ -1,0 +1,185 @@
+//! A plain broker: what one client sends, every other gets, byte for byte.
+//!
+//! Nothing of a stream may be left out, so whoever sends faster than the others can read has to wait for them: as
+//! long as they do read. One that leaves its queue full for [`PATIENCE`] is dropped, and nobody waits for it again.
+
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::queue::{Queue, Seat, Seats, Turn, Write};
+
+/// How long a full queue may stay full.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub(super) struct Broker {
+    /// What may wait for a client, in bytes, before the others wait.
+    most: usize,
+    /// Boxed, so that what is kept of places that nobody has any more is little.
+    members: Vec<Option<Box<Member>>>,
+    free: Vec<Seat>,
+    /// How many queues are full.
+    full: usize,
+    /// Those that wait until none is.
+    senders: Vec<Waker>,
+}
+
+struct Member {
+    queue: Queue,
+    /// Since when its queue has been full.
+    full: Option<Instant>,
+    state: State,
+    waker: Option<Waker>,
+    alarm: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    In,
+    Left,
+    Fell,
+}
+
+impl Broker {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, members: Vec::new(), free: Vec::new(), full: 0, senders: Vec::new() }
+    }
+
+    pub(super) fn enter(&mut self) -> Seat {
+        let member = Member { queue: Queue::default(), full: None, state: State::In, waker: None, alarm: None };
+        let seat = self.free.pop().unwrap_or_else(|| {
+            self.members.push(None);
+            self.members.len() - 1
+        });
+        self.members[seat] = Some(Box::new(member));
+        seat
+    }
+
+    /// Gives bytes to everybody but the one who sent them.
+    pub(super) fn relay(&mut self, from: Seat, bytes: &[u8], now: Instant) {
+        let mut piece: Option<Arc<[u8]>> = None;
+        for (seat, member) in self.members.iter_mut().enumerate() {
+            let Some(member) = member else { continue };
+            if seat == from || member.state != State::In {
+                continue;
+            }
+            member.queue.push(piece.get_or_insert_with(|| bytes.into()).clone());
+            if let Some(waker) = member.waker.take() {
+                waker.wake();
+            }
+            if member.full.is_none() && member.queue.size() > self.most {
+                member.full = Some(now);
+                self.full += 1;
+            }
+        }
+    }
+
+    /// Whether one may send: nobody else is full. If not, it is woken when that changes.
+    pub(super) fn may_send(&mut self, seat: Seat, waker: &Waker) -> bool {
+        let own = self.members[seat].as_ref().is_some_and(|member| member.full.is_some());
+        if self.full == usize::from(own) {
+            return true;
+        }
+        self.senders.push(waker.clone());
+        false
+    }
+
+    /// Drops those that were full for too long.
+    pub(super) fn drop_full(&mut self, now: Instant) {
+        for seat in 0..self.members.len() {
+            let Some(member) = &mut self.members[seat] else { continue };
+            if member.full.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE) {
+                member.state = State::Fell;
+                member.queue.cut();
+                for waker in [member.waker.take(), member.alarm.take()].into_iter().flatten() {
+                    waker.wake();
+                }
+                self.not_full(seat);
+            }
+        }
+    }
+
+    fn not_full(&mut self, seat: Seat) {
+        if self.members[seat].as_mut().is_some_and(|member| member.full.take().is_some()) {
+            self.full -= 1;
+            for waker in self.senders.drain(..) {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Seats for Broker {
+    fn leave(&mut self, seat: Seat) {
+        self.not_full(seat);
+        if let Some(member) = &mut self.members[seat]
+            && member.state == State::In
+        {
+            member.state = State::Left;
+        }
+    }
+
+    fn free(&mut self, seat: Seat) {
+        self.leave(seat);
+        self.members[seat] = None;
+        self.free.push(seat);
+    }
+
+    fn turn(&mut self, seat: Seat, waker: &Waker) -> Turn {
+        let Some(member) = &mut self.members[seat] else { return Turn::Fell };
+        if member.state == State::Fell {
+            Turn::Fell
+        } else if !member.queue.is_empty() {
+            Turn::Write
+        } else {
+            member.waker = Some(waker.clone());
+            Turn::Wait
+        }
+    }
+
+    fn fell(&mut self, seat: Seat, waker: &Waker) -> bool {
+        let Some(member) = &mut self.members[seat] else { return true };
+        member.alarm = Some(waker.clone());
+        member.state == State::Fell
+    }
+
+    fn is_drained(&self, seat: Seat) -> bool {
+        self.members[seat].as_ref().is_none_or(|member| member.queue.is_empty())
+    }
+
+    fn write(&mut self, seat: Seat, write: &mut Write<'_>) -> io::Result<usize> {
+        let Some(member) = &mut self.members[seat] else { return Ok(0) };
+        let went = member.queue.write(write)?;
+        if member.full.is_some() && member.queue.size() <= self.most {
+            self.not_full(seat);
+        }
+        Ok(went)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_others_wait_for_a_full_queue_only_so_long() {
+        let mut broker = Broker::new(100);
+        let [one, two, three] = [broker.enter(), broker.enter(), broker.enter()];
+        let (now, waker) = (Instant::now(), Waker::noop());
+        broker.relay(one, &[b'x'; 200], now);
+        assert!(!broker.may_send(one, waker));
+        assert!(!broker.may_send(two, waker), "three is full");
+        let mut take = |slices: &[io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+        broker.write(two, &mut take).unwrap();
+        broker.drop_full(now + PATIENCE / 2);
+        assert!(!broker.fell(three, waker));
+        broker.drop_full(now + PATIENCE);
+        assert!(broker.fell(three, waker) && !broker.fell(two, waker));
+        assert!(broker.may_send(one, waker));
+        broker.relay(one, b"more", now);
+        assert!(broker.is_drained(three), "the dropped one gets nothing more");
+        assert_eq!(broker.members[two].as_mut().unwrap().queue.drain(), "more");
+    }
+}

@@ -1,0 +1,78 @@
+//! `explain`: lines of nc, ncat and socat in our words, and that these do what theirs did.
+
+use libtest_mimic::Trial;
+
+use crate::support::{Ctx, Exit, trials};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials!["explain";
+        one_argument_or_many,
+        notes_and_gaps_come_below,
+        nothing_to_say_is_a_failure,
+        unknown_words_show_the_place,
+        relay_by_a_process_works,
+    ]
+}
+
+fn explain(t: &Ctx, words: &[&str]) -> Exit {
+    t.sockkit(&["explain"]).args(words).run(b"")
+}
+
+fn one_argument_or_many(t: &Ctx) {
+    let wanted = "sockkit listen -k --exec /bin/cat :80\n";
+    for words in [&["nc -l -k -p 80 -e /bin/cat"][..], &["nc", "-l", "-k", "-p", "80", "-e", "/bin/cat"]] {
+        let exit = explain(t, words);
+        let text = exit.code(0).stdout.text();
+        assert!(text.starts_with(wanted), "{text}");
+    }
+    let exit = explain(t, &["socat", "TCP-LISTEN:80,fork", "SYSTEM:date; cat"]);
+    assert!(exit.code(0).stdout.text().starts_with("sockkit listen -k --sh 'date; cat' :80\n"));
+}
+
+fn notes_and_gaps_come_below(t: &Ctx) {
+    let text = explain(t, &["nc -x proxy:1080 host 80"]).code(0).stdout.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "sockkit connect host:80");
+    assert!(lines[1].starts_with("note: without -N"), "{text}");
+    assert!(lines[2].starts_with("cannot: -x: "), "{text}");
+}
+
+fn nothing_to_say_is_a_failure(t: &Ctx) {
+    let text = explain(t, &["socat - OPENSSL:host:443"]).code(1).stdout.text();
+    assert!(text.starts_with("cannot: OPENSSL: no TLS"), "{text}");
+}
+
+fn unknown_words_show_the_place(t: &Ctx) {
+    explain(t, &["telnet host 80"]).code(2).stdout("").says(&["telnet host 80\n  ^^^^^^\n", "socat"]);
+    explain(t, &["nc -Q host 80"]).code(2).stdout("").says(&["nc -Q host 80\n     ^^\n"]);
+    explain(t, &["nc", "-l"]).code(2).stdout("").says(&["nc -l\n       ^\n"]);
+    explain(t, &["nc 'x"]).code(2).stdout("").says(&["quote"]);
+    explain(t, &["nc -I lots host 80"]).code(2).stdout("").says(&["lots"]);
+    explain(t, &[]).code(2).stdout("");
+}
+
+fn relay_by_a_process_works(t: &Ctx) {
+    let echo = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let line = format!("socat TCP-LISTEN:0,bind=127.0.0.1,fork TCP:{}", echo.addr());
+    let text = explain(t, &[&line]).code(0).stdout.text();
+    assert!(text.contains("cannot: relay: "), "{text}");
+    let program = env!("CARGO_BIN_EXE_sockkit");
+    let ours = text.lines().next().unwrap().strip_prefix("sockkit ").unwrap();
+    let ours = ours.replace("'sockkit ", &format!("'{program} "));
+    let words = shell_words_of(&ours);
+    let relay = t.sockkit(&[]).args(&words).server();
+    t.connect(&["-q", relay.addr()]).run(b"through\n").code(0).stdout("through\n");
+}
+
+/// Splits at blanks, and keeps what stands in single quotes together.
+fn shell_words_of(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (nth, part) in line.split('\'').enumerate() {
+        if nth % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
