@@ -30,7 +30,7 @@ pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocke
 #[must_use]
 pub fn ports_taken(low: u16, high: u16, deadline: Instant) -> usize {
     let sockets = picked(Table::Tcp, deadline, |socket| (low..=high).contains(&socket.local.port()));
-    sockets.iter().map(|socket| socket.local.port()).collect::<std::collections::HashSet<_>>().len()
+    sockets.iter().map(|socket| socket.local.port()).collect::<HashSet<_>>().len()
 }
 
 /// The sockets of this network namespace that receive from anybody, IPv4 first: TCP listeners, UDP sockets
