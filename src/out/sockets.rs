@@ -70,7 +70,7 @@ impl SocketScreen {
             let rows = size.map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 0);
             let table = table(entries, counters, &self.report, columns);
             match self.report.again {
-                None if entries.is_empty() && !self.report.listen => String::new(),
+                None if entries.is_empty() => String::new(),
                 None => table,
                 Some(pause) => {
                     let now = humantime::format_rfc3339_seconds(SystemTime::now());

@@ -111,7 +111,7 @@ fn a_connection_is_shown_from_both_ends(t: &Ctx) {
     let client = connect(addr.parse().unwrap());
     let (accepted, peer) = server.accept().unwrap();
     let peer = peer.to_string();
-    let exit = inspect(t, &["--state=established", &peer]);
+    let exit = inspect(t, &["--state=established", &addr]);
     let rows = rows(exit.code(0));
     let ends: Vec<_> = rows.iter().map(|row| (row[4].as_str(), row[5].as_str())).collect();
     let mut wanted = [(addr.as_str(), peer.as_str()), (peer.as_str(), addr.as_str())];
@@ -121,13 +121,13 @@ fn a_connection_is_shown_from_both_ends(t: &Ctx) {
     // What waits is told, at the end where it waits.
     std::io::Write::write_all(&mut &client, b"hello").unwrap();
     let waiting = poll_until("five bytes", || {
-        let all = json(&inspect(t, &["--json", &peer]));
-        all.into_iter().find(|socket| socket["local"] == addr.as_str() && socket["recv_q"] == 5)
+        let all = json(&inspect(t, &["--json", &addr]));
+        all.into_iter().find(|socket| socket["peer"] == peer.as_str() && socket["recv_q"] == 5)
     });
-    assert_eq!((&waiting["send_q"], &waiting["peer"]), (&0.into(), &peer.as_str().into()));
+    assert_eq!((&waiting["send_q"], &waiting["local"]), (&0.into(), &addr.as_str().into()));
     drop(accepted);
     // The side that was closed with bytes unread is gone, and resets the other.
-    poll_until("the end", || inspect(t, &["--state=established", &peer]).stdout.text().is_empty().then_some(()));
+    poll_until("the end", || inspect(t, &["--state=established", &addr]).stdout.text().is_empty().then_some(()));
 }
 
 fn ipv6_addresses_can_be_pasted(t: &Ctx) {
