@@ -21,5 +21,5 @@ pub mod serve;
 mod sessions;
 pub mod splice;
 mod stopping;
-pub mod wait;
 pub mod translate;
+pub mod wait;
