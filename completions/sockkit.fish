@@ -31,6 +31,8 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "connect" -d 'Open a
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
@@ -648,6 +650,173 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l timeout -d 'Give up after this time, with status 124; 0: try each address once' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s w -l connect-timeout -d 'How long one try may take, resolving and the banner included' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l banner -d 'Wait until the first bytes that come match this regular expression' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l stable -d 'It has to stay so for this time, without one try that says otherwise' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interval -d 'From one try to the next' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l gone -d 'Wait until nobody accepts there any more: refused, unreachable, no answer, or no such name'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l any -d 'One of the addresses is enough'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s c -l count -d 'End after N probes of each address' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l interval -d 'From the start of one probe to the start of the next; 0: one after another' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l size -d 'How many bytes an echo carries [default: 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fail-if -d 'End with status 3 if this is so: \'p99>5ms\', \'loss>=1%\'; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s w -l connect-timeout -d 'Give up on a probe after this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l echo -d 'Measure round trips over one connection to an echo server, and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l histogram -d 'Draw a histogram, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 'The port of an address without one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
@@ -738,16 +907,18 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s h -l help -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "man" -d 'Write the man pages'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat replay doctor explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping replay doctor explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'

@@ -233,6 +233,55 @@ pub enum Event<'a> {
         #[serde(serialize_with = "seconds")]
         round_trip: Duration,
     },
+    /// What `wait` sees of an address: when that changes, and when it is what was waited for.
+    Wait {
+        /// The address.
+        address: &'a Endpoint,
+        /// `"serves"`, `"closes"`, `"mute"`, `"refused"`, `"unreachable"`, `"silent"`, `"no-name"`, `"unresolved"`, `"failed"`.
+        state: &'static str,
+        /// The same in words.
+        detail: &'a str,
+        /// How many times it was tried.
+        tries: u64,
+        /// Since the first try began.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+        /// Whether it is what was waited for.
+        met: bool,
+    },
+    /// What came of one probe of `ping`.
+    Probe {
+        /// The address.
+        address: &'a Endpoint,
+        /// Which probe of that address, from 1.
+        seq: u64,
+        /// Whether it was answered.
+        answered: bool,
+        /// Why not, in one line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        /// How long the connection took, where one was made.
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+        connect: Option<Duration>,
+        /// From the first byte sent to the first byte of the answer, where one was waited for.
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+        first_byte: Option<Duration>,
+        /// What is measured: to the connection, or to the last byte of the answer; until it failed.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// The sum of the probes of one address.
+    Latency {
+        /// The address.
+        address: &'a Endpoint,
+        /// Probes sent.
+        probes: u64,
+        /// Those that were answered.
+        answered: u64,
+        /// What the answers took; absent where there were none.
+        #[serde(flatten)]
+        spread: Option<Spread>,
+    },
     /// A script's expectation was met, or was not.
     Expect {
         /// What was expected: the text or expression as it reads in a script, `eof`, `reset`, `silence`.
@@ -298,6 +347,38 @@ pub enum Event<'a> {
     },
 }
 
+/// How long answers took. The percentiles are exact to a thousandth of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// The shortest.
+    #[serde(serialize_with = "seconds")]
+    pub min: Duration,
+    /// The mean.
+    #[serde(serialize_with = "seconds")]
+    pub avg: Duration,
+    /// The median.
+    #[serde(serialize_with = "seconds")]
+    pub p50: Duration,
+    /// Nine of ten are no longer.
+    #[serde(serialize_with = "seconds")]
+    pub p90: Duration,
+    /// 95 of 100 are no longer.
+    #[serde(serialize_with = "seconds")]
+    pub p95: Duration,
+    /// 99 of 100 are no longer.
+    #[serde(serialize_with = "seconds")]
+    pub p99: Duration,
+    /// 999 of 1000 are no longer.
+    #[serde(rename = "p99.9", serialize_with = "seconds")]
+    pub p999: Duration,
+    /// The longest.
+    #[serde(serialize_with = "seconds")]
+    pub max: Duration,
+    /// The standard deviation.
+    #[serde(serialize_with = "seconds")]
+    pub stddev: Duration,
+}
+
 /// Bytes on their way.
 #[derive(Debug, Clone, Copy)]
 pub struct Payload<'a> {
@@ -337,4 +418,8 @@ impl Serialize for Payload<'_> {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
+}
+
+fn maybe_seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.unwrap_or_default().as_secs_f64())
 }

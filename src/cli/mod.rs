@@ -27,7 +27,7 @@ use crate::work::pump::Rules;
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use script::ScriptArgs;
-pub use value::{events_target, file_mode, number, path};
+pub use value::{banner, count, events_target, file_mode, number, path};
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -80,6 +80,36 @@ pub struct PeerAddress {
     addr: Vec<OsString>,
     #[command(flatten)]
     reading: ReadingArgs,
+}
+
+/// The addresses of a client that looks at several.
+#[derive(Debug, Clone, Args)]
+pub struct ClientAddresses {
+    /// Where to connect: HOST:PORT, HOST PORT (where these two are all), unix:PATH, @NAME, vsock:CID:PORT; udp://... for UDP
+    #[arg(value_name = "ADDR", num_args = 1.., required = true)]
+    addr: Vec<OsString>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl ClientAddresses {
+    /// The addresses. Of two words the second may be the port of the first, as with nc.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        let reading = self.reading.reading();
+        let digits = |word: &OsString| word.to_str().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        let bare = |word: &OsString| word.to_str().is_some_and(|word| !word.contains([':', '@', '/']));
+        if let [host, port] = &self.addr[..]
+            && digits(port)
+            && bare(host)
+            && !digits(host)
+        {
+            return Ok(vec![Endpoint::parse(&self.addr, &reading)?]);
+        }
+        self.addr.iter().map(|word| Ok(Endpoint::parse(std::slice::from_ref(word), &reading)?)).collect()
+    }
 }
 
 /// What an address may leave open.
@@ -244,6 +274,18 @@ impl OutputArgs {
             ColorArg::Always => ColorChoice::Always,
             ColorArg::Never => ColorChoice::Never,
         }
+    }
+
+    /// Whether a line may tell how it stands, where there is a terminal: nobody asked for each step.
+    #[must_use]
+    pub fn steps_untold(&self) -> bool {
+        self.verbose == 0
+    }
+
+    /// Whether errors only are to be said.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Whether stdout shows a dump instead of payload.

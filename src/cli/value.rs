@@ -28,7 +28,10 @@ pub fn number<const MIN: u64, const MAX: u64>(text: &str) -> Result<u64, Misread
 }
 
 /// How many times, or how many of something that may go on for long.
-pub(super) fn count(text: &str) -> Result<u64, Misread> {
+///
+/// # Errors
+/// Anything else than a whole number from 1.
+pub fn count(text: &str) -> Result<u64, Misread> {
     parse_number("number", text, 1..=u64::MAX)
 }
 
@@ -68,4 +71,21 @@ pub fn events_target(text: &str) -> Result<EventsTarget, Misread> {
         }
         None => named(text.into()).map(EventsTarget::File),
     }
+}
+
+/// What the first bytes of a server have to match: a regular expression over bytes.
+///
+/// # Errors
+/// When it does not parse, with the place.
+pub fn banner(text: &str) -> Result<regex::bytes::Regex, Misread> {
+    let misread = |at, message: String| Misread::new("expression", text, at, message);
+    if let Err(error) = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text) {
+        let (kind, span) = match &error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), *error.span()),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), *error.span()),
+            _ => return Err(misread(0..text.len(), error.to_string())),
+        };
+        return Err(misread(span.start.offset..span.end.offset, kind));
+    }
+    regex::bytes::Regex::new(text).map_err(|error| misread(0..text.len(), error.to_string()))
 }

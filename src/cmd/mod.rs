@@ -9,10 +9,12 @@ mod explain;
 mod handlers;
 mod listen;
 mod man;
+mod ping;
 mod replay;
 mod scripting;
 mod serving;
 mod time;
+mod wait;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use clap::{ArgMatches, Args, Command};
 
 use crate::addr::Endpoint;
 use crate::cli::{OutputArgs, value_apart, with_caret};
-use crate::error::{Cause, Error, Exit, Fact, Phase, Result};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result, words};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Reason, Stop};
@@ -59,6 +61,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<echo::Echo>(),
     subcommand::<time::Time>(),
     chat::CHAT,
+    subcommand::<wait::Wait>(),
+    subcommand::<ping::Ping>(),
     subcommand::<replay::Replay>(),
     subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),
@@ -84,6 +88,10 @@ trait Runnable: Args {
     }
     /// The address that was typed.
     fn address(&self) -> Option<Endpoint> {
+        None
+    }
+    /// The program to become when all went well.
+    fn next(&self) -> Option<&[OsString]> {
         None
     }
     /// Does it.
@@ -194,7 +202,14 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
     // It has been said why. What went to stdout is not all there was, and that is no success.
     let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
-    Ok(exit)
+    match (exit, arguments.next()) {
+        (Exit::Ok, Some(argv)) => {
+            let source = sys::become_program(argv);
+            let text = format!("{}: {}", argv[0].to_string_lossy(), words(&source));
+            Err(fail(Error::text(Exit::Child, Phase::Running, None, text)))
+        }
+        _ => Ok(exit),
+    }
 }
 
 #[cfg(test)]

@@ -199,8 +199,13 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             let _ = write!(text, "; up {}", span(*uptime));
             (Default, text)
         }
-        // The report of the command itself, which is its payload.
-        Event::Time { .. } => return None,
+        // The reports of the commands themselves, which are their payload.
+        Event::Time { .. } | Event::Probe { .. } | Event::Latency { .. } => return None,
+        Event::Wait { address, detail, tries, took, met: true, .. } => {
+            let tries = if *tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+            (Default, format!("{address}: {}, after {tries} in {}", visible_line(detail), span(*took)))
+        }
+        Event::Wait { address, detail, met: false, .. } => (Verbose, format!("{address}: {}", visible_line(detail))),
         Event::Expect { pattern, matched, took, line } => {
             let came = if *matched { "came" } else { "did not come" };
             (Verbose, format!("line {line}: {} {came}, after {}", visible_line(pattern), span(*took)))

@@ -25,6 +25,7 @@ mod dump;
 pub mod explain;
 mod human;
 mod json;
+mod progress;
 mod record;
 mod screen;
 mod stamp;
@@ -34,6 +35,7 @@ pub use dump::Dump;
 pub use explain::{Explained, explain};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
+pub use progress::Progress;
 pub use record::Record;
 pub use screen::{Lent, lend_screen};
 pub use stamp::Timestamps;
@@ -189,6 +191,18 @@ pub fn put(bytes: &[u8]) -> Result<bool> {
         Err(source) if source.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
         Ok(()) => Ok(true),
+    }
+}
+
+/// Prints a part of a report to stdout. Says whether anybody reads on.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_part(bytes: &[u8], stop: &Stop) -> Result<bool> {
+    match Standard::new(io::stdout(), Some(stop)).write_all(bytes) {
+        Ok(()) => Ok(true),
+        Err(source) if matches!(source.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
+        Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use super::Descriptor;
+use super::progress::out_of_the_way;
 use crate::sys::Stop;
 
 static BORROWER: Mutex<Option<Box<dyn Write + Send>>> = Mutex::new(None);
@@ -47,6 +48,7 @@ impl<F: AsFd> Write for Standard<F> {
             borrower.write_all(bytes)?;
             return Ok(bytes.len());
         }
+        let _line = self.terminal.then(out_of_the_way);
         self.own.write(bytes)
     }
 

@@ -1,7 +1,7 @@
 //! What every POSIX system has but no library in use wraps: name lookup with its own error codes, local
 //! time, signal dispositions, descriptors that were opened by somebody else.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -225,6 +225,13 @@ pub fn is_ignored(signal: i32) -> bool {
 pub fn default_sigchld() {
     // SAFETY: sets a default disposition before any thread is started.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Becomes another program: execvp(3). It inherits what this process was given, and nothing that is its own: handlers
+/// of signals and descriptors of ours end with this program, the mask is empty, and SIGPIPE, which is ignored here, is
+/// not. Comes back only when that fails.
+pub fn become_program(argv: &[OsString]) -> io::Error {
+    Command::new(&argv[0]).args(&argv[1..]).exec()
 }
 
 /// Makes a handler program start clean: default signals, an empty mask, no descriptor but 0, 1, 2, and a process

@@ -16,6 +16,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         servers_send_what_is_documented,
         handlers_send_what_is_documented,
         failures_send_what_is_documented,
+        waits_and_probes_send_what_is_documented,
         flags_that_do_not_parse_send_none,
     ]
 }
@@ -65,6 +66,7 @@ fn check(output: &str) -> Vec<String> {
             let fits = match kind.split([' ', ',']).next().unwrap() {
                 "number" => value.is_u64(),
                 "seconds" => value.is_f64(),
+                "boolean" => value.is_boolean(),
                 "array" => {
                     value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_string))
                 }
@@ -170,6 +172,17 @@ fn failures_send_what_is_documented(t: &Ctx) {
     reset(stream);
     check_has(&client.wait().code(9).stdout.text(), &["connected", "reset", "closed", "error"]);
     check_has(&t.listen(&["--json", &address]).run(b"").code(10).stdout.text(), &["error"]);
+}
+
+fn waits_and_probes_send_what_is_documented(t: &Ctx) {
+    let server = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let gone = TcpListener::bind((t.loopback(), 0)).unwrap().local_addr().unwrap().to_string();
+    let run = |args: &[&str]| t.sockkit(args).run(b"").stdout.text();
+    check_has(&run(&["wait", "--json", server.addr()]), &["attempt", "wait"]);
+    check_has(&run(&["wait", "--json", "--timeout", "50ms", &gone]), &["attempt", "wait", "error"]);
+    check_has(&run(&["ping", "--json", "-c", "1", server.addr()]), &["probe", "latency"]);
+    check_has(&run(&["ping", "--json", "-c", "1", "--echo", server.addr()]), &["probe", "latency"]);
+    check_has(&run(&["ping", "--json", "-c", "1", &gone]), &["probe", "latency", "error"]);
 }
 
 fn flags_that_do_not_parse_send_none(t: &Ctx) {

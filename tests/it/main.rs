@@ -20,6 +20,7 @@ mod faults;
 mod harness;
 mod listen;
 mod peers;
+mod ping;
 mod pump;
 mod repl;
 mod replay;
@@ -29,6 +30,7 @@ mod signals;
 mod support;
 mod time;
 mod tutorial;
+mod wait;
 
 use libtest_mimic::Arguments;
 
@@ -54,6 +56,7 @@ fn main() -> std::process::ExitCode {
         harness::tests,
         listen::tests,
         peers::tests,
+        ping::tests,
         pump::tests,
         repl::tests,
         replay::tests,
@@ -62,6 +65,7 @@ fn main() -> std::process::ExitCode {
         signals::tests,
         time::tests,
         tutorial::tests,
+        wait::tests,
     ]
     .into_iter()
     .flat_map(|tests| tests())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::addr::Endpoint;
 use crate::error::Exit;
-use crate::event::{Limit, Payload, Side};
+use crate::event::{Limit, Payload, Side, Spread};
 
 /// An example of every variant, and of every field. The documentation shows these very lines.
 fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
@@ -15,6 +15,17 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
     let client = at("127.0.0.1:4711");
     let refused = at("[::1]:80");
     let addresses = [refused.clone(), peer.clone()];
+    let spread = Spread {
+        min: took,
+        avg: took * 2,
+        p50: took * 2,
+        p90: took * 3,
+        p95: took * 3,
+        p99: took * 4,
+        p999: took * 4,
+        max: took * 4,
+        stddev: took,
+    };
     let tries = ["sockkit listen 127.0.0.1:80".to_owned(), "ss -ltnp 'sport = :80'".to_owned()];
     let details = ["[::1]:80: Connection refused".to_owned(), "127.0.0.1:80: Connection refused".to_owned()];
     take(&[
@@ -56,6 +67,43 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 round_trip: took,
             },
         ),
+        (
+            None,
+            Event::Wait {
+                address: &refused,
+                state: "refused",
+                detail: "Connection refused",
+                tries: 1,
+                took,
+                met: false,
+            },
+        ),
+        (None, Event::Wait { address: &peer, state: "serves", detail: "serves", tries: 3, took, met: true }),
+        (
+            None,
+            Event::Probe {
+                address: &peer,
+                seq: 1,
+                answered: true,
+                error: None,
+                connect: Some(took),
+                first_byte: Some(took),
+                took: took * 2,
+            },
+        ),
+        (
+            None,
+            Event::Probe {
+                address: &refused,
+                seq: 1,
+                answered: false,
+                error: Some("Connection refused"),
+                connect: None,
+                first_byte: None,
+                took,
+            },
+        ),
+        (None, Event::Latency { address: &peer, probes: 10, answered: 9, spread: Some(spread) }),
         (Some(1), Event::Expect { pattern: "\"220 \"", matched: true, took, line: 1 }),
         (Some(1), Event::Child { pid: 4243, status: Some(3), signal: None }),
         (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
@@ -102,9 +150,12 @@ fn number(event: &Event<'_>) -> usize {
         Event::Stats { .. } => 20,
         Event::Time { .. } => 21,
         Event::Expect { .. } => 22,
+        Event::Wait { .. } => 23,
+        Event::Probe { .. } => 24,
+        Event::Latency { .. } => 25,
     }
 }
-const VARIANTS: usize = 23;
+const VARIANTS: usize = 26;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
