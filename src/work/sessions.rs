@@ -32,11 +32,21 @@ pub(super) struct Sessions<K> {
     since: Instant,
     /// The most at once since memory was given back.
     most: usize,
+    /// There were [`MANY`] since there were none.
+    many: bool,
 }
 
 impl<K> Sessions<K> {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { tasks: JoinSet::new(), shared, begun: 0, last_failure: None, since: Instant::now(), most: 0 }
+        Self {
+            tasks: JoinSet::new(),
+            shared,
+            begun: 0,
+            last_failure: None,
+            since: Instant::now(),
+            most: 0,
+            many: false,
+        }
     }
 
     /// How many are under way.
@@ -59,11 +69,15 @@ impl<K> Sessions<K> {
         door.sink.emit(None, &stats);
     }
 
-    /// What thousands leave behind when they go is given back once half of them have gone: the server is then as
-    /// small as it was before.
+    /// What thousands leave behind when they go is given back each time that half of them have gone, and after the
+    /// last: each of the few who stay keeps some pages from the system, and then the server is as small as it was
+    /// before.
     fn give_back(&mut self) {
-        if self.most >= MANY && self.tasks.len() <= self.most / 2 {
-            self.most = self.tasks.len();
+        let left = self.tasks.len();
+        self.many |= self.most >= MANY;
+        if self.most >= MANY && left <= self.most / 2 || self.many && left == 0 {
+            self.most = left;
+            self.many = left > 0;
             sys::trim_heap();
         }
     }
