@@ -173,10 +173,9 @@ mod tests {
 
     #[test]
     fn a_session_is_small() {
-        // With the head of its task it is to fit into 512 bytes: one state more in a handler that is not boxed, or a
-        // future that is kept in a variable before it is awaited, and it does not.
+        // With the head of its task it is to fit into 256 bytes: a handler that is not boxed, and it does not.
         let size = size_of_future(session::<()>);
-        assert!(size <= 416, "{size} bytes");
+        assert!(size <= 128, "{size} bytes");
         assert!(size_of::<Link>() <= 224, "{} bytes", size_of::<Link>());
     }
 }
