@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'A chat room for many people: serve one, or join it')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until addresses accept connections, or stop accepting; then run a command')
             [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure how long connections, or round trips over an echo, take')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
@@ -629,6 +630,29 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockkit;inspect' {
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)')
+            [CompletionResult]::new('--process', '--process', [CompletionResultType]::ParameterName, 'Only those of this process: its program''s name, or its PID')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Only those that this user made: a name of /etc/passwd, or a number')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show them again and again: repainted at a terminal, else one below the other [default: 1s]')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'End the whole run, with status 124')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only listeners: connections that wait, the limit, what was lost')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Only listeners: connections that wait, the limit, what was lost')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'TCP')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'TCP')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'UNIX sockets')
+            [CompletionResult]::new('--unix', '--unix', [CompletionResultType]::ParameterName, 'UNIX sockets')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add timers, TCP''s measurements, options and memory')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add timers, TCP''s measurements, options and memory')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object for each socket, a line each, with all that is known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockkit;replay' {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port of an address without one')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port of an address without one')
@@ -719,6 +743,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'A chat room for many people: serve one, or join it')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until addresses accept connections, or stop accepting; then run a command')
             [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure how long connections, or round trips over an echo, take')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show the sockets of this host: whose they are, in what state, what waits in them')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play a recorded session again and compare what comes back')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look this host over for settings that bite, or walk the path to an address')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Say a line of nc, ncat or socat in sockkit''s words')
@@ -754,6 +779,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;help;ping' {
+            break
+        }
+        'sockkit;help;inspect' {
             break
         }
         'sockkit;help;replay' {

@@ -37,6 +37,9 @@ _sockkit() {
             sockkit,help)
                 cmd="sockkit__subcmd__help"
                 ;;
+            sockkit,inspect)
+                cmd="sockkit__subcmd__inspect"
+                ;;
             sockkit,listen)
                 cmd="sockkit__subcmd__listen"
                 ;;
@@ -94,6 +97,9 @@ _sockkit() {
             sockkit__subcmd__help,help)
                 cmd="sockkit__subcmd__help__subcmd__help"
                 ;;
+            sockkit__subcmd__help,inspect)
+                cmd="sockkit__subcmd__help__subcmd__inspect"
+                ;;
             sockkit__subcmd__help,listen)
                 cmd="sockkit__subcmd__help__subcmd__listen"
                 ;;
@@ -125,7 +131,7 @@ _sockkit() {
 
     case "${cmd}" in
         sockkit)
-            opts="-h -V --help --version listen connect echo time chat wait ping replay doctor explain completions man help"
+            opts="-h -V --help --version listen connect echo time chat wait ping inspect replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1003,7 +1009,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__help)
-            opts="listen connect echo time chat wait ping replay doctor explain completions man help"
+            opts="listen connect echo time chat wait ping inspect replay doctor explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1142,6 +1148,20 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__help__subcmd__inspect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__help__subcmd__listen)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1219,6 +1239,40 @@ _sockkit() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockkit__subcmd__inspect)
+            opts="-l -t -u -x -4 -6 -v -h --listen --tcp --udp --unix --state --process --user --verbose --json --watch --deadline --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --process)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -29,6 +29,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand chat 'A chat room for many people: serve one, or join it'
             cand wait 'Wait until addresses accept connections, or stop accepting; then run a command'
             cand ping 'Measure how long connections, or round trips over an echo, take'
+            cand inspect 'Show the sockets of this host: whose they are, in what state, what waits in them'
             cand replay 'Play a recorded session again and compare what comes back'
             cand doctor 'Look this host over for settings that bite, or walk the path to an address'
             cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
@@ -612,6 +613,28 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockkit;inspect'= {
+            cand --state 'Only in these states: established, listen, time-wait, close-wait, ... (several with commas, or repeated)'
+            cand --process 'Only those of this process: its program''s name, or its PID'
+            cand --user 'Only those that this user made: a name of /etc/passwd, or a number'
+            cand --watch 'Show them again and again: repainted at a terminal, else one below the other [default: 1s]'
+            cand --deadline 'End the whole run, with status 124'
+            cand -l 'Only listeners: connections that wait, the limit, what was lost'
+            cand --listen 'Only listeners: connections that wait, the limit, what was lost'
+            cand -t 'TCP'
+            cand --tcp 'TCP'
+            cand -u 'UDP'
+            cand --udp 'UDP'
+            cand -x 'UNIX sockets'
+            cand --unix 'UNIX sockets'
+            cand -4 'IPv4 only'
+            cand -6 'IPv6 only'
+            cand -v 'Add timers, TCP''s measurements, options and memory'
+            cand --verbose 'Add timers, TCP''s measurements, options and memory'
+            cand --json 'One JSON object for each socket, a line each, with all that is known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockkit;replay'= {
             cand -p 'The port of an address without one'
             cand --port 'The port of an address without one'
@@ -697,6 +720,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand chat 'A chat room for many people: serve one, or join it'
             cand wait 'Wait until addresses accept connections, or stop accepting; then run a command'
             cand ping 'Measure how long connections, or round trips over an echo, take'
+            cand inspect 'Show the sockets of this host: whose they are, in what state, what waits in them'
             cand replay 'Play a recorded session again and compare what comes back'
             cand doctor 'Look this host over for settings that bite, or walk the path to an address'
             cand explain 'Say a line of nc, ncat or socat in sockkit''s words'
@@ -723,6 +747,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;help;wait'= {
         }
         &'sockkit;help;ping'= {
+        }
+        &'sockkit;help;inspect'= {
         }
         &'sockkit;help;replay'= {
         }

@@ -2,6 +2,7 @@
 
 mod caret;
 pub mod faults;
+pub mod filters;
 mod habits;
 mod script;
 pub mod socket_options;

@@ -7,6 +7,7 @@ mod doctor;
 mod echo;
 mod explain;
 mod handlers;
+mod inspect;
 mod listen;
 mod man;
 mod ping;
@@ -63,6 +64,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     chat::CHAT,
     subcommand::<wait::Wait>(),
     subcommand::<ping::Ping>(),
+    subcommand::<inspect::Inspect>(),
     subcommand::<replay::Replay>(),
     subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),

@@ -100,7 +100,7 @@ fn line(t: Duration, conn: Option<ConnId>, event: &Event<'_>) -> Vec<u8> {
 
 /// Compact JSON with plain decimals, and every character escaped that a terminal would act on, for `--json` is also looked at.
 /// What it means is the same (RFC 8259, section 7).
-struct Printable;
+pub(super) struct Printable;
 
 impl Formatter for Printable {
     /// Without an exponent, which not every reader of JSON expects.

@@ -28,6 +28,7 @@ mod json;
 mod progress;
 mod record;
 mod screen;
+mod sockets;
 mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
@@ -38,6 +39,7 @@ pub use json::{Broken, Json};
 pub use progress::Progress;
 pub use record::Record;
 pub use screen::{Lent, lend_screen};
+pub use sockets::{SocketReport, SocketScreen};
 pub use stamp::Timestamps;
 
 /// Where `--events` goes.

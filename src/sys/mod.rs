@@ -8,6 +8,7 @@ mod heap;
 mod interfaces;
 mod posix;
 mod signal;
+pub mod sockets;
 mod stop;
 mod tables;
 mod terminal;

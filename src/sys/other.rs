@@ -1,10 +1,11 @@
 //! Any other system: the portable part of each face, and "not on this system" for the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use super::sockets::{Entry, ListenCounters, Wanted};
 use super::tables::{IcmpReport, InetSocket, Table, UnixSocket};
 use crate::error::Process;
 
@@ -42,6 +43,26 @@ pub fn owners(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
 #[must_use]
 pub fn owners_at_a_glance(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
     HashMap::new()
+}
+
+/// No table of sockets to read.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn sockets(_wanted: &Wanted) -> io::Result<Vec<Entry>> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+}
+
+/// No table of descriptors to read.
+#[must_use]
+pub fn all_owners(_inodes: &HashSet<u64>, _deadline: Instant) -> HashMap<u64, Vec<Process>> {
+    HashMap::new()
+}
+
+/// No counters.
+#[must_use]
+pub fn listen_counters() -> Option<ListenCounters> {
+    None
 }
 
 /// No error queue to switch on.

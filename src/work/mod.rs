@@ -10,6 +10,7 @@ pub mod diag;
 pub mod doctor;
 pub mod door;
 pub mod handler;
+pub mod inspect;
 pub mod link;
 pub mod local;
 pub mod ping;

@@ -18,6 +18,7 @@ mod exec;
 mod explain;
 mod faults;
 mod harness;
+mod inspect;
 mod listen;
 mod peers;
 mod ping;
@@ -54,6 +55,7 @@ fn main() -> std::process::ExitCode {
         explain::tests,
         faults::tests,
         harness::tests,
+        inspect::tests,
         listen::tests,
         peers::tests,
         ping::tests,

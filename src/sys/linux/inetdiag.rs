@@ -5,28 +5,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
+use super::netlink::{self, Attributes, u32_at};
 use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table};
 
-/// `<linux/netlink.h>`, `<linux/sock_diag.h>`, `<linux/inet_diag.h>`.
-const NETLINK_SOCK_DIAG: i32 = 4;
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
+/// `<linux/inet_diag.h>`.
 const INET_DIAG_SKV6ONLY: u16 = 11;
-/// nlmsghdr, inet_diag_req_v2, inet_diag_msg.
-const HEADER: usize = 16;
+/// inet_diag_req_v2, inet_diag_msg.
 const REQUEST: usize = 56;
-const MESSAGE: usize = 72;
-/// The most that the kernel puts into one answer to a dump (`netlink_dump` of net/netlink/af_netlink.c).
-const ANSWER: usize = 32 * 1024;
-/// The kernel answers at once; this is for one that does not answer at all.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const MESSAGE: usize = 72;
 
 /// The sockets of this network namespace that take connections, or datagrams from anybody; IPv4 first. What
 /// was read by the deadline.
@@ -46,56 +34,29 @@ pub(super) fn receivers(table: Table, deadline: Instant) -> io::Result<Vec<InetS
 }
 
 fn dump(table: Table, family: u8, deadline: Instant, sockets: &mut Vec<InetSocket>) -> io::Result<()> {
-    let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
     // A UDP socket without a peer is in the state CLOSE.
-    let (protocol, state) = match table {
-        Table::Tcp => (libc::IPPROTO_TCP, TCP_LISTEN),
-        Table::Udp => (libc::IPPROTO_UDP, TCP_CLOSE),
+    let state = match table {
+        Table::Tcp => TCP_LISTEN,
+        Table::Udp => TCP_CLOSE,
     };
-    // nlmsghdr: length, type, flags, sequence, port; then inet_diag_req_v2: family, protocol, extensions, pad,
-    // states, and an all-zero inet_diag_sockid, for every socket.
-    let mut request = Vec::with_capacity(HEADER + REQUEST);
-    request.extend(((HEADER + REQUEST) as u32).to_ne_bytes());
-    request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    request.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    request.extend([0; 8]);
-    request.extend([family, protocol as u8, 0, 0]);
-    request.extend((1_u32 << state).to_ne_bytes());
-    request.resize(HEADER + REQUEST, 0);
-    socket.send(&request)?;
-    let mut answer = vec![0; ANSWER];
-    while Instant::now() < deadline {
-        let (_, length) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
-        if length == 0 || read(&answer[..length.min(answer.len())], sockets)? {
-            break;
-        }
-    }
-    Ok(())
+    netlink::dump(&request(table, family, 1 << state, 0), deadline, |body| sockets.extend(message(body)))
 }
 
-/// Reads one answer of several messages; whether it was the last one.
-fn read(mut answer: &[u8], sockets: &mut Vec<InetSocket>) -> io::Result<bool> {
-    while let (Some(length), Some(kind)) = (u32_at(answer, 0), u16_at(answer, 4)) {
-        let length = length as usize;
-        let Some(body) = answer.get(HEADER..length) else { return Err(io::ErrorKind::InvalidData.into()) };
-        match kind {
-            NLMSG_DONE => return Ok(true),
-            NLMSG_ERROR => {
-                let errno = u32_at(body, 0).ok_or(io::ErrorKind::InvalidData)?;
-                return Err(io::Error::from_raw_os_error((errno as i32).wrapping_neg()));
-            }
-            SOCK_DIAG_BY_FAMILY => sockets.extend(message(body)),
-            _ => {}
-        }
-        answer = answer.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    Ok(false)
+/// inet_diag_req_v2: family, protocol, extensions, pad, states, and an all-zero inet_diag_sockid, for every socket.
+pub(super) fn request(table: Table, family: u8, states: u32, extensions: u8) -> Vec<u8> {
+    let protocol = match table {
+        Table::Tcp => libc::IPPROTO_TCP,
+        Table::Udp => libc::IPPROTO_UDP,
+    };
+    let mut request = vec![family, protocol as u8, extensions, 0];
+    request.extend(states.to_ne_bytes());
+    request.resize(REQUEST, 0);
+    request
 }
 
 /// inet_diag_msg: family, state, timer, retransmits; the sockid (source port, destination port, source,
 /// destination, interface, cookie); expires, rqueue, wqueue, uid, inode; then attributes.
-fn message(body: &[u8]) -> Option<InetSocket> {
+pub(super) fn message(body: &[u8]) -> Option<InetSocket> {
     let endpoint = |port: usize, address: usize| {
         let port = u16::from_be_bytes(body.get(port..port + 2)?.try_into().ok()?);
         let bytes: [u8; 16] = body.get(address..address + 16)?.try_into().ok()?;
@@ -118,31 +79,17 @@ fn message(body: &[u8]) -> Option<InetSocket> {
 }
 
 /// Among the attributes; the kernel gives it for IPv6 sockets that listen.
-fn v6only(mut attributes: &[u8]) -> Option<bool> {
-    loop {
-        let (length, kind) = (usize::from(u16_at(attributes, 0)?), u16_at(attributes, 2)?);
-        if kind == INET_DIAG_SKV6ONLY {
-            return Some(*attributes.get(4)? != 0);
-        }
-        if length < 4 {
-            return None;
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
-    }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+fn v6only(attributes: &[u8]) -> Option<bool> {
+    let (_, value) = Attributes(attributes).find(|(kind, _)| *kind == INET_DIAG_SKV6ONLY)?;
+    Some(*value.first()? != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::{Domain, Socket, Type};
     use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::time::Duration;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)
@@ -199,19 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_cut_off_or_refuse_are_errors() {
-        let mut none = Vec::new();
-        assert!(!read(&[], &mut none).unwrap());
-        assert!(!read(&[0; 8], &mut none).is_ok_and(|last| last));
-        let mut refusal = 36_u32.to_ne_bytes().to_vec();
-        refusal.extend(NLMSG_ERROR.to_ne_bytes());
-        refusal.extend([0; 10]);
-        refusal.extend((-libc::EPERM).to_ne_bytes());
-        refusal.resize(36, 0);
-        assert_eq!(read(&refusal, &mut none).unwrap_err().raw_os_error(), Some(libc::EPERM));
-        assert!(read(&refusal[..20], &mut none).is_err());
+    fn messages_that_are_cut_off_are_none() {
         assert_eq!(message(&[libc::AF_INET as u8; 40]), None);
+        assert_eq!(message(&[]), None);
         assert_eq!(v6only(&[0; 8]), None);
-        assert_eq!(none, []);
     }
 }

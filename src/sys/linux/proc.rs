@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::sys::sockets::ListenCounters;
+
 /// The value of a kernel setting by its name with dots, as sysctl(8) takes it (`net.core.somaxconn`). Several
 /// values are separated by one space. `None` where this kernel, or this user, has no such setting.
 #[must_use]
@@ -54,12 +56,20 @@ pub fn interfaces() -> Vec<String> {
 /// Handshakes that this host lost to full accept queues since it started: `TcpExtListenOverflows` of nstat(8).
 #[must_use]
 pub fn listen_overflows() -> Option<u64> {
+    Some(listen_counters()?.overflows)
+}
+
+/// The counters of this network namespace about accept queues.
+#[must_use]
+pub fn listen_counters() -> Option<ListenCounters> {
     let table = fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = table.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, values) = (lines.next()?, lines.next()?);
-    let (_, value) =
-        names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == "ListenOverflows")?;
-    value.parse().ok()
+    let value = |wanted| {
+        let (_, value) = names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == wanted)?;
+        value.parse().ok()
+    };
+    Some(ListenCounters { overflows: value("ListenOverflows")?, drops: value("ListenDrops")? })
 }
 
 #[cfg(test)]

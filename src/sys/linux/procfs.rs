@@ -4,7 +4,7 @@
 //! All of it is best effort: a reader that gets nothing says less, it does not fail. Each function takes the
 //! moment at which it has to be done, for a busy host has a hundred thousand lines in these files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::mem::MaybeUninit;
@@ -30,7 +30,7 @@ pub fn inet_sockets(table: Table, port: u16, deadline: Instant) -> Vec<InetSocke
 #[must_use]
 pub fn ports_taken(low: u16, high: u16, deadline: Instant) -> usize {
     let sockets = picked(Table::Tcp, deadline, |socket| (low..=high).contains(&socket.local.port()));
-    sockets.iter().map(|socket| socket.local.port()).collect::<std::collections::HashSet<_>>().len()
+    sockets.iter().map(|socket| socket.local.port()).collect::<HashSet<_>>().len()
 }
 
 /// The sockets of this network namespace that receive from anybody, IPv4 first: TCP listeners, UDP sockets
@@ -62,7 +62,7 @@ fn picked(table: Table, deadline: Instant, wanted: impl Fn(&InetSocket) -> bool)
 }
 
 /// Reads `0: 0100007F:0050 00000000:0000 0A 00000000:00000002 00:00000000 00000000 0 0 12345 …`.
-fn inet_line(line: &[u8]) -> Option<InetSocket> {
+pub(super) fn inet_line(line: &[u8]) -> Option<InetSocket> {
     let line = std::str::from_utf8(line).ok()?;
     let mut fields = line.split_ascii_whitespace();
     let local = address(fields.nth(1)?)?;
@@ -119,7 +119,7 @@ pub fn unix_sockets(name: &[u8], deadline: Instant) -> Vec<UnixSocket> {
     sockets
 }
 
-fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {
+pub(super) fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {
     let Ok(file) = fs::File::open(path) else { return };
     let mut reader = BufReader::with_capacity(64 * 1024, file);
     let mut line = Vec::new();
@@ -166,6 +166,16 @@ fn look_through(inodes: &[u64], rounds: &[usize], deadline: Instant) -> HashMap<
 
 /// Looks through the descriptors of a process, `at_most` so many. Whether it has more.
 fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, found: &mut HashMap<u64, Process>) -> bool {
+    each_descriptor(pid, at_most, deadline, |inode| {
+        if inodes.contains(&inode) {
+            found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
+        }
+    })
+}
+
+/// Hands on the inode of each socket among the descriptors of a process, `at_most` so many looked at. Whether it has
+/// more.
+fn each_descriptor(pid: u32, at_most: usize, deadline: Instant, mut take: impl FnMut(u64)) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(dir) = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return false };
     // A small one, for the kernel makes as many entries as fit.
@@ -179,13 +189,32 @@ fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, foun
         }
         let mut link = [MaybeUninit::uninit(); 64];
         let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
-        if let Some(inode) = socket_inode(link)
-            && inodes.contains(&inode)
-        {
-            found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
-        }
+        socket_inode(link).map(&mut take);
     }
     false
+}
+
+/// Every process that has one of these sockets open, as far as this user may see them, by PID: one pass over
+/// `/proc/PID/fd`.
+#[must_use]
+pub fn all_owners(inodes: &HashSet<u64>, deadline: Instant) -> HashMap<u64, Vec<Process>> {
+    let mut found: HashMap<u64, Vec<Process>> = HashMap::new();
+    let Ok(proc) = fs::read_dir("/proc") else { return found };
+    let mut pids: Vec<u32> = proc.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    for pid in pids {
+        let mut name = None;
+        each_descriptor(pid, usize::MAX, deadline, |inode| {
+            if inodes.contains(&inode) {
+                let name = name.get_or_insert_with(|| program(pid));
+                let owners = found.entry(inode).or_default();
+                if owners.last().is_none_or(|last| last.pid != pid) {
+                    owners.push(Process { pid, program: name.clone() });
+                }
+            }
+        });
+    }
+    found
 }
 
 fn socket_inode(link: &[u8]) -> Option<u64> {

@@ -1,0 +1,275 @@
+//! Which sockets there are on this host: asks the kernel, keeps what was asked for, finds whose they are.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::addr::{Endpoint, Host, Port, Transport, UnixKind, UnixName};
+use crate::sys::{
+    self,
+    sockets::{Entry, Protocol, State, Wanted},
+};
+
+/// For a host on which every descriptor of every process has to be looked at.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The kernel keeps so many bytes of a program's name: TASK_COMM_LEN of linux/sched.h, less its NUL.
+const NAME_MAX: usize = 15;
+
+/// The address that one end of a socket must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Of TCP or UDP.
+    Inet {
+        /// The only transport wanted.
+        transport: Option<Transport>,
+        /// Any of these; none means every host.
+        hosts: Vec<IpAddr>,
+        /// The only port wanted.
+        port: Option<u16>,
+    },
+    /// Of a UNIX socket.
+    Unix {
+        /// The only type wanted.
+        kind: Option<UnixKind>,
+        /// The name.
+        name: UnixName,
+    },
+}
+
+/// A process, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// By its PID.
+    Pid(u32),
+    /// By the name of its program.
+    Program(String),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// What the kernel is asked.
+    pub wanted: Wanted,
+    /// Only those that take connections, or datagrams from anybody.
+    pub listen: bool,
+    /// What one of the ends must be.
+    pub end: Option<End>,
+    /// Only those of this process.
+    pub process: Option<Who>,
+    /// Only those that this user made.
+    pub user: Option<u32>,
+}
+
+impl Filter {
+    /// The sockets that are asked for, in an order that stays: by protocol, listeners first, by address.
+    ///
+    /// # Errors
+    /// When the kernel has no table of sockets for us.
+    pub fn gather(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = sys::sockets(&self.wanted)?;
+        entries.retain(|entry| self.takes(entry));
+        let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
+        if !inodes.is_empty() {
+            let mut owners = sys::all_owners(&inodes, Instant::now() + PATIENCE);
+            let users = Users::read();
+            for entry in &mut entries {
+                entry.processes = owners.remove(&entry.inode).unwrap_or_default();
+                entry.user = entry.uid.and_then(|uid| users.name(uid).map(str::to_owned));
+            }
+        }
+        entries.retain(|entry| self.process.as_ref().is_none_or(|who| has(entry, who)));
+        entries.sort_by(order);
+        Ok(entries)
+    }
+
+    fn takes(&self, entry: &Entry) -> bool {
+        let end = |end: &Option<Endpoint>| match (&self.end, end) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(end)) => wanted.is(end),
+        };
+        (!self.listen || listens(entry))
+            && (end(&entry.local) || end(&entry.peer))
+            && self.user.is_none_or(|user| entry.uid == Some(user))
+    }
+}
+
+/// Whether anybody may come: a listener, or a datagram socket that has an address and no peer.
+fn listens(entry: &Entry) -> bool {
+    let datagrams = matches!(entry.protocol, Protocol::Udp | Protocol::Unix(UnixKind::Dgram));
+    entry.state == State::Listen || entry.state == State::Unconnected && datagrams && entry.local.is_some()
+}
+
+fn has(entry: &Entry, who: &Who) -> bool {
+    entry.processes.iter().any(|process| match who {
+        Who::Pid(pid) => process.pid == *pid,
+        Who::Program(name) => {
+            let kept = name.len().min(NAME_MAX);
+            process.program.as_bytes() == &name.as_bytes()[..kept]
+        }
+    })
+}
+
+impl End {
+    fn is(&self, end: &Endpoint) -> bool {
+        match (self, end) {
+            (Self::Inet { transport, hosts, port }, Endpoint::Inet(inet)) => {
+                let address = ip(&inet.host).map(|ip| ip.to_canonical());
+                transport.is_none_or(|transport| transport == inet.transport)
+                    && port.is_none_or(|port| inet.port == Port::Number(port))
+                    && (hosts.is_empty() || address.is_some_and(|ip| hosts.contains(&ip)))
+            }
+            (Self::Unix { kind, name }, Endpoint::Unix(unix)) => {
+                kind.is_none_or(|kind| kind == unix.kind)
+                    && match (name, &unix.name) {
+                        (UnixName::Path(wanted), UnixName::Path(path)) => {
+                            path == wanted || std::path::absolute(wanted).is_ok_and(|whole: PathBuf| whole == *path)
+                        }
+                        (wanted, name) => wanted == name,
+                    }
+            }
+            _ => false,
+        }
+    }
+}
+
+fn ip(host: &Host) -> Option<IpAddr> {
+    match host {
+        Host::V4(ip) => Some(IpAddr::V4(*ip)),
+        Host::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
+        _ => None,
+    }
+}
+
+fn order(one: &Entry, other: &Entry) -> Ordering {
+    let rank = |entry: &Entry| match entry.protocol {
+        Protocol::Tcp => 0,
+        Protocol::Udp => 1,
+        Protocol::Unix(UnixKind::Stream) => 2,
+        Protocol::Unix(UnixKind::Dgram) => 3,
+        Protocol::Unix(UnixKind::Seqpacket) => 4,
+    };
+    rank(one)
+        .cmp(&rank(other))
+        .then_with(|| listens(other).cmp(&listens(one)))
+        .then_with(|| by_address(one.local.as_ref(), other.local.as_ref()))
+        .then_with(|| by_address(one.peer.as_ref(), other.peer.as_ref()))
+        .then_with(|| one.inode.cmp(&other.inode))
+        .then_with(|| one.state.cmp(&other.state))
+}
+
+/// Those with a name come first; IPv4 before IPv6, by number.
+fn by_address(one: Option<&Endpoint>, other: Option<&Endpoint>) -> Ordering {
+    match (one, other) {
+        (Some(Endpoint::Inet(one)), Some(Endpoint::Inet(other))) => {
+            let port = |port: &Port| if let Port::Number(number) = port { *number } else { 0 };
+            ip(&one.host).cmp(&ip(&other.host)).then_with(|| port(&one.port).cmp(&port(&other.port)))
+        }
+        (Some(Endpoint::Unix(one)), Some(Endpoint::Unix(other))) => name(&one.name).cmp(&name(&other.name)),
+        (one, other) => one.is_none().cmp(&other.is_none()),
+    }
+}
+
+fn name(name: &UnixName) -> (u8, &[u8]) {
+    match name {
+        UnixName::Path(path) => (0, path.as_os_str().as_bytes()),
+        UnixName::Abstract(name) => (1, name),
+        UnixName::Unnamed => (2, b""),
+    }
+}
+
+/// The users of `/etc/passwd`, passwd(5). Those of a directory service are known by their numbers only.
+#[derive(Debug, Default)]
+pub struct Users {
+    names: HashMap<u32, String>,
+}
+
+impl Users {
+    /// Reads the file; without it nobody has a name.
+    #[must_use]
+    pub fn read() -> Self {
+        let text = fs::read("/etc/passwd").unwrap_or_default();
+        let mut names = HashMap::new();
+        for line in String::from_utf8_lossy(&text).lines() {
+            let mut fields = line.split(':');
+            if let (Some(name), Some(uid)) = (fields.next(), fields.nth(1).and_then(|uid| uid.parse().ok())) {
+                names.entry(uid).or_insert_with(|| name.to_owned());
+            }
+        }
+        Self { names }
+    }
+
+    /// What this user is called.
+    #[must_use]
+    pub fn name(&self, uid: u32) -> Option<&str> {
+        self.names.get(&uid).map(String::as_str)
+    }
+
+    /// Who is called so.
+    #[must_use]
+    pub fn uid(&self, name: &str) -> Option<u32> {
+        self.names.iter().find(|(_, known)| *known == name).map(|(uid, _)| *uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(protocol: Protocol, state: State, local: &str, peer: Option<&str>) -> Entry {
+        let mut entry = Entry::new(protocol, state);
+        entry.local = Some(local.parse().unwrap());
+        entry.peer = peer.map(|peer| peer.parse().unwrap());
+        entry
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_addresses() {
+        let tcp = |local, peer| entry(Protocol::Tcp, State::Established, local, peer);
+        let mut entries = vec![
+            entry(Protocol::Unix(UnixKind::Stream), State::Listen, "unix:/b", None),
+            entry(Protocol::Unix(UnixKind::Stream), State::Listen, "unix:/a", None),
+            Entry::new(Protocol::Unix(UnixKind::Stream), State::Established),
+            entry(Protocol::Udp, State::Unconnected, "udp://127.0.0.1:53", None),
+            tcp("[::1]:80", Some("[::1]:5")),
+            tcp("127.0.0.1:80", Some("127.0.0.1:1000")),
+            tcp("127.0.0.1:80", Some("127.0.0.1:999")),
+            tcp("127.0.0.1:9", Some("127.0.0.1:9")),
+            entry(Protocol::Tcp, State::Listen, "127.0.0.1:90", None),
+        ];
+        let sorted = [8, 7, 6, 5, 4, 3, 1, 0, 2].map(|nth: usize| entries[nth].clone());
+        entries.sort_by(order);
+        assert_eq!(entries, sorted);
+    }
+
+    #[test]
+    fn either_end_may_be_the_one() {
+        let inet = |transport, hosts: &[&str], port| End::Inet {
+            transport,
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            port,
+        };
+        let is = |end: &End, text: &str| end.is(&text.parse().unwrap());
+        assert!(is(&inet(None, &[], Some(80)), "udp://1.2.3.4:80"));
+        assert!(!is(&inet(Some(Transport::Tcp), &[], Some(80)), "udp://1.2.3.4:80"));
+        assert!(is(&inet(None, &["1.2.3.4"], None), "[::ffff:1.2.3.4]:1"));
+        assert!(!is(&inet(None, &["1.2.3.4"], Some(1)), "1.2.3.4:2"));
+        assert!(!is(&inet(None, &[], None), "unix:/a"));
+        let unix = |kind| End::Unix { kind, name: UnixName::Path("/a".into()) };
+        assert!(is(&unix(None), "unix-dgram:/a") && !is(&unix(None), "unix:/b"));
+        assert!(!is(&unix(Some(UnixKind::Dgram)), "unix:/a"));
+    }
+
+    #[test]
+    fn a_long_name_is_the_one_that_the_kernel_cut() {
+        let mut one = Entry::new(Protocol::Tcp, State::Listen);
+        one.processes.push(crate::error::Process { pid: 7, program: "a-rather-long-n".to_owned() });
+        assert!(has(&one, &Who::Program("a-rather-long-name".to_owned())) && has(&one, &Who::Pid(7)));
+        assert!(!has(&one, &Who::Program("a-rather".to_owned())) && !has(&one, &Who::Pid(8)));
+    }
+}
