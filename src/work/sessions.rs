@@ -32,11 +32,21 @@ pub(super) struct Sessions<K> {
     since: Instant,
     /// The most at once since memory was given back.
     most: usize,
+    /// There were [`MANY`] since there were none.
+    many: bool,
 }
 
 impl<K> Sessions<K> {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { tasks: JoinSet::new(), shared, begun: 0, last_failure: None, since: Instant::now(), most: 0 }
+        Self {
+            tasks: JoinSet::new(),
+            shared,
+            begun: 0,
+            last_failure: None,
+            since: Instant::now(),
+            most: 0,
+            many: false,
+        }
     }
 
     /// How many are under way.
@@ -59,11 +69,15 @@ impl<K> Sessions<K> {
         door.sink.emit(None, &stats);
     }
 
-    /// What thousands leave behind when they go is given back once half of them have gone: the server is then as
-    /// small as it was before.
+    /// What thousands leave behind when they go is given back each time that half of them have gone, and after the
+    /// last: each of the few who stay keeps some pages from the system, and then the server is as small as it was
+    /// before.
     fn give_back(&mut self) {
-        if self.most >= MANY && self.tasks.len() <= self.most / 2 {
-            self.most = self.tasks.len();
+        let left = self.tasks.len();
+        self.many |= self.most >= MANY;
+        if self.most >= MANY && left <= self.most / 2 || self.many && left == 0 {
+            self.most = left;
+            self.many = left > 0;
             sys::trim_heap();
         }
     }
@@ -159,10 +173,9 @@ mod tests {
 
     #[test]
     fn a_session_is_small() {
-        // With the head of its task it is to fit into 512 bytes: one state more in a handler that is not boxed, or a
-        // future that is kept in a variable before it is awaited, and it does not.
+        // With the head of its task it is to fit into 256 bytes: a handler that is not boxed, and it does not.
         let size = size_of_future(session::<()>);
-        assert!(size <= 416, "{size} bytes");
+        assert!(size <= 128, "{size} bytes");
         assert!(size_of::<Link>() <= 224, "{} bytes", size_of::<Link>());
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     trials!["serving";
         thousands_at_echo [] 300,
         thousands_at_time [] 300,
+        thousands_at_chat [] 300,
         soft_limit_is_raised,
         soft_limit_of_programs_is_not,
         unreachable_max_conns_is_told [Prlimit],
@@ -51,10 +52,12 @@ fn thousands(server: &Proc, message: impl Fn(usize) -> String, is_answer: impl F
     let count = if is_big() { 10_000 } else { 1_000 };
     let addr = server.socket_addr();
     let talk = |mut stream: &TcpStream, n: usize| {
-        let mut buffer = [0; 200];
-        let len = stream.read(&mut buffer).unwrap_or_else(|e| panic!("client {n}: {e}"));
-        let said = String::from_utf8_lossy(&buffer[..len]).into_owned();
-        assert!(is_answer(n, &said), "client {n}: {said:?}");
+        let (mut buffer, mut said) = ([0; 4096], String::new());
+        while !is_answer(n, &said) {
+            let len = stream.read(&mut buffer).unwrap_or_else(|e| panic!("client {n}: {e} after {said:?}"));
+            assert!(len > 0, "client {n}: {said:?}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..len]));
+        }
     };
     // What the first session touches does not count.
     let mut first = connect(addr);
@@ -64,15 +67,11 @@ fn thousands(server: &Proc, message: impl Fn(usize) -> String, is_answer: impl F
     drop(first);
     poll_until("the first to be gone", || (server.fds() == idle).then_some(()));
     let before = server.memory();
-    let streams: Vec<TcpStream> = (0..count)
-        .map(|n| {
-            let mut stream = from(Ipv4Addr::new(127, 88, 0, 1 + (n / 2000) as u8), addr);
-            stream.write_all(message(n).as_bytes()).unwrap();
-            stream
-        })
-        .collect();
+    let streams: Vec<TcpStream> =
+        (0..count).map(|n| from(Ipv4Addr::new(127, 88, 0, 1 + (n / 2000) as u8), addr)).collect();
     // Every one is served, while all the others are there.
-    for (n, stream) in streams.iter().enumerate() {
+    for (n, mut stream) in streams.iter().enumerate() {
+        stream.write_all(message(n).as_bytes()).unwrap();
         talk(stream, n);
     }
     let with = server.memory();
@@ -93,6 +92,13 @@ fn thousands_at_echo(t: &Ctx) {
 fn thousands_at_time(t: &Ctx) {
     let server = t.sockkit(&["time", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
     thousands(&server, |n| format!("client {n}"), |n, said| said.starts_with(&format!("[client {n}] ")));
+}
+
+fn thousands_at_chat(t: &Ctx) {
+    let server = t.sockkit(&["chat", "serve", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
+    // Each has a name, and has heard that it has.
+    let is_in = |n, said: &str| said.contains(&format!("-- you are client{n} in lobby; ")) && said.ends_with('\n');
+    thousands(&server, |n| format!("client{n}\n"), is_in);
 }
 
 fn soft_limit_is_raised(t: &Ctx) {

@@ -378,11 +378,11 @@ fn in_use(case: &Case<'_>) -> Why {
             Some(process) => Why::new(format!("{local} is held by {}", name_of(process)))
                 .try_(other)
                 .try_(format!("ps -fp {}", process.pid)),
-            None => Why::new(format!(
-                "{local} is held by a process that this user may not see, most likely one of another user"
-            ))
-            .try_(format!("sudo {}", case.sockets()))
-            .try_(other),
+            None => {
+                Why::new(format!("{local} is held by a process that was not found; those of other users are hidden"))
+                    .try_(format!("sudo {}", case.sockets()))
+                    .try_(other)
+            }
         };
     }
     let waiting = case.facts().iter().find_map(|fact| match fact {

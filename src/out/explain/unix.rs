@@ -174,7 +174,7 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
 }
 
 fn someone(process: Option<&Process>) -> String {
-    process.map_or("a process that this user may not see".to_owned(), |process| {
+    process.map_or("a process that was not found".to_owned(), |process| {
         format!("{} (pid {})", visible_line(&process.program), process.pid)
     })
 }

@@ -80,59 +80,84 @@ impl Chat {
     ///
     /// # Errors
     /// When the connection breaks, or the client does not take part as it has to.
-    pub async fn run(&self, link: &Link, stop: &Stopping) -> Result<()> {
+    pub async fn run(&self, link: &Link) -> Result<()> {
         if link.shape().kind != SocketKind::Stream {
             return Err(Error::usage(format!("a chat is for streams, which {} is not", link.local())));
         }
         match &self.table {
             Table::Rooms(rooms) => {
-                let seat = rooms.borrow().enter(Instant::now());
-                serve(rooms, seat, link, pin!(self.talk(rooms, seat, link, stop))).await
+                let place = Place { table: rooms, seat: rooms.borrow().enter(Instant::now()), link };
+                let mut talk = Talk { chat: self, place: &place, lines: Lines::new(self.line_limit) };
+                serve(&place, pin!(talk.run())).await
             }
             Table::Raw(broker) => {
-                let seat = broker.borrow().enter();
-                serve(broker, seat, link, pin!(relay(broker, seat, link))).await
+                let place = Place { table: broker, seat: broker.borrow().enter(), link };
+                serve(&place, pin!(relay(&place))).await
             }
         }
     }
+}
 
-    /// Takes what a client of the rooms sends.
-    async fn talk(&self, rooms: &OneThread<Rooms>, seat: Seat, link: &Link, stop: &Stopping) -> Result<End> {
-        let mut lines = Lines::new(self.line_limit);
+/// A client and its seat, which is freed at the end of the session, also of one that was aborted.
+///
+/// Whatever a future is called with takes its place twice: one reference to this is small.
+struct Place<'a, S: Seats> {
+    table: &'a OneThread<S>,
+    seat: Seat,
+    link: &'a Link,
+}
+
+impl<S: Seats> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        self.table.borrow().free(self.seat);
+    }
+}
+
+/// What a client of the rooms sends.
+struct Talk<'a> {
+    chat: &'a Chat,
+    place: &'a Place<'a, Rooms>,
+    lines: Lines,
+}
+
+impl Talk<'_> {
+    /// Takes it to its end.
+    async fn run(&mut self) -> Result<End> {
         loop {
-            link.hush(rooms.borrow().is_secret(seat));
-            let mut batch = link
-                .recv(|got| match got {
-                    Got::Bytes(bytes) => self.lines(rooms, seat, link, &mut lines, bytes),
-                    Got::Eof => Batch::Over(End::Eof),
-                })
-                .await?;
+            let Place { table, seat, link } = self.place;
+            link.hush(table.borrow().is_secret(*seat));
+            let look = |got: Got<'_>| match got {
+                Got::Bytes(bytes) => self.lines(bytes),
+                Got::Eof => Batch::Over(End::Eof),
+            };
+            let mut batch = link.recv(look).await?;
             loop {
                 match batch {
                     Batch::Done => break,
                     // The end came, or the server is to end: which of them?
-                    Batch::Over(End::Eof) if is_over(stop).await => {
-                        rooms.borrow().close();
+                    Batch::Over(End::Eof) if is_over(link.stopping()).await => {
+                        table.borrow().close();
                         return Ok(End::Stopped);
                     }
                     Batch::Over(end) => {
                         if end == End::Eof
-                            && let Some(Took::Line(line, cut)) = lines.rest()
+                            && let Some(Took::Line(line, cut)) = self.lines.rest()
                         {
-                            rooms.borrow().line(seat, &line, cut);
-                            self.record(rooms, link);
+                            table.borrow().line(*seat, &line, cut);
+                            self.record();
                         }
                         return Ok(end);
                     }
                     Batch::Wait(time, rest) => {
                         tokio::select! {
-                            () = tokio::time::sleep(time) => {}
-                            () = stop.wait() => {
-                                rooms.borrow().close();
+                            // Boxed, for it is large and few wait.
+                            () = Box::pin(tokio::time::sleep(time)) => {}
+                            () = link.stopping().wait() => {
+                                table.borrow().close();
                                 return Ok(End::Stopped);
                             }
                         }
-                        batch = self.lines(rooms, seat, link, &mut lines, &rest);
+                        batch = self.lines(&rest);
                     }
                 }
             }
@@ -142,17 +167,17 @@ impl Chat {
     }
 
     /// Takes lines as far as the client's rate allows.
-    fn lines(&self, rooms: &OneThread<Rooms>, seat: Seat, link: &Link, lines: &mut Lines, mut bytes: &[u8]) -> Batch {
+    fn lines(&mut self, mut bytes: &[u8]) -> Batch {
         let mut batch = Batch::Done;
         let now = Instant::now();
         {
-            let mut rooms = rooms.borrow();
+            let (seat, mut rooms) = (self.place.seat, self.place.table.borrow());
             while !bytes.is_empty() {
                 if let Err(time) = rooms.admit(seat, now) {
                     batch = Batch::Wait(time, bytes.to_vec());
                     break;
                 }
-                match lines.next(&mut bytes) {
+                match self.lines.next(&mut bytes) {
                     Some(Took::Line(line, cut)) if rooms.line(seat, &line, cut) == Flow::Quit => {
                         batch = Batch::Over(End::Quit);
                         break;
@@ -166,18 +191,18 @@ impl Chat {
                 }
             }
         }
-        self.record(rooms, link);
+        self.record();
         batch
     }
 
-    fn record(&self, rooms: &OneThread<Rooms>, link: &Link) {
-        let Some(mut log) = self.log.as_ref() else { return };
-        let record = rooms.borrow().take_record();
+    fn record(&self) {
+        let Some(mut log) = self.chat.log.as_ref() else { return };
+        let record = self.place.table.borrow().take_record();
         if let Err(error) = log.write_all(&record) {
             // The conversation goes on; that it is not kept any more is said once.
-            if rooms.borrow().stop_record() {
+            if self.place.table.borrow().stop_record() {
                 let message = format!("the log stops here: {}", words(&error));
-                link.sink().emit(None, &Event::Warning { message: &message });
+                self.place.link.sink().emit(None, &Event::Warning { message: &message });
             }
         }
     }
@@ -193,37 +218,23 @@ enum Batch {
     Over(End),
 }
 
-/// Frees the seat of a session, also of one that was aborted.
-struct Taken<'a, S: Seats>(&'a OneThread<S>, Seat);
-
-impl<S: Seats> Drop for Taken<'_, S> {
-    fn drop(&mut self) {
-        self.0.borrow().free(self.1);
-    }
-}
-
 /// One session: both directions at once, until the first of them ends.
-async fn serve<S: Seats>(
-    table: &OneThread<S>,
-    seat: Seat,
-    link: &Link,
-    reading: Pin<&mut impl Future<Output = Result<End>>>,
-) -> Result<()> {
-    let _taken = Taken(table, seat);
+async fn serve<S: Seats>(place: &Place<'_, S>, reading: Pin<&mut impl Future<Output = Result<End>>>) -> Result<()> {
     let end = tokio::select! {
         biased;
-        end = writing(table, seat, link) => end?,
+        end = writing(place) => end?,
         end = reading => end?,
     };
-    table.borrow().leave(seat);
+    place.table.borrow().leave(place.seat);
     // So that room for this is taken only when it comes to it.
-    Box::pin(see_off(table, seat, link, end)).await
+    Box::pin(see_off(place, end)).await
 }
 
 /// Lets a client have what waits for it, for a while.
-async fn see_off<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link, end: End) -> Result<()> {
+async fn see_off<S: Seats>(place: &Place<'_, S>, end: End) -> Result<()> {
+    let link = place.link;
     let patience = if end == End::Fell { FLUSH.1 } else { FLUSH.0 };
-    let flushed = tokio::time::timeout(patience, flush(table, seat, link)).await;
+    let flushed = tokio::time::timeout(patience, flush(place)).await;
     let broken = |text: &str| Err(Error::text(Exit::Failed, Phase::Sending, Some(link.peer()), text));
     match end {
         End::Fell => broken("it fell behind and was dropped"),
@@ -245,48 +256,46 @@ async fn see_off<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link, end: E
 }
 
 /// Writes whatever waits for a client, all of it in one call where it fits; until it falls behind.
-async fn writing<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link) -> Result<End> {
+async fn writing<S: Seats>(place: &Place<'_, S>) -> Result<End> {
     loop {
-        let turn = poll_fn(|context| match table.borrow().turn(seat, context.waker()) {
+        let turn = poll_fn(|context| match place.table.borrow().turn(place.seat, context.waker()) {
             Turn::Wait => Poll::Pending,
             turn => Poll::Ready(turn),
         });
         if turn.await == Turn::Fell {
             return Ok(End::Fell);
         }
-        let fell =
-            poll_fn(|context| if table.borrow().fell(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending });
+        let fell = poll_fn(|context| {
+            if place.table.borrow().fell(place.seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        });
         tokio::select! {
             biased;
-            sent = link.send_pieces(|write| table.borrow().write(seat, write)) => sent?,
+            sent = place.link.send_pieces(|write| place.table.borrow().write(place.seat, write)) => sent?,
             () = fell => return Ok(End::Fell),
         }
     }
 }
 
-async fn flush<S: Seats>(table: &OneThread<S>, seat: Seat, link: &Link) -> Result<()> {
-    while !table.borrow().is_drained(seat) {
-        link.send_pieces(|write| table.borrow().write(seat, write)).await?;
+async fn flush<S: Seats>(place: &Place<'_, S>) -> Result<()> {
+    while !place.table.borrow().is_drained(place.seat) {
+        place.link.send_pieces(|write| place.table.borrow().write(place.seat, write)).await?;
     }
     Ok(())
 }
 
 /// Gives what a client sends to the others.
-async fn relay(broker: &OneThread<Broker>, seat: Seat, link: &Link) -> Result<End> {
+async fn relay(place: &Place<'_, Broker>) -> Result<End> {
     loop {
-        let free =
-            poll_fn(
-                |context| {
-                    if broker.borrow().may_send(seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
-                },
-            );
+        let free = poll_fn(|context| {
+            if place.table.borrow().may_send(place.seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        });
         if tokio::time::timeout(PATIENCE, free).await.is_err() {
-            broker.borrow().drop_full(Instant::now());
+            place.table.borrow().drop_full(Instant::now());
             continue;
         }
-        let goes_on = link.recv(|got| match got {
+        let goes_on = place.link.recv(|got| match got {
             Got::Bytes(bytes) => {
-                broker.borrow().relay(seat, bytes, Instant::now());
+                place.table.borrow().relay(place.seat, bytes, Instant::now());
                 true
             }
             Got::Eof => false,
@@ -304,5 +313,21 @@ async fn is_over(stop: &Stopping) -> bool {
         biased;
         () = stop.wait() => true,
         () = std::future::ready(()) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_is_small() {
+        // There may be ten thousand; beside this each has its task, its link and its place in a room.
+        let size = size_of_future(Chat::run);
+        assert!(size <= 672, "{size} bytes");
     }
 }

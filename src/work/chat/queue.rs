@@ -11,9 +11,6 @@ const AT_ONCE: usize = 64;
 /// What a piece costs beside its bytes, which all who wait for it share.
 pub(super) const OVERHEAD: usize = 32;
 
-/// An empty queue keeps no more room than this, in pieces.
-const KEPT: usize = 8;
-
 /// The place of a client among the others.
 pub(super) type Seat = usize;
 
@@ -105,7 +102,8 @@ impl Queue {
             self.size -= first.len() + OVERHEAD;
             self.pieces.pop_front();
         }
-        if self.pieces.is_empty() && self.pieces.capacity() > KEPT {
+        // Most queues are empty most of the time.
+        if self.pieces.is_empty() {
             self.pieces = VecDeque::new();
         }
         Ok(went)

@@ -65,7 +65,8 @@ pub(super) struct Rooms {
     /// Boxed, so that what is kept of places that nobody has any more is little.
     members: Vec<Option<Box<Member>>>,
     free: Vec<Seat>,
-    names: HashMap<String, Seat>,
+    /// By what is left of a name once it is folded; most often that is the name itself, and then it is held once.
+    names: HashMap<Arc<str>, Seat>,
     rooms: HashMap<Arc<str>, Room>,
     guests: u64,
     /// Those that fell behind while something was told to all.
@@ -141,8 +142,8 @@ impl Rooms {
         let stage = if self.rules.password.is_some() { Stage::Password(TRIES) } else { Stage::Name };
         let member = Member {
             stage,
-            name: "".into(),
-            room: LOBBY.into(),
+            name: Arc::default(),
+            room: Arc::default(),
             queue: Queue::default(),
             bucket: Bucket { left: self.rules.burst.into(), at: now, told: false },
             waker: None,
@@ -268,7 +269,7 @@ impl Rooms {
         if let Some(why) = objection(name, self.rules.name_limit) {
             return Err(why);
         }
-        match self.names.get(&folded(name)) {
+        match self.names.get(&*folded(name)) {
             Some(other) if *other != seat => Err(format!("{name} is taken")),
             _ => Ok(name.to_owned()),
         }
@@ -278,21 +279,26 @@ impl Rooms {
         let name = if line.trim_ascii().is_empty() { Ok(self.guest()) } else { self.wanted(seat, line) };
         match name {
             Ok(name) => {
-                self.names.insert(folded(&name), seat);
-                let member = self.member(seat);
-                member.name = name.into();
-                member.stage = Stage::In;
+                self.call(seat, &name);
+                self.member(seat).stage = Stage::In;
                 self.join(seat, LOBBY);
             }
             Err(why) => self.tell(seat, &format!("-- {why}\n{ASK_NAME}")),
         }
     }
 
+    /// Gives somebody a name.
+    fn call(&mut self, seat: Seat, name: &str) {
+        let (name, key) = (Arc::<str>::from(name), folded(name));
+        self.names.insert(if *name == *key { name.clone() } else { key.into() }, seat);
+        self.member(seat).name = name;
+    }
+
     fn guest(&mut self) -> String {
         loop {
             self.guests += 1;
             let name = format!("guest{}", self.guests);
-            if !self.names.contains_key(&name) {
+            if !self.names.contains_key(&*name) {
                 return name;
             }
         }
@@ -373,7 +379,7 @@ impl Rooms {
         if text.is_empty() {
             return self.tell(seat, "-- /msg NAME TEXT\n");
         }
-        let Some(&other) = self.names.get(&folded(&to)) else {
+        let Some(&other) = self.names.get(&*folded(&to)) else {
             return self.tell(seat, &format!("-- nobody is called {to}\n"));
         };
         let (from, _) = self.who(seat);
@@ -389,9 +395,8 @@ impl Rooms {
             Err(why) => return self.tell(seat, &format!("-- {why}\n")),
         };
         let (old, room) = self.who(seat);
-        self.names.remove(&folded(&old));
-        self.names.insert(folded(&name), seat);
-        self.member(seat).name = name.as_str().into();
+        self.names.remove(&*folded(&old));
+        self.call(seat, &name);
         self.tell(seat, &format!("-- {YOU_ARE}{name} now\n"));
         self.notice(&room, seat, &format!("{old} is now {name}"));
         self.settle();
@@ -428,7 +433,8 @@ impl Rooms {
 
     /// Puts somebody who has a name into a room, and tells.
     fn join(&mut self, seat: Seat, room: &str) {
-        let key: Arc<str> = room.into();
+        // Held once, however many are in the room.
+        let key = self.rooms.get_key_value(room).map_or_else(|| room.into(), |(key, _)| key.clone());
         let others = self.rooms.entry(key.clone()).or_default();
         others.members.push(seat);
         let history: Vec<Arc<[u8]>> = others.history.iter().cloned().collect();
@@ -481,7 +487,7 @@ impl Rooms {
             Stage::In => {
                 self.depart(seat, why);
                 let (name, _) = self.who(seat);
-                self.names.remove(&folded(&name));
+                self.names.remove(&*folded(&name));
                 if self.names.len() < self.names.capacity() / 8 {
                     self.names.shrink_to(2 * self.names.len());
                 }

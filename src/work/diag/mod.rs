@@ -20,6 +20,8 @@ pub use names::{ask, ask_all, name_servers};
 /// For everything on this host, whatever its size or load. It takes a few milliseconds but where all of `/proc`
 /// has to be gone through, or where the processors are busy with something else.
 const BUDGET: Duration = Duration::from_millis(500);
+/// The same where an address is taken: who has it is all there is to tell, and nobody waits by a clock.
+const HOLDER_BUDGET: Duration = Duration::from_secs(2);
 /// For each name server, all asked side by side.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What the diagnosis may take even where the time for the run is used up.
@@ -115,7 +117,7 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                 }
                 Some(Endpoint::Inet(inet)) => match errno {
                     libc::ECONNREFUSED => ports::around(inet, deadline),
-                    libc::EADDRINUSE => ports::in_use(inet, deadline),
+                    libc::EADDRINUSE => ports::in_use(inet, deadline.max(Instant::now() + HOLDER_BUDGET)),
                     libc::ETIMEDOUT if error.phase == Phase::Connecting => ports::accept_queue(inet, deadline),
                     libc::EADDRNOTAVAIL => {
                         let mut found = local_addresses();

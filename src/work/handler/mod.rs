@@ -83,13 +83,12 @@ impl Handler {
     /// # Errors
     /// Whatever ends it before its time.
     pub async fn run(&self, link: &Link) -> Result<()> {
+        // A future has room for the largest of its parts. Of these there may be thousands that do nothing, so each is
+        // in a box of its own size.
         match self {
-            Self::Echo(echo) if echo.is_faithful() => echo::faithful(link).await,
-            Self::Time(time) => time.run(link).await,
-            // Many and idle too: it must not be as large as the largest of those below.
-            Self::Chat(chat) => Box::pin(chat.run(link, link.stopping())).await,
-            // A future has room for the largest of its parts: these must not make those above larger, of which
-            // there may be thousands.
+            Self::Echo(echo) if echo.is_faithful() => Box::pin(echo::faithful(link)).await,
+            Self::Time(time) => Box::pin(time.run(link)).await,
+            Self::Chat(chat) => Box::pin(chat.run(link)).await,
             _ => Box::pin(self.run_large(link)).await,
         }
     }
@@ -107,7 +106,7 @@ impl Handler {
             Self::Close => Ok(()),
             Self::Exec(program) => program.run(link, link.stopping()).await,
             Self::Save(save) => save.run(link).await,
-            Self::Chat(chat) => chat.run(link, link.stopping()).await,
+            Self::Chat(chat) => chat.run(link).await,
         }
     }
 }
