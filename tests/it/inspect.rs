@@ -141,7 +141,7 @@ fn ipv6_addresses_can_be_pasted(t: &Ctx) {
     let port = both.local_addr().unwrap().port();
     let Ok(client) = TcpStream::connect(("127.0.0.1", port)) else { return };
     let _accepted = both.accept().unwrap();
-    let exit = inspect(t, &[&client.local_addr().unwrap().to_string()]);
+    let exit = inspect(t, &["--state=established", &client.local_addr().unwrap().to_string()]);
     assert_eq!(rows(exit.code(0)).len(), 2, "{}", exit.stdout.text());
     let [listening] = &json(&inspect(t, &["--json", "--state=listen", &port.to_string()]))[..] else { panic!() };
     assert_eq!(listening["v6only"], false);
