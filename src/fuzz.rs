@@ -83,7 +83,11 @@ pub fn script(bytes: &[u8]) {
                 assert!(place.text.get(place.at.clone()).is_some(), "{place:?}");
             }
         }
-        Err(error) => complaint(&error.misread),
+        Err(error) => {
+            complaint(&error.misread);
+            let shown = error.to_string();
+            assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        }
     }
     if let Ok(line) = std::str::from_utf8(bytes) {
         let _ = needs_more(line);
