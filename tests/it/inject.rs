@@ -68,7 +68,7 @@ const ERRORS: &[(&[&str], &[&str])] = &[
     (&["clone", "clone3", "fork", "vfork"], &["EAGAIN", "ENOMEM"]),
     (&["execve"], &["EACCES", "ENOMEM"]),
     (&["wait4", "waitid"], &["EINTR", "ECHILD"]),
-    (&["pidfd_open", "pidfd_send_signal", "close_range", "getrandom"], &["ENOSYS", "EPERM"]),
+    (&["pidfd_open", "pidfd_send_signal", "close_range"], &["ENOSYS", "EPERM"]),
     (&["kill"], &["ESRCH", "EPERM"]),
     (&["setpgid", "prlimit64", "sched_setaffinity", "uname", "sysinfo", "sched_getaffinity"], &["EPERM"]),
     (&["rt_sigaction", "rt_sigprocmask"], &["EINVAL"]),
@@ -80,7 +80,7 @@ const ERRORS: &[(&[&str], &[&str])] = &[
 ];
 
 /// What is left out, for these cannot fail, or are the loader's, the allocator's and the standard library's own, which
-/// end the process in words of theirs. `close` that is not made would leave its descriptor behind by itself.
+/// end the process in words of theirs, or get by in another way. `close` that is not made would leave its descriptor behind by itself.
 const LEFT_OUT: &[&str] = &[
     "arch_prctl",
     "brk",
@@ -90,6 +90,7 @@ const LEFT_OUT: &[&str] = &[
     "futex",
     "getegid",
     "geteuid",
+    "getrandom",
     "getgid",
     "getpid",
     "getppid",
@@ -194,8 +195,9 @@ fn round(t: &Ctx, scenario: impl Fn(&Run<'_>)) {
         }
     }
     if std::env::var_os("SOCKKIT_FAULTS").is_some() {
-        let seen = std::thread::current().name().unwrap_or_default().to_owned();
-        writeln!(std::io::stdout(), "{} faults {seen}", faults.len()).unwrap();
+        let what = fs::read_to_string(plain.log()).unwrap_or_default();
+        let what = what.lines().next().unwrap_or_default().to_owned();
+        writeln!(std::io::stdout(), "{} faults: {what}", faults.len()).unwrap();
     }
     assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
 }
@@ -405,7 +407,7 @@ fn listen_with(t: &Ctx, files: bool) {
             came = all;
             sender.join().unwrap();
             // An accept that went wrong took the one connection with it, and it goes on waiting for another.
-            if proc.is_running() && run.is(&["accept4", "accept"]) {
+            if proc.is_running() && run.is(&["accept4", "accept", "getpeername", "getsockname"]) {
                 proc.signal(Signal::TERM);
             }
         }
@@ -453,6 +455,11 @@ fn server(t: &Ctx, args: &[&str], talk: impl Fn(&Run<'_>, &Proc, &str) -> Result
                     }
                 }
                 proc.signal(Signal::TERM);
+                // What a signal sets off is a send(2), for which the kernel may have no memory: then the second one
+                // ends it.
+                if run.is(&["sendto"]) && !proc.ends_within(Duration::from_secs(5)) {
+                    proc.signal(Signal::TERM);
+                }
             }
         }
         let exit = proc.wait_within(LIMIT);
@@ -460,7 +467,9 @@ fn server(t: &Ctx, args: &[&str], talk: impl Fn(&Run<'_>, &Proc, &str) -> Result
         assert!(exit.code != 0, "a server ended with 0: {}", exit.stderr);
         // What went wrong in one session is told, and goes wrong in no other.
         let ended = exit.code != 143;
-        assert!(ended || bad.len() <= 1, "{bad:?}; {}", exit.stderr);
+        // A program that is started for each counts its own calls.
+        let most = if args.contains(&"--exec".to_owned()) { 3 } else { 1 };
+        assert!(ended || bad.len() <= most, "{bad:?}; {}", exit.stderr);
         let told = exit.stderr.lines().any(|line| {
             ["warning", "reset", "sockkit", "cannot", "failed", "lost", "error", "ended with"]
                 .iter()
