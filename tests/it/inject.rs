@@ -197,7 +197,8 @@ fn round(t: &Ctx, scenario: impl Fn(&Run<'_>)) {
     if std::env::var_os("SOCKKIT_FAULTS").is_some() {
         let what = fs::read_to_string(plain.log()).unwrap_or_default();
         let what = what.lines().next().unwrap_or_default().to_owned();
-        writeln!(std::io::stdout(), "{} faults: {what}", faults.len()).unwrap();
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "{} faults: {what}", faults.len());
     }
     assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
 }
@@ -339,7 +340,6 @@ fn connect_with(t: &Ctx, args: &[&str], files: bool) {
             proc
         };
         let capture = proc.stdout.clone();
-        let addr = addr.clone();
         whole(
             run,
             &mut proc,
