@@ -1,6 +1,6 @@
 //! Any other system: the portable part of each face, and "not on this system" for the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -54,15 +54,34 @@ pub fn sockets(_wanted: &Wanted) -> io::Result<Vec<Entry>> {
 }
 
 /// No table of descriptors to read.
+#[derive(Debug, Default)]
+pub struct Owners;
+
+impl Owners {
+    /// Nobody known.
+    pub fn of(&mut self, _inode: u64) -> Vec<Process> {
+        Vec::new()
+    }
+}
+
+/// No table of descriptors to read.
 #[must_use]
-pub fn all_owners(_inodes: &HashSet<u64>, _deadline: Instant) -> HashMap<u64, Vec<Process>> {
-    HashMap::new()
+pub fn socket_owners(_deadline: Instant) -> Owners {
+    Owners
 }
 
 /// No counters.
 #[must_use]
 pub fn listen_counters() -> Option<ListenCounters> {
     None
+}
+
+/// No routes to read.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn route_to(_address: std::net::IpAddr, _scope: u32) -> io::Result<crate::event::Route> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// No error queue to switch on.

@@ -20,6 +20,7 @@ mod faults;
 mod harness;
 mod inspect;
 mod listen;
+mod midway;
 mod peers;
 mod ping;
 mod pump;
@@ -57,6 +58,7 @@ fn main() -> std::process::ExitCode {
         harness::tests,
         inspect::tests,
         listen::tests,
+        midway::tests,
         peers::tests,
         ping::tests,
         pump::tests,

@@ -286,5 +286,6 @@ fn failure(slot: &Slot, text: String) -> Error {
     let unread = slot.buffer.unread();
     let last = unread[unread.len().saturating_sub(SHOWN)..].to_vec();
     error.facts.push(Fact::Came { bytes: unread.len(), last });
+    error.facts.extend(slot.course().map(|course| Fact::Course(Box::new(course))));
     error
 }
