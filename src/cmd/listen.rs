@@ -113,6 +113,7 @@ impl Listen {
 
     fn talk(&self, script: Option<Script>, context: &Context, tally: &Arc<Tally>) -> Result<Exit> {
         self.serving.none_side_by_side()?;
+        // Before it is ready: from then on somebody may ask.
         context.answer_usr1()?;
         let options = self.socket.options();
         let stdio = Stdio {

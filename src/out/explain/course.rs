@@ -158,7 +158,9 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
     if limit == "--deadline" && course.quiet < after / 4 {
         return None;
     }
-    Some(silent(case, course).try_(longer(case, limit, after)))
+    let mut why = silent(case, course);
+    why.tries.insert(0, longer(case, limit, after));
+    Some(why)
 }
 
 /// Something of ours is on its way, or waits to be.
@@ -297,7 +299,7 @@ fn silent(case: &Case<'_>, course: &Course) -> Why {
         (0, 0) => Why::new(format!(
             "{peer} accepted, and neither side has said a word: most likely it waits for us to speak first, as HTTP and TLS servers do; or its program accepts late, or is stuck"
         ))
-        .try_(format!("sockkit connect --hex -v {}", case.word())),
+        .try_(format!("sockkit connect --hex -v {}", case.again())),
         (sent, 0) => {
             let line = match course.last_sent {
                 Some(b'\n') | None => "for more",
