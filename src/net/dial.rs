@@ -71,7 +71,9 @@ impl Way {
         let named = |local: &Endpoint| !matches!(local, Endpoint::Inet(inet) if inet.port == Port::Number(0));
         let route = target.address.as_socket().and_then(|address| {
             let scope = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
-            sys::route_to(address.ip(), scope).ok()
+            sys::route(address.ip(), scope)
+                .ok()
+                .map(|hop| Route { interface: hop.interface.and_then(sys::interface_name), via: hop.gateway })
         });
         Self { local: local.filter(named), route }
     }
@@ -278,6 +280,10 @@ impl Dial<'_> {
             }
             None => return Ok(()),
         };
+        if wanted.as_socket().is_some_and(|wanted| wanted.port() == 0) {
+            // The port is then chosen by connect(2), which may share one among peers; bind(2) wants it for itself.
+            let _ = sys::sockopt::bind_without_port(socket);
+        }
         socket.bind(&wanted).map_err(|source| Error::os(Phase::Binding, self.source.or(Some(&target.endpoint)), source))
     }
 

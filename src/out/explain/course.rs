@@ -6,7 +6,7 @@ use crate::course::{Course, Ending, Oddity, TcpInfo};
 use crate::error::{Cause, Error, Fact, Phase};
 use crate::event::Side;
 
-use super::{Case, Why, inet, word};
+use super::{Case, Why, ways, word};
 
 /// So long without a word, and a firewall or a router with NAT may have forgotten the connection (RFC 5382 asks them
 /// for two hours and four minutes; many give it some minutes).
@@ -70,7 +70,7 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             case.endpoint
         ))
         .try_(format!("sockkit wait --stable 1s {}", case.word()))
-        .try_(if case.is_here() { format!("ss -ltnp 'sport = :{port}'") } else { inet::trace(case) }),
+        .try_(if case.is_here() { format!("ss -ltnp 'sport = :{port}'") } else { ways::trace(case) }),
         Oddity::ClosedUnanswered => {
             let most = if TLS_PORTS.contains(&port) {
                 format!("most likely it expects TLS, as port {port} usually does, and got plain text")
@@ -230,14 +230,14 @@ fn not_through(case: &Case<'_>, course: &Course, tcp: &TcpInfo, waits: &str) -> 
             "the way to {host} loses packets: {again} segments had to be sent again ({loss} in a hundred), and {waits} still wait"
         ))
         .try_(format!("ping -c 50 -i 0.2 {}", word(&host)))
-        .try_(inet::trace(case));
+        .try_(ways::trace(case));
     }
     Why::new(format!(
         "{host} acknowledges nothing for {} any more, although {waits} were sent again {again} times: the host is gone, or the way to it is broken; or a firewall began to drop this connection",
         span(tcp.since_ack)
     ))
     .try_(case.ping())
-    .try_(inet::trace(case))
+    .try_(ways::trace(case))
 }
 
 fn smaller_mss(case: &Case<'_>, tcp: &TcpInfo) -> String {
@@ -261,7 +261,7 @@ fn slow(case: &Case<'_>, tcp: &TcpInfo) -> Option<Why> {
             tcp.retransmits
         ))
         .try_(format!("ping -c 50 -i 0.2 {}", word(&case.host())))
-        .try_(inet::trace(case))
+        .try_(ways::trace(case))
     })
 }
 
@@ -333,7 +333,7 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
                 "{peer} accepted the connection and reset it at once: most likely a proxy with nothing behind it, or a server that does not want us; or its program crashed"
             ))
             .try_(format!("sockkit wait --stable 1s {}", case.word()))
-            .try_(inet::trace(case))
+            .try_(ways::trace(case))
         };
     }
     if course.peer_ended {
@@ -353,7 +353,7 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
         ))
         .try_(format!("openssl s_client -connect {}", word(&bare(case))))
         .try_(format!("sockkit wait --banner . {}", case.word()))
-        .try_(inet::trace(case));
+        .try_(ways::trace(case));
     }
     Why::new(format!(
         "{peer} reset the connection after {}, with {} sent and {} received: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
@@ -383,7 +383,7 @@ fn lost(case: &Case<'_>, course: &Course, more: &str) -> Why {
             case.host()
         ))
         .try_(case.ping())
-        .try_(inet::trace(case)),
+        .try_(ways::trace(case)),
     }
 }
 
