@@ -30,7 +30,7 @@ pub use clock::{Local, from_local, local_time};
 pub use descriptor::duplicate;
 pub use group::Group;
 pub use heap::trim_heap;
-pub use interfaces::{addresses_of_interfaces, local_addresses};
+pub use interfaces::{InterfaceAddress, addresses_of_interfaces, every_address, local_addresses};
 pub use posix::*;
 pub use signal::Asked;
 #[cfg(own_start)]
@@ -39,4 +39,4 @@ pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
-pub use watch::{Watched, watch};
+pub use watch::{Watched, short_read_drains, watch, watch_stream};
