@@ -104,3 +104,16 @@ pub struct TimeWait {
     /// How long the last of them has left, where that is known.
     pub left: Option<Duration>,
 }
+
+/// How this host finds names: nsswitch.conf(5), resolv.conf(5), hosts(5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resolver {
+    /// Where it looks, as nsswitch.conf says, if DNS is not among that.
+    pub without_dns: Option<String>,
+    /// Whether resolv.conf names a server.
+    pub servers: bool,
+    /// The domains that it tries to complete a name with.
+    pub search: Vec<String>,
+    /// What the hosts file has for the name.
+    pub listed: Vec<String>,
+}

@@ -33,7 +33,7 @@ pub use interfaces::{InterfaceAddress, addresses_of_interfaces, every_address, l
 pub use posix::*;
 pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
 pub use watch::{Watched, watch};

@@ -21,6 +21,7 @@ mod inet;
 mod names;
 mod refused;
 mod unix;
+mod usable;
 mod ways;
 
 /// A failure in words. Every string is one line that is safe to show.
@@ -438,6 +439,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     match (case.error.phase, limit) {
         (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
+            Endpoint::Unix(unix) => unix::full_queue(case, unix, longer(case.client())),
             _ => Why::new("the server does not accept: its queue of waiting connections is full")
                 .try_(longer(case.client())),
         },

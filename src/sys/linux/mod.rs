@@ -18,6 +18,6 @@ pub use dump::{sockets, sockets_on_port};
 pub use errqueue::{icmp_error, recverr};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
-pub use procfs::{all_owners, inet_receivers, owners, owners_at_a_glance, unix_sockets};
+pub use procfs::{all_owners, inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};
 pub use unixdiag::unix_queue;

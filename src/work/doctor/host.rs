@@ -355,6 +355,8 @@ fn name_servers() -> Vec<Check> {
                 NameAnswer::Silence => "no answer within 2 s",
                 NameAnswer::NoServer => "no server runs there",
                 NameAnswer::Unreachable => "cannot be reached",
+                NameAnswer::Forbidden => "a rule of this host's own firewall forbids asking it",
+                NameAnswer::Garbage => "answers with something that is no answer",
                 NameAnswer::Refused => "answers, but refuses us",
                 _ => "answers",
             },
@@ -373,7 +375,14 @@ fn name_servers() -> Vec<Check> {
 }
 
 fn is_answer(answer: NameAnswer) -> bool {
-    !matches!(answer, NameAnswer::Silence | NameAnswer::NoServer | NameAnswer::Unreachable)
+    !matches!(
+        answer,
+        NameAnswer::Silence
+            | NameAnswer::NoServer
+            | NameAnswer::Unreachable
+            | NameAnswer::Forbidden
+            | NameAnswer::Garbage
+    )
 }
 
 #[cfg(test)]
