@@ -94,7 +94,7 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
         ))
         .try_("grep hosts: /etc/nsswitch.conf");
     }
-    if name.eq_ignore_ascii_case("localhost") {
+    if name.eq_ignore_ascii_case("localhost") && resolver.is_some_and(|resolver| resolver.listed.is_empty()) {
         return Why::new("/etc/hosts of this host has no localhost, where it should be with 127.0.0.1 and ::1")
             .try_("cat /etc/hosts");
     }
@@ -113,75 +113,23 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
         .try_(lookup)
         .try_(format!("sockkit {} {}", case.command, case.word()));
     }
-    let ordered: [(NameAnswer, fn(&Case<'_>, &str, &[String], Option<&str>, Option<i32>) -> Why); 10] = [
-        (NameAnswer::NoSuchName, no_such_name),
-        (NameAnswer::AliasOfNothing, |_, name, _, _, _| {
-            Why::new(format!(
-                "{name} is an alias (CNAME), and the name that it leads to does not exist or has no address"
-            ))
-            .try_(format!("dig {}", word(name)))
-        }),
-        (NameAnswer::Addresses(0), |_, name, _, family, _| {
-            let family = family.map(|family| format!("{family} ")).unwrap_or_default();
-            Why::new(format!("{name} exists, but has no {family}address"))
-                .try_(format!("getent ahosts {}", word(name)))
-                .try_(format!("dig {} any", word(name)))
-        }),
-        (NameAnswer::ServerFailure, |_, name, servers, _, _| {
-            Why::new(format!(
-                "name server {} could not find out (SERVFAIL): the servers of that domain do not answer it, or its signatures (DNSSEC) are wrong",
-                list(servers, "and")
-            ))
-            .try_(format!("dig +trace {}", word(name)))
-            .try_(format!("dig +cd {}", word(name)))
-        }),
-        (NameAnswer::Refused, |_, _, servers, _, _| {
-            Why::new(format!("name server {} refuses to answer this host (REFUSED)", list(servers, "and")))
-        }),
-        (NameAnswer::Truncated, |_, name, servers, _, _| {
-            Why::new(format!(
-                "the answer of name server {} is too large for one datagram, and over TCP it gives none: most likely a firewall lets only UDP port 53 through",
-                list(servers, "and")
-            ))
-            .try_(format!("sockkit connect -z {}", word(&format!("{}:53", servers[0]))))
-            .try_(format!("dig +tcp {}", word(name)))
-        }),
-        (NameAnswer::Garbage, |_, name, servers, _, _| {
-            Why::new(format!(
-                "what name server {} sends back is no answer to the question: it is broken, or something on the way changes it",
-                list(servers, "and")
-            ))
-            .try_(format!("dig {}", word(name)))
-        }),
-        (NameAnswer::Silence, |_, _, servers, _, code| {
-            // One that our own limit cut short may only be slow.
-            let slow = if code.is_none() { "slow, or it is down" } else { "down or too slow" };
-            Why::new(format!(
-                "no answer from name server {}: it is {slow}, or a firewall drops the packets, or this host has no network",
-                list(servers, "or")
-            ))
-            .try_(format!("ping -c 3 {}", word(&servers[0])))
-        }),
-        (NameAnswer::Forbidden, |_, _, servers, _, _| {
-            Why::new(format!(
-                "a rule of this host's own firewall (output chain), or a sandbox, forbids asking name server {}",
-                list(servers, "or")
-            ))
-            .try_("sudo nft list ruleset")
-            .try_("sudo iptables -S OUTPUT")
-        }),
-        (NameAnswer::Unreachable, |_, _, servers, _, _| {
-            Why::new(format!(
-                "name server {} cannot be reached: this host has no network, or no route to it",
-                list(servers, "or")
-            ))
-            .try_("ip route")
-        }),
+    let ordered = [
+        NameAnswer::NoSuchName,
+        NameAnswer::AliasOfNothing,
+        NameAnswer::Addresses(0),
+        NameAnswer::ServerFailure,
+        NameAnswer::Refused,
+        NameAnswer::Truncated,
+        NameAnswer::Garbage,
+        NameAnswer::Silence,
+        NameAnswer::Forbidden,
+        NameAnswer::Unreachable,
     ];
-    for (answer, why) in ordered {
+    for answer in ordered {
         let servers = saying(answer);
-        if !servers.is_empty() {
-            let why = why(case, &name, &servers, family, code);
+        if !servers.is_empty()
+            && let Some(why) = said(answer, case, &name, &servers, family, code)
+        {
             let asked = !matches!(answer, NameAnswer::NoSuchName | NameAnswer::Addresses(_));
             return if asked { why.try_("cat /etc/resolv.conf") } else { why };
         }
@@ -211,8 +159,85 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
     unasked(case, inet, code, &name, family).try_(lookup)
 }
 
+/// What servers that all answered so mean.
+fn said(
+    answer: NameAnswer,
+    case: &Case<'_>,
+    name: &str,
+    servers: &[String],
+    family: Option<&str>,
+    code: Option<i32>,
+) -> Option<Why> {
+    Some(match answer {
+        NameAnswer::NoSuchName => no_such_name(case, name, servers),
+        NameAnswer::AliasOfNothing => {
+Why::new(format!(
+                "{name} is an alias (CNAME), and the name that it leads to does not exist or has no address"
+            ))
+            .try_(format!("dig {}", word(name)))
+        }
+        NameAnswer::Addresses(0) => {
+let family = family.map(|family| format!("{family} ")).unwrap_or_default();
+            Why::new(format!("{name} exists, but has no {family}address"))
+                .try_(format!("getent ahosts {}", word(name)))
+                .try_(format!("dig {} any", word(name)))
+        }
+        NameAnswer::ServerFailure => {
+Why::new(format!(
+                "name server {} could not find out (SERVFAIL): the servers of that domain do not answer it, or its signatures (DNSSEC) are wrong",
+                list(servers, "and")
+            ))
+            .try_(format!("dig +trace {}", word(name)))
+            .try_(format!("dig +cd {}", word(name)))
+        }
+        NameAnswer::Refused => {
+Why::new(format!("name server {} refuses to answer this host (REFUSED)", list(servers, "and")))
+        }
+        NameAnswer::Truncated => {
+Why::new(format!(
+                "the answer of name server {} is too large for one datagram, and over TCP it gives none: most likely a firewall lets only UDP port 53 through",
+                list(servers, "and")
+            ))
+            .try_(format!("sockkit connect -z {}", word(&format!("{}:53", servers[0]))))
+            .try_(format!("dig +tcp {}", word(name)))
+        }
+        NameAnswer::Garbage => {
+Why::new(format!(
+                "what name server {} sends back is no answer to the question: it is broken, or something on the way changes it",
+                list(servers, "and")
+            ))
+            .try_(format!("dig {}", word(name)))
+        }
+        NameAnswer::Silence => {
+// One that our own limit cut short may only be slow.
+            let slow = if code.is_none() { "slow, or it is down" } else { "down or too slow" };
+            Why::new(format!(
+                "no answer from name server {}: it is {slow}, or a firewall drops the packets, or this host has no network",
+                list(servers, "or")
+            ))
+            .try_(format!("ping -c 3 {}", word(&servers[0])))
+        }
+        NameAnswer::Forbidden => {
+Why::new(format!(
+                "a rule of this host's own firewall (output chain), or a sandbox, forbids asking name server {}",
+                list(servers, "or")
+            ))
+            .try_("sudo nft list ruleset")
+            .try_("sudo iptables -S OUTPUT")
+        }
+        NameAnswer::Unreachable => {
+Why::new(format!(
+                "name server {} cannot be reached: this host has no network, or no route to it",
+                list(servers, "or")
+            ))
+            .try_("ip route")
+        }
+        _ => return None,
+    })
+}
+
 /// NXDOMAIN.
-fn no_such_name(case: &Case<'_>, name: &str, servers: &[String], _: Option<&str>, _: Option<i32>) -> Why {
+fn no_such_name(case: &Case<'_>, name: &str, servers: &[String]) -> Why {
     let search = case.facts().iter().find_map(|fact| match fact {
         Fact::Resolver(resolver) => Some(&resolver.search[..]),
         _ => None,
