@@ -197,3 +197,7 @@ pub mod sockopt {
     /// No names.
     pub const KNOWN: &[(i32, &str, i32)] = &[];
 }
+
+/// No sock_diag.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(_: &[u8]) {}

@@ -136,7 +136,7 @@ pub(super) fn endpoint(table: Table, address: SocketAddr) -> Option<Endpoint> {
 }
 
 /// inet_diag_msg; its places are told at `inetdiag::message`.
-fn inet_entry(table: Table, body: &[u8]) -> Option<Entry> {
+pub(super) fn inet_entry(table: Table, body: &[u8]) -> Option<Entry> {
     let socket = inetdiag::message(body)?;
     let interface = u32_at(body, 40)?;
     let scoped = |mut address: SocketAddr| {
@@ -245,7 +245,7 @@ fn memory(value: &[u8]) -> Option<Memory> {
 }
 
 /// unix_diag_msg: family, type, state, pad, inode, cookie; then attributes.
-fn unix_entry(body: &[u8]) -> Option<Entry> {
+pub(super) fn unix_entry(body: &[u8]) -> Option<Entry> {
     let kind = unix_kind(u16::from(*body.get(1)?))?;
     let mut entry = Entry::new(Protocol::Unix(kind), State::from_number(*body.get(2)?)?);
     entry.inode = u64::from(u32_at(body, 4)?);

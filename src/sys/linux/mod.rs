@@ -3,6 +3,8 @@
 mod bytes;
 mod dump;
 mod errqueue;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod inetdiag;
 mod listed;
 mod netlink;
@@ -16,6 +18,8 @@ mod unixdiag;
 pub use bytes::{close_all_on_exec, default_signals, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
 pub use dump::{sockets, sockets_on_port};
 pub use errqueue::{icmp_error, recverr};
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz;
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
 pub use procfs::{all_owners, inet_receivers, owners, owners_at_a_glance};
