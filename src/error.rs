@@ -212,6 +212,14 @@ pub enum Fact {
     Route(Route),
     /// How this host finds names.
     Resolver(Resolver),
+    /// What was seen last of an address that was waited for: connecting failed with this number, or, without one, was
+    /// not answered.
+    Saw {
+        /// The error number.
+        errno: Option<i32>,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// What one name server said when asked again, directly.
     NameServer {
         /// Who was asked.

@@ -1,9 +1,10 @@
 //! What this host knows about its own part in a failure: its routes, its neighbours, its ports.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Process;
+use super::{Error, Fact, Phase, Process};
 
 /// The way that this host has to an address: rtnetlink(7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,4 +117,22 @@ pub struct Resolver {
     pub search: Vec<String>,
     /// What the hosts file has for the name.
     pub listed: Vec<String>,
+}
+
+impl Error {
+    /// For one that gave up waiting: what connecting failed with at last, as a failure of its own.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<Self> {
+        let endpoint = self.endpoint.as_ref()?;
+        let (errno, after) = self.facts.iter().find_map(|fact| match fact {
+            Fact::Saw { errno, after } => Some((*errno, *after)),
+            _ => None,
+        })?;
+        let mut last = match errno {
+            Some(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(errno)),
+            None => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
+        };
+        last.facts.clone_from(&self.facts);
+        Some(last)
+    }
 }

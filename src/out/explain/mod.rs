@@ -355,6 +355,9 @@ fn list(items: &[String], and: &str) -> String {
 }
 
 fn why(command: &str, error: &Error) -> Option<Why> {
+    if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
+        return why(command, &last);
+    }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
         return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
     }

@@ -100,6 +100,9 @@ fn is_same(one: &Fact, other: &Fact) -> bool {
 }
 
 fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
+    if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
+        return facts(&last, ways);
+    }
     let deadline = ways.deadline;
     match (&error.cause, &error.endpoint) {
         (Cause::Os(source), endpoint) => {
