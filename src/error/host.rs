@@ -82,6 +82,8 @@ pub struct Ports {
     pub taken: usize,
     /// So many of those by connections that only wait out TIME_WAIT.
     pub waiting: usize,
+    /// So many by others that no process has any more, and that the kernel still ends.
+    pub ending: usize,
     /// Who has most of them, and how many; as far as this user may see.
     pub by: Vec<(Process, usize)>,
 }

@@ -182,11 +182,12 @@ pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
     };
     let mut entries = sys::sockets(&wanted).ok()?;
     entries.retain(|entry| port(entry).is_some_and(|port| (low..=high).contains(&port)));
-    let distinct = |only: Option<State>| {
-        let fitting = entries.iter().filter(|entry| only.is_none_or(|state| entry.state == state));
-        fitting.filter_map(port).collect::<HashSet<_>>().len()
+    let distinct = |fits: &dyn Fn(&Entry) -> bool| {
+        entries.iter().filter(|entry| fits(entry)).filter_map(port).collect::<HashSet<_>>().len()
     };
-    let (taken, waiting) = (distinct(None), distinct(Some(State::TimeWait)));
+    let waits = |entry: &Entry| entry.state == State::TimeWait;
+    let (taken, waiting) = (distinct(&|_| true), distinct(&waits));
+    let ending = distinct(&|entry| entry.inode == 0 && !waits(entry));
     let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
     let mut owners = if inodes.is_empty() { Default::default() } else { sys::socket_owners(deadline) };
     let mut by: Vec<(Process, usize)> = Vec::new();
@@ -198,7 +199,7 @@ pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
     }
     by.sort_by_key(|(process, sockets)| (std::cmp::Reverse(*sockets), process.pid));
     by.truncate(NEAREST);
-    Some(Ports { low, high, taken, waiting, by })
+    Some(Ports { low, high, taken, waiting, ending, by })
 }
 
 /// The port refused (ECONNREFUSED): who receives there after all, who on the same port elsewhere, and which ports

@@ -162,6 +162,11 @@ fn local_ports_used_up(t: &Ctx) {
     connect(t, &road.us, &["-s", "10.1.0.1", "10.2.0.1:81"]).run(b"").code(5);
     // They end before their peer does, and wait.
     drop(clients);
+    let ending = poll_until("FIN-WAIT-2", || {
+        let exit = connect(t, &road.us, &["10.2.0.1:80"]).run(b"");
+        exit.stderr.contains("4 that no process has any more").then_some(exit)
+    });
+    causes.check(&ending, 10, &[range], &[widen]);
     for _ in 0..4 {
         drop(server.accept().unwrap());
     }

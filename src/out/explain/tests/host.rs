@@ -28,7 +28,7 @@ fn more(other_user: Option<&str>, state: Option<&'static str>, orphan: bool) -> 
 
 fn ports(taken: usize, waiting: usize) -> Fact {
     let by = vec![(Process { pid: 12, program: "ab".to_owned() }, taken - waiting)];
-    Fact::Ports(Ports { low: 40_000, high: 40_003, taken, waiting, by })
+    Fact::Ports(Ports { low: 40_000, high: 40_003, taken, waiting, ending: 0, by })
 }
 
 fn cases() -> Vec<(&'static str, Error)> {
