@@ -192,8 +192,9 @@ fn our_own_icmp(error: &Error) -> Vec<Fact> {
         Fact::Icmp { from, .. } => Some(*from),
         _ => None,
     });
-    match (sender, sys::local_addresses()) {
-        (Some(sender), Ok(ours)) if ours.contains(&sender) => vec![Fact::LocalAddresses(ours)],
+    let Some(sender) = sender else { return Vec::new() };
+    match sys::local_addresses() {
+        Ok(ours) if ours.contains(&sender) => vec![Fact::LocalAddresses(ours)],
         _ => Vec::new(),
     }
 }

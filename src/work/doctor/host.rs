@@ -281,14 +281,15 @@ fn firewall() -> Option<Check> {
     Some(match (stops, &legacy[..]) {
         (None, []) => Check::ok("firewall", "not to be seen from here (nft is not installed, or it takes root)"),
         (Some(0), []) => Check::ok("firewall", "nft has no rule that drops or rejects"),
-        (Some(n), []) if n > 0 => Check::ok("firewall", match n {
-            1 => "nft has 1 rule that drops or rejects".to_owned(),
-            n => format!("nft has {n} rules that drop or reject"),
-        })
-            .warn(
-                "one of them may be why something is not reached: a timeout is most often a drop, EPERM one of our own",
-            )
-            .try_("nft list ruleset"),
+        (Some(n), []) if n > 0 => Check::ok(
+            "firewall",
+            match n {
+                1 => "nft has 1 rule that drops or rejects".to_owned(),
+                n => format!("nft has {n} rules that drop or reject"),
+            },
+        )
+        .warn("one of them may be why something is not reached: a timeout is most often a drop, EPERM one of our own")
+        .try_("nft list ruleset"),
         (_, names) => Check::ok("firewall", format!("{} has tables", names.join(" and ")))
             .warn("a rule in them may be why something is not reached")
             .try_("iptables-save"),
