@@ -82,7 +82,7 @@ fn events(c: &mut Criterion) {
         let json = Json::new(Box::new(sink()), "bench", Instant::now());
         group.throughput(Throughput::Bytes(data.len() as u64));
         group.bench_function(name, |b| {
-            b.iter(|| json.emit(Some(1), &Event::Recv(Payload { bytes: data.len(), data: Some(black_box(&data)) })));
+            b.iter(|| json.emit(Some(1), &Event::Recv(Payload::of(black_box(&data)))));
         });
     }
     group.finish();
