@@ -123,6 +123,8 @@ pub struct Peer {
     pub peer: Endpoint,
     /// Family and type of the socket.
     pub shape: Shape,
+    /// An answer waits for room.
+    pub waits: AtomicBool,
 }
 
 /// A datagram that came to a session and was not looked at: the message, who sent it, and where to.
@@ -409,8 +411,10 @@ impl Link {
         if self.send_now(bytes)?.is_some() {
             return Ok(());
         }
+        peer.waits.store(true, Ordering::Relaxed);
         let send = |socket: &Socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from);
         let sent = Box::pin(peer.socket.async_io(Interest::WRITABLE, send)).await;
+        peer.waits.store(false, Ordering::Relaxed);
         sent.map_err(|source| self.broken(Phase::Sending, source))?;
         self.told_sent(bytes);
         Ok(())
@@ -434,6 +438,19 @@ impl Link {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
             Err(source) => Err(self.broken(Phase::Sending, source)),
         }
+    }
+
+    /// Answers a datagram with itself, if that can be done at once and in its order. If not, nothing was done.
+    pub fn answer_now(&self, bytes: &[u8]) -> bool {
+        let Wire::Datagrams(peer) = &self.wire else { return false };
+        if peer.waits.load(Ordering::Relaxed)
+            || sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from).is_err()
+        {
+            return false;
+        }
+        self.told_received(&Got::Bytes(bytes));
+        self.told_sent(bytes);
+        true
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
@@ -553,10 +570,12 @@ impl Link {
             let over = |limit: Limit, since: Instant, after: Option<Duration>| {
                 after.map(|after| (since.checked_add(after), Late::Over(limit, after)))
             };
+            // Datagrams may be answered while the session waits.
+            let waited = if patience.quiet.is_some() { patience.begun.max(moved) } else { patience.begun };
             let ends = [
-                over(patience.direction, patience.begun, patience.own),
+                over(patience.direction, waited, patience.own),
                 over(Limit::Idle, patience.begun.max(moved), patience.idle),
-                patience.quiet.map(|quiet| (patience.begun.checked_add(quiet), Late::Quiet)),
+                patience.quiet.map(|quiet| (waited.checked_add(quiet), Late::Quiet)),
             ];
             let mut ends = ends.into_iter().flatten().filter_map(|(end, late)| Some((end?, late)));
             let (end, late) = ends.by_ref().reduce(|first, other| if other.0 < first.0 { other } else { first })?;
@@ -585,7 +604,7 @@ impl Link {
 
     /// Takes note for the idle timeout.
     fn moved(&self) {
-        if self.shared.limits.idle.is_some() {
+        if self.shared.limits.idle.is_some() || matches!(self.wire, Wire::Datagrams(_)) {
             let nanos = u64::try_from(self.shared.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.progress.store(nanos, Ordering::Relaxed);
         }

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod check;
 pub mod clock;
 pub mod close_on;
+mod datagrams;
 pub mod diag;
 pub mod doctor;
 pub mod door;
