@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
+use crate::course::Course;
 use crate::span::Misread;
 
 mod host;
@@ -18,6 +19,9 @@ pub use host::{Held, Link, Neighbour, Ports, Route, RouteKind, TimeWait};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The exit status of a panic, as Rust has it: a bug of this program.
+pub const PANICKED: u8 = 101;
 
 /// The exit codes, one per kind of failure, the same in every subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -262,6 +266,8 @@ pub enum Fact {
         /// The last of them.
         last: Vec<u8>,
     },
+    /// How the session went that failed.
+    Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
         /// How many.

@@ -130,7 +130,7 @@ where
     if let Err(error) = &result {
         tell_failure(&link, error, goes_on);
     }
-    link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed() });
+    link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed(), course: None });
     (key, result.map_err(Box::new))
 }
 

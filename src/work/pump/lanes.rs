@@ -18,8 +18,8 @@ const MESSAGE: usize = 64 << 10;
 impl Session<'_> {
     pub(super) fn read_input(&mut self) -> Result<()> {
         let Some(input) = &self.input else { return Ok(()) };
-        if self.up.sendfile {
-            match splice::sendfile(self.conn, input) {
+        if let Some(lane) = &mut self.up.splice {
+            match lane.send(self.conn, input) {
                 Ok(0) => self.up.state = State::Ended,
                 Ok(bytes) => {
                     let now = Instant::now();
@@ -27,7 +27,7 @@ impl Session<'_> {
                     self.told_sent(bytes, None, now);
                 }
                 Err(error) if would_block(&error) => {}
-                Err(error) if splice::is_unsupported(&error) => self.up.sendfile = false,
+                Err(error) if splice::is_unsupported(&error) => self.up.splice = None,
                 Err(source) => self.sending_failed(source),
             }
             return Ok(());
@@ -62,6 +62,9 @@ impl Session<'_> {
     /// Sends what was read, as far as there is room.
     pub(super) fn send(&mut self) {
         self.up.again = None;
+        if let Some(lane) = &mut self.up.splice {
+            lane.has_room();
+        }
         while !self.up.pending.is_empty() {
             let bytes = &self.up.buffer[self.up.pending.clone()];
             match self.conn.send(bytes) {
@@ -102,6 +105,7 @@ impl Session<'_> {
             return;
         }
         if self.failure.is_none() {
+            self.track.broke(&source);
             let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
             // The peer does not know, and would wait for the rest as long as we wait for it.
@@ -125,8 +129,9 @@ impl Session<'_> {
         self.sent += bytes as u64;
         self.times.sent = now;
         self.times.progress = now;
+        self.track.sent(data, now);
         if self.detail >= Detail::Transfers {
-            self.sink.emit(Some(self.id), &Event::Send(Payload { bytes, data }));
+            self.sink.emit(Some(self.id), &Event::Send(Payload { bytes, data, first: None }));
         }
         if let Some(data) = data {
             self.keep_copy(data);
@@ -138,8 +143,9 @@ impl Session<'_> {
         let now = Instant::now();
         self.times.received = now;
         self.times.progress = now;
-        if self.detail >= Detail::Transfers {
-            self.sink.emit(Some(self.id), &Event::Recv(Payload { bytes, data }));
+        let first = self.track.received(data, now);
+        if self.detail >= Detail::Transfers || first.is_some() && self.sink.is_curious() {
+            self.sink.emit(Some(self.id), &Event::Recv(Payload { bytes, data, first }));
         }
         if let Some(data) = data {
             self.keep_copy(data);
@@ -158,7 +164,11 @@ impl Session<'_> {
     }
 
     pub(super) fn receive(&mut self) -> Result<Flow> {
+        // What passes through the kernel is not seen later.
+        let look = self.down.splice.is_some() && self.track.is_first();
+        let looked = if look { self.track.look(self.conn) } else { Ok(()) };
         let outcome = match (&mut self.down.splice, &self.output) {
+            _ if looked.as_ref().is_err_and(|error| !would_block(error)) => looked.map(|()| Incoming::Eof),
             (Some(lane), Some(output)) => {
                 let direct = matches!(lane, SpliceDown::Direct { .. });
                 let outcome = lane.fill(self.conn, output);
@@ -179,12 +189,14 @@ impl Session<'_> {
             Ok(Incoming::Bytes(_)) => return self.flush(),
             Ok(Incoming::Eof) => {
                 self.times.peer_end.get_or_insert_with(Instant::now);
+                self.track.peer_ended();
                 self.down.state = State::Ended;
                 self.finish_screen();
                 return self.flush();
             }
             Err(error) if would_block(&error) => {}
             Err(source) => {
+                self.track.broke(&source);
                 let error = self.conn.failed(Phase::Receiving, source);
                 self.broken(&error);
                 self.failure.get_or_insert(error);
