@@ -65,7 +65,9 @@ def load(bench, tool, family, what, *args, pin=None):
         said, why = client.stdout.read(), client.stderr.read()
         children.end(client)
         if client.returncode:
-            raise RuntimeError(why.decode(errors="replace").strip().splitlines()[-1][:120])
+            # What a panic says is on the line behind its place.
+            lines = why.decode(errors="replace").strip().splitlines()
+            raise RuntimeError(next((b for a, b in zip(lines, lines[1:]) if "panicked" in a), " ".join(lines))[:120])
     return json.loads(said)
 
 

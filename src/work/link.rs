@@ -27,6 +27,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
 use crate::work::pump::odd;
+use crate::work::room;
 use crate::work::stopping::{Stopping, at};
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
@@ -165,9 +166,10 @@ impl Link {
     /// When the runtime cannot watch it.
     pub fn connection(conn: Conn, id: ConnId, shared: Arc<Shared>) -> Result<Self> {
         let peer = conn.peer().clone();
+        let interest = room::interest(&conn);
         let watched = match conn.shape().kind {
-            Kind::Stream => sys::watch_stream(conn),
-            _ => sys::watch(conn, Interest::READABLE | Interest::WRITABLE),
+            Kind::Stream => sys::watch_stream(conn, interest),
+            _ => sys::watch(conn, interest),
         };
         let fd = watched.map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self {
@@ -328,19 +330,16 @@ impl Link {
             Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
         };
         let mut patience = self.patience(Limit::Send);
+        let mut spare = None;
         poll_fn(|cx| {
             loop {
-                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
+                let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut |conn| conn.send(bytes)) else {
                     return match self.late(&mut patience, cx) {
                         Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
                         _ => Poll::Pending,
                     };
                 };
-                let outcome = ready.and_then(|mut guard| match guard.try_io(|fd| fd.get_ref().send(bytes)) {
-                    Ok(sent) => sent.map(Some),
-                    Err(_) => Ok(None),
-                });
-                let Some(sent) = outcome.map_err(|source| self.broken(Phase::Sending, source))? else { continue };
+                let sent = sent.map_err(|source| self.broken(Phase::Sending, source))?;
                 self.told_sent(&bytes[..sent]);
                 bytes = &bytes[sent..];
                 if bytes.is_empty() {
@@ -372,23 +371,15 @@ impl Link {
             })
         };
         let mut patience = self.patience(Limit::Send);
+        let mut spare = None;
         poll_fn(|cx| {
-            loop {
-                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
-                    return match self.late(&mut patience, cx) {
-                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                        _ => Poll::Pending,
-                    };
+            let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut send) else {
+                return match self.late(&mut patience, cx) {
+                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                    _ => Poll::Pending,
                 };
-                let outcome = ready.map(|mut guard| guard.try_io(|fd| send(fd.get_ref())));
-                match outcome {
-                    Ok(Ok(Ok(_))) => return Poll::Ready(Ok(())),
-                    Ok(Err(_)) => {}
-                    Ok(Ok(Err(source))) | Err(source) => {
-                        return Poll::Ready(Err(self.broken(Phase::Sending, source)));
-                    }
-                }
-            }
+            };
+            Poll::Ready(sent.map(drop).map_err(|source| self.broken(Phase::Sending, source)))
         })
         .await
     }

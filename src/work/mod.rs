@@ -18,6 +18,7 @@ pub mod ping;
 pub mod pump;
 pub mod queue;
 pub mod replay;
+mod room;
 pub mod script;
 pub mod serve;
 mod sessions;

@@ -106,8 +106,8 @@ pub fn accept(addr: &Addr, count: usize, at_once: usize) {
         begin(slot, key);
     }
     while slots.iter().any(Option::is_some) {
-        let ready: Vec<(usize, bool)> = epoll.wait(&mut events, 1000).collect();
-        assert!(!ready.is_empty(), "nothing moves");
+        let ready: Vec<(usize, bool)> = epoll.wait(&mut events, 10_000).collect();
+        assert!(!ready.is_empty(), "nothing moves for 10 s");
         for (key, room) in ready {
             let Some((fd, since, said)) = &mut slots[key] else { continue };
             if room && !*said {
