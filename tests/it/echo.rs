@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         to_socat [Socat],
         to_python [Python3],
         unix_stream,
+        bulk_over_unix [Prlimit] 120,
         packets_keep_their_borders,
         unix_datagrams_keep_their_borders,
         udp_datagrams_keep_their_borders,
@@ -116,6 +117,33 @@ fn unix_stream(t: &Ctx) {
     stream.write_all(b"over a path").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_all(&stream), b"over a path");
+}
+
+/// Where there is no room for answers, the session waits for it, also where no descriptor is left to wait with.
+fn bulk_over_unix(t: &Ctx) {
+    let _alone = one_bulk_at_a_time();
+    for others in [0, 64] {
+        let address = format!("unix:{}", t.file("s"));
+        let server = t.sockkit(&["echo", "-q", &address]).under(&["prlimit", "--nofile=64"]).server();
+        let stream = unix_connect(&t.path("s"));
+        let _others: Vec<UnixStream> = (0..others).map(|_| unix_connect(&t.path("s"))).collect();
+        if others > 0 {
+            poll_until("no descriptor to be left", || (server.fds() == 64).then_some(()));
+        }
+        let data = Data::new(67);
+        let mut sending = stream.try_clone().unwrap();
+        let sender = std::thread::spawn(move || {
+            io::copy(&mut data.reader(16 << 20), &mut sending).unwrap();
+            sending.shutdown(Shutdown::Write).unwrap();
+        });
+        // It is full for a while.
+        std::thread::sleep(Duration::from_millis(100));
+        let cpu = server.cpu();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(server.cpu() - cpu < Duration::from_millis(50), "it spins while nobody reads");
+        assert_eq!(check_stream(&stream, data), (16 << 20, None));
+        sender.join().unwrap();
+    }
 }
 
 /// A packet socket that is connected to the path.

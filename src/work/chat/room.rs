@@ -4,7 +4,6 @@
 //! for another.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
@@ -329,11 +328,11 @@ impl Rooms {
         let (name, room) = self.who(seat);
         let shown = visible_line(line);
         self.text.clear();
-        let _ = if me {
-            writeln!(self.text, "[{room}] * {name} {shown}")
-        } else {
-            writeln!(self.text, "[{room}] <{name}> {shown}")
-        };
+        // Not by `write!`, which takes longer than all the rest here.
+        let (before, behind) = if me { ("] * ", " ") } else { ("] <", "> ") };
+        for part in ["[", &room, before, &name, behind, &shown, "\n"] {
+            self.text.push_str(part);
+        }
         if self.rules.record {
             self.note(&room, &name, &shown, me);
         }

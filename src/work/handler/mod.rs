@@ -78,6 +78,12 @@ impl Handler {
         matches!(self, Self::Time(Time { on_connect: true, .. })).then_some(Duration::ZERO)
     }
 
+    /// Whether each message goes back as it is, and nothing else is done.
+    #[must_use]
+    pub fn is_faithful_echo(&self) -> bool {
+        matches!(self, Self::Echo(echo) if echo.is_faithful())
+    }
+
     /// Runs one session to its end.
     ///
     /// # Errors
