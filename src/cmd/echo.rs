@@ -27,6 +27,10 @@ pub(super) struct Echo {
 impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
+        if self.server.serving.stats {
+            let text = "--stats is about sessions that go on side by side, of which --never-accept has none";
+            return Err(Error::usage(text));
+        }
         match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
             Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
             _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),

@@ -331,7 +331,7 @@ impl Link {
         };
         let mut patience = self.patience(Limit::Send);
         let mut spare = None;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             loop {
                 let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut |conn| conn.send(bytes)) else {
                     return match self.late(&mut patience, cx) {
@@ -363,7 +363,7 @@ impl Link {
         let Wire::Connection(fd) = &self.wire else {
             return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
         };
-        let mut send = |conn: &Conn| {
+        let mut send = move |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 self.told_pieces(slices, sent);
@@ -372,7 +372,7 @@ impl Link {
         };
         let mut patience = self.patience(Limit::Send);
         let mut spare = None;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut send) else {
                 return match self.late(&mut patience, cx) {
                     Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),

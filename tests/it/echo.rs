@@ -123,12 +123,13 @@ fn unix_stream(t: &Ctx) {
 fn bulk_over_unix(t: &Ctx) {
     let _alone = one_bulk_at_a_time();
     for others in [0, 64] {
-        let address = format!("unix:{}", t.file("s"));
-        let server = t.sockkit(&["echo", "-q", &address]).under(&["prlimit", "--nofile=64"]).server();
-        let stream = unix_connect(&t.path("s"));
-        let _others: Vec<UnixStream> = (0..others).map(|_| unix_connect(&t.path("s"))).collect();
+        let path = t.path(&format!("s{others}"));
+        let address = format!("unix:{}", path.display());
+        let server = t.sockkit(&["echo", &address]).under(&["prlimit", "--nofile=64"]).server();
+        let stream = unix_connect(&path);
+        let _others: Vec<UnixStream> = (0..others).map(|_| unix_connect(&path)).collect();
         if others > 0 {
-            poll_until("no descriptor to be left", || (server.fds() == 64).then_some(()));
+            server.stderr.wait_for("cannot take more connections for now");
         }
         let data = Data::new(67);
         let mut sending = stream.try_clone().unwrap();
@@ -310,17 +311,23 @@ fn hundred_that_vanish(t: &Ctx) {
         all.sort();
         all[all.len() / 2]
     };
-    // Calm and storm in turn, for the machine has its own calm and storms: those of its other work are in both. When
-    // the two clients and the server want the same CPU, one of them waits for a tick of the scheduler, whoever serves.
+    // Calm and storm in turn. In the calm the same clients vanish at another server: so what they and the machine's other
+    // work take of the CPUs is in both, and what differs is that they are this server's. When two want the same CPU,
+    // one of them waits for a tick of the scheduler, whoever serves.
     const TICK: Duration = Duration::from_millis(4);
+    let other = echo(t, &["-q"]);
+    let during = |whose: SocketAddr| {
+        let vanishing = std::thread::spawn(move || vanish(whose));
+        let p99 = p99(&steady, |n| n < 1000 || !vanishing.is_finished());
+        vanishing.join().unwrap();
+        p99
+    };
     let mut seen = Vec::new();
     for _ in 0..5 {
         let (mut calm, mut storm) = (Vec::new(), Vec::new());
         for _ in 0..5 {
-            calm.push(p99(&steady, |n| n < 1000));
-            let vanishing = std::thread::spawn(move || vanish(addr));
-            storm.push(p99(&steady, |n| n < 100 || !vanishing.is_finished()));
-            vanishing.join().unwrap();
+            calm.push(during(other.socket_addr()));
+            storm.push(during(addr));
         }
         let (calm, storm) = (median(calm), median(storm));
         seen.push((calm, storm));
