@@ -136,5 +136,5 @@ fn max_conns(serving: &ServingArgs, handler: &Handler, limit: Descriptors, bound
         );
         context.sink.emit(None, &Event::Warning { message: &message });
     }
-    asked
+    handler.may_begin(asked, possible)
 }

@@ -23,6 +23,9 @@ mod listen;
 mod peers;
 mod ping;
 mod pump;
+mod relay;
+mod relay_faults;
+mod relay_serving;
 mod repl;
 mod replay;
 mod script;
@@ -61,6 +64,9 @@ fn main() -> std::process::ExitCode {
         ping::tests,
         pump::tests,
         repl::tests,
+        relay::tests,
+        relay_faults::tests,
+        relay_serving::tests,
         replay::tests,
         serving::tests,
         script::tests,

@@ -118,6 +118,8 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 details: &details,
             },
         ),
+        (Some(1), Event::Fault { direction: "up", fault: "drop", bytes: 5 }),
+        (Some(1), Event::Relayed { target: &peer, up: 3, down: 8, by: "client", how: "end" }),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took }),
         (None, Event::End { reason: "ok", code: 0 }),
     ]);
@@ -153,9 +155,11 @@ fn number(event: &Event<'_>) -> usize {
         Event::Wait { .. } => 23,
         Event::Probe { .. } => 24,
         Event::Latency { .. } => 25,
+        Event::Fault { .. } => 26,
+        Event::Relayed { .. } => 27,
     }
 }
-const VARIANTS: usize = 26;
+const VARIANTS: usize = 28;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
