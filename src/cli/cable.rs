@@ -69,7 +69,7 @@ fn sides<T: Copy>(text: &str, parse: impl Fn(&str) -> Result<T, Misread>) -> Res
         for (name, side) in [("up", &mut sides.up), ("down", &mut sides.down)] {
             if way.is_none_or(|way| way == name) && side.replace(value).is_some() {
                 let at = offset..offset + part.len();
-                return Err(Misread::new("direction", text, at, &format!("{name} has a value already")));
+                return Err(Misread::new("direction", text, at, format!("{name} has a value already")));
             }
         }
         offset += part.len() + 1;

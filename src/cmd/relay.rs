@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Context, Runnable, serving};
+use super::serving::{self, ServerArgs};
+use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::cable::Cable;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, RelayAddresses, ServingArgs, TimeoutArgs};
+use crate::cli::{OutputArgs, RelayAddresses};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::CONNECT_TIMEOUT;
 use crate::net::options::Role;
@@ -43,13 +43,7 @@ pub(super) struct Relay {
     #[command(flatten)]
     cable: Cable,
     #[command(flatten)]
-    serving: ServingArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    server: ServerArgs,
 }
 
 impl Runnable for Relay {
@@ -57,17 +51,17 @@ impl Runnable for Relay {
     const ABOUT: &'static str = "Forward between any two endpoints, with a screen and faults on demand";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
         let (listen, connect) = (self.address.listen(), self.address.connect()?);
         let from = listen.endpoint()?;
-        if is_itself(&from, &connect) && self.socket.options().value("v6only").is_none() {
+        if is_itself(&from, &connect) && self.server.socket.options().value("v6only").is_none() {
             return Err(Error::usage(format!(
                 "{connect} is where the relay itself would listen: it leads in a circle"
             )));
@@ -77,7 +71,7 @@ impl Runnable for Relay {
         }
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         // Each option is for the side, or the sides, on which it has a meaning.
-        let all = self.socket.options();
+        let all = self.server.socket.options();
         let (theirs, ours) = (all.for_role(&from, Role::Listener), all.for_role(&connect, Role::Client));
         if let Some(name) = all.left_out(&theirs, &ours) {
             return Err(Error::usage(format!("--{name} does not apply to {from}, nor to {connect}")));
@@ -87,15 +81,16 @@ impl Runnable for Relay {
         let (stop, sink) = (context.stop.clone(), context.sink.clone());
         let mut target = Target::new(connect, ours, timeout, stop, sink);
         (target.source, target.retry) = (source, self.retry);
-        target.lull = self.serving.grace.is_none().then_some(LULL);
+        target.lull = self.server.serving.grace.is_none().then_some(LULL);
         target.take_over()?;
         let single = target.is_single();
         let descriptors = sys::raise_descriptors().soft;
-        let mut relay = relay::Relay::new(target, self.timeouts.limits(), descriptors);
+        let mut relay = relay::Relay::new(target, self.server.timeouts.limits(), descriptors);
         (relay.up, relay.down) = self.cable.faults(&*context.sink);
         let handler = Handler::Relay(Box::new(relay));
         // A target that is one connection ends with its one session, and that is how the program ends.
-        serving::serve(&listen, &self.socket.only(theirs), &self.serving, &self.timeouts, handler, !single, context)
+        let server = ServerArgs { socket: self.server.socket.only(theirs), ..self.server.clone() };
+        serving::serve(&listen, &server, handler, !single, context)
     }
 
     fn address(&self) -> Option<Endpoint> {

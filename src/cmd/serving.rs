@@ -21,7 +21,7 @@ use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
 
 /// The groups of options that every server has.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ServerArgs {
     #[command(flatten)]
     pub(super) serving: ServingArgs,

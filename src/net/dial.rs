@@ -143,11 +143,12 @@ impl Dial<'_> {
     /// As [`Dial::dial`].
     pub fn begin(&self) -> Result<Begun> {
         let begun = Instant::now();
-        let literal = match self.endpoint {
-            Endpoint::Inet(Inet { host: Host::V4(_) | Host::V6 { .. }, port: Port::Number(_), .. }) => true,
-            Endpoint::Unix(_) | Endpoint::Vsock { .. } => true,
-            _ => false,
-        };
+        let literal = matches!(
+            self.endpoint,
+            Endpoint::Inet(Inet { host: Host::V4(_) | Host::V6 { .. }, port: Port::Number(_), .. })
+                | Endpoint::Unix(_)
+                | Endpoint::Vsock { .. }
+        );
         if !literal || self.retry.is_some() {
             return Ok(Begun::Elsewhere);
         }
