@@ -34,6 +34,9 @@ use pipes::Pipes;
 /// A datagram target cannot say that it is done: when the client has ended, so long after the last datagram that came.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// Once it was seen that the target is this relay, so long no connection is made to it.
+const CIRCLE: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub struct Relay {
     /// The connecting side.
@@ -47,9 +50,10 @@ pub struct Relay {
     pipes: Pipes,
     /// What the connections to the target have in common.
     shared: OnceLock<Arc<Shared>>,
-    /// Our own addresses towards datagram targets: who comes from there is ourselves. A connection that comes from
-    /// ourselves was made to where it came, and so is its next one.
+    /// Our own addresses towards datagram targets: who comes from there is ourselves.
     own: Mutex<HashSet<Endpoint>>,
+    /// When it was last seen that the target is this relay.
+    circle: Mutex<Option<Instant>>,
 }
 
 /// Which way.
@@ -119,6 +123,7 @@ impl Relay {
             pipes: Pipes::new(most_pipes(descriptors)),
             shared: OnceLock::new(),
             own: Mutex::default(),
+            circle: Mutex::default(),
         }
     }
 
@@ -129,12 +134,14 @@ impl Relay {
     pub async fn run(&self, client: &Link) -> Result<()> {
         // Until it is known to have ended well, the client is not to believe that it did.
         let mut client_guard = Abort { link: client, armed: true };
-        if self.is_ours(client.peer()) {
+        if self.is_ours(client.peer()) || self.is_circle() {
             return Err(self.leads_back(client));
         }
         let Some(conn) = self.target.connect(client.id, client.stopping()).await? else { return Ok(()) };
         let _own = Own::new(self, &conn);
         if conn.peer() == client.local() && !is_unnamed(conn.peer()) {
+            // The connection that was just made is about to come in here, and must not make the next one.
+            *self.circle.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             return Err(self.leads_back(client));
         }
         if conn.shape().is_udp() {
@@ -169,6 +176,11 @@ impl Relay {
 
     fn is_ours(&self, peer: &Endpoint) -> bool {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).contains(peer)
+    }
+
+    fn is_circle(&self) -> bool {
+        let circle = self.circle.lock().unwrap_or_else(PoisonError::into_inner);
+        circle.is_some_and(|seen| seen.elapsed() < CIRCLE)
     }
 
     fn leads_back(&self, client: &Link) -> Error {
