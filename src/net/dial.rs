@@ -1,6 +1,7 @@
 //! Making a connection: every address of a name, raced as RFC 8305 says, within one budget.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,9 @@ use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port};
 use crate::error::{Error, Exit, Phase, Result, words};
-use crate::event::{ConnId, Event, Sink};
+use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
@@ -57,6 +58,29 @@ struct Attempt<'t> {
     target: &'t Target,
     socket: Socket,
     started: Instant,
+    /// Where somebody wants to know.
+    way: Option<Way>,
+}
+
+/// How packets leave this host.
+struct Way {
+    local: Option<Endpoint>,
+    route: Option<Route>,
+}
+
+impl Way {
+    /// Of a connection that is being made: after it failed the kernel has forgotten.
+    fn of(socket: &Socket, target: &Target) -> Self {
+        let local = socket.local_addr().ok().map(|local| endpoint_of(&local, target.shape));
+        let named = |local: &Endpoint| !matches!(local, Endpoint::Inet(inet) if inet.port == Port::Number(0));
+        let route = target.address.as_socket().and_then(|address| {
+            let scope = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
+            sys::route(address.ip(), scope)
+                .ok()
+                .map(|hop| Route { interface: hop.interface.and_then(sys::interface_name), via: hop.gateway })
+        });
+        Self { local: local.filter(named), route }
+    }
 }
 
 /// What a dial that does not wait comes to.
@@ -76,6 +100,7 @@ pub struct Pending {
     started: Instant,
     begun: Instant,
     budget: Budget,
+    way: Option<Way>,
 }
 
 impl Pending {
@@ -168,8 +193,8 @@ impl Dial<'_> {
         }
         match self.start(&target, budget)? {
             Started::Connected(attempt) => self.connected(self.won(attempt, &[])?, begun),
-            Started::Pending(Attempt { socket, started, .. }) => {
-                Ok(Begun::Pending(Box::new(Pending { target, socket, started, begun, budget })))
+            Started::Pending(Attempt { socket, started, way, .. }) => {
+                Ok(Begun::Pending(Box::new(Pending { target, socket, started, begun, budget, way })))
             }
             Started::Stopped => Ok(Begun::Elsewhere),
         }
@@ -180,8 +205,8 @@ impl Dial<'_> {
     /// # Errors
     /// As [`Dial::dial`]; when it is still pending, that its time is up.
     pub fn finish(&self, pending: Pending) -> Result<Begun> {
-        let Pending { target, socket, started, begun, budget } = pending;
-        let attempt = Attempt { target: &target, socket, started };
+        let Pending { target, socket, started, begun, budget, way } = pending;
+        let attempt = Attempt { target: &target, socket, started, way };
         match outcome(&attempt) {
             None => self.connected(self.won(attempt, &[])?, begun),
             // There is no peer yet, and no error.
@@ -281,14 +306,14 @@ impl Dial<'_> {
         self.apply(&socket, target, Stage::BeforeBind)?;
         self.bind_source(&socket, target)?;
         self.apply(&socket, target, Stage::BeforeConnect)?;
-        Ok(Attempt { target, socket, started })
+        Ok(Attempt { target, socket, started, way: None })
     }
 
     fn start<'t>(&self, target: &'t Target, budget: Budget) -> Result<Started<'t>> {
         let Target { address, shape, endpoint } = target;
         let shape = *shape;
         let os = |source| Error::os(Phase::Connecting, Some(endpoint), source);
-        let attempt = self.open(target)?;
+        let mut attempt = self.open(target)?;
         if shape.family == Family::Unix {
             return self.connect_unix(attempt, budget);
         }
@@ -297,7 +322,11 @@ impl Dial<'_> {
             // So that an ICMP error says what it was, and who sent it. Best effort.
             let _ = sys::recverr(&attempt.socket, shape.family == Family::V6, true);
         }
-        match attempt.socket.connect(address) {
+        let outcome = attempt.socket.connect(address);
+        if self.sink.is_curious() {
+            attempt.way = Some(Way::of(&attempt.socket, target));
+        }
+        match outcome {
             Ok(()) => Ok(Started::Connected(attempt)),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Started::Pending(attempt)),
             Err(source) => Err(self.lost(&attempt, source)),
@@ -390,7 +419,10 @@ impl Dial<'_> {
 
     fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {
         let address = &attempt.target.endpoint;
-        self.sink.emit(None, &Event::Attempt { address, result, error, took: attempt.started.elapsed() });
+        let (took, way) = (attempt.started.elapsed(), &attempt.way);
+        let local = way.as_ref().and_then(|way| way.local.as_ref());
+        let route = way.as_ref().and_then(|way| way.route.clone());
+        self.sink.emit(None, &Event::Attempt { address, result, error, local, route, took });
     }
 
     fn apply(&self, socket: &Socket, target: &Target, stage: Stage) -> Result<()> {
@@ -444,7 +476,7 @@ mod tests {
         let target = |text: &str| {
             let endpoint: Endpoint = text.parse().unwrap();
             let family = if text.starts_with('[') { Family::V6 } else { Family::V4 };
-            let address: std::net::SocketAddr = text.parse().unwrap();
+            let address: SocketAddr = text.parse().unwrap();
             Target { address: address.into(), shape: Shape { family, kind: Kind::Stream }, endpoint }
         };
         let order = interleave(vec![target("[::1]:1"), target("[::2]:1"), target("[::3]:1"), target("1.1.1.1:1")]);
