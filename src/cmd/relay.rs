@@ -46,6 +46,16 @@ pub(super) struct Relay {
     server: ServerArgs,
 }
 
+impl Relay {
+    /// Where to listen, and where to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub(super) fn addresses(&self) -> Result<(Endpoint, Endpoint)> {
+        Ok((self.address.listen().endpoint()?, self.address.connect()?))
+    }
+}
+
 impl Runnable for Relay {
     const NAME: &'static str = "relay";
     const ABOUT: &'static str = "Forward between any two endpoints, with a screen and faults on demand";
@@ -59,8 +69,8 @@ impl Runnable for Relay {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let (listen, connect) = (self.address.listen(), self.address.connect()?);
-        let from = listen.endpoint()?;
+        let listen = self.address.listen();
+        let (from, connect) = self.addresses()?;
         if is_itself(&from, &connect) && self.server.socket.options().value("v6only").is_none() {
             return Err(Error::usage(format!(
                 "{connect} is where the relay itself would listen: it leads in a circle"
