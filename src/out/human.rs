@@ -301,7 +301,8 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 "fault" => "ended on purpose".to_owned(),
                 how => how.to_owned(),
             };
-            (Default, format!("relayed to {target}: up {}, down {}; {how}", bytes(*up), bytes(*down)))
+            let to = unless_unnamed("to", target);
+            (Default, format!("relayed{to}: up {}, down {}; {how}", bytes(*up), bytes(*down)))
         }
         Event::Closed { reason, sent, received, duration, .. } => {
             let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
