@@ -159,9 +159,11 @@ fn stats_without_being_verbose(t: &Ctx) {
 }
 
 fn stats_of_a_server_that_has_one_at_a_time(t: &Ctx) {
-    let mut once = t.listen(&["--stats", "127.0.0.1:0"]).server();
+    // Its own input stays open, so that it is not the first to end.
+    let mut once = t.listen(&["--stats", "127.0.0.1:0"]).piped().server();
     t.connect(&[once.addr()]).run(b"hello");
-    once.wait().code(0).stdout("hello").says(&[
+    let once = once.wait();
+    once.code(0).stdout("hello").says(&[
         "received 5 bytes",
         "; the peer ended first (FIN)",
         "first byte after",
