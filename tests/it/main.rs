@@ -26,6 +26,7 @@ mod ping;
 mod pump;
 mod repl;
 mod replay;
+mod sandbox;
 mod script;
 mod serving;
 mod signals;
@@ -64,6 +65,7 @@ fn main() -> std::process::ExitCode {
         pump::tests,
         repl::tests,
         replay::tests,
+        sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,

@@ -120,6 +120,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         ),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took }),
         (None, Event::End { reason: "ok", code: 0 }),
+        (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
     ]);
 }
 
@@ -153,9 +154,10 @@ fn number(event: &Event<'_>) -> usize {
         Event::Wait { .. } => 23,
         Event::Probe { .. } => 24,
         Event::Latency { .. } => 25,
+        Event::Sandbox { .. } => 26,
     }
 }
-const VARIANTS: usize = 26;
+const VARIANTS: usize = 27;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
