@@ -113,16 +113,16 @@ const OLD_CALLS: &[c_long] = &[
 const OLD_CALLS: &[c_long] = &[];
 
 /// What is asked of a terminal or a socket; not TIOCSTI, which types into a terminal.
-const REQUESTS: &[u64] = &[
-    libc::TCGETS as u64,
-    libc::TCSETS as u64,
-    libc::TCSETSW as u64,
-    libc::TCSETSF as u64,
-    libc::TIOCGWINSZ as u64,
-    libc::FIONBIO as u64,
-    libc::FIONREAD as u64,
-    libc::FIOCLEX as u64,
-    libc::TIOCOUTQ as u64,
+const REQUESTS: &[libc::Ioctl] = &[
+    libc::TCGETS,
+    libc::TCSETS,
+    libc::TCSETSW,
+    libc::TCSETSF,
+    libc::TIOCGWINSZ,
+    libc::FIONBIO,
+    libc::FIONREAD,
+    libc::FIOCLEX,
+    libc::TIOCOUTQ,
 ];
 
 /// From here on this process reaches no file and no address that it has not open, and starts no program, but for
@@ -201,7 +201,8 @@ fn rules(reach: &Reach<'_>) -> Result<Rules, seccompiler::BackendError> {
     let thread = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
     rules.insert(libc::SYS_clone3, Vec::new());
-    let requests: Result<_, _> = REQUESTS.iter().map(|request| when(1, SeccompCmpOp::Eq, *request)).collect();
+    let requests: Result<_, _> =
+        REQUESTS.iter().map(|request| when(1, SeccompCmpOp::Eq, u64::from(*request as u32))).collect();
     rules.insert(libc::SYS_ioctl, requests?);
     rules.insert(libc::SYS_prctl, vec![when(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?]);
     // Asks for limits, and sets none.
