@@ -24,6 +24,7 @@ mod listen;
 mod peers;
 mod ping;
 mod pump;
+mod reliability;
 mod repl;
 mod replay;
 mod sandbox;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         ping::tests,
         pump::tests,
+        reliability::tests,
         repl::tests,
         replay::tests,
         sandbox::tests,
