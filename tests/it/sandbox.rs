@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
@@ -238,11 +237,11 @@ fn without_privilege(t: &Ctx) {
     fs::set_permissions(t.dir(), fs::Permissions::from_mode(0o777)).unwrap();
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     for (args, needs) in [(["--user", "daemon"], "CAP_SETUID"), (["--chroot", "."], "CAP_SYS_CHROOT")] {
-        let sockkit = Path::new(env!("CARGO_BIN_EXE_sockkit"));
-        // Where the program was built may be no place for nobody.
+        // Where the program was built may be no place for nobody. Copied by another process: a program that somebody
+        // has open to write cannot be run, and a child of ours that starts at this moment would have it open.
         let copy = t.path("sockkit-copy");
         if !copy.exists() {
-            fs::copy(sockkit, &copy).unwrap();
+            t.peer("cp", &[env!("CARGO_BIN_EXE_sockkit"), copy.to_str().unwrap()]).run(b"").code(0);
         }
         let run = t.peer(copy.to_str().unwrap(), &["echo", "--ready-file", "ready"]).args(&args);
         let exit = run.args(&["127.0.0.1:0"]).under(&nobody).run(b"");

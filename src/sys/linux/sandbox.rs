@@ -135,6 +135,8 @@ pub fn confine(reach: &Reach<'_>) -> Confined {
 }
 
 fn landlock(reach: &Reach<'_>) -> Result<u32, String> {
+    // Without its rule, what is to be reached would not be.
+    let writes = reach.writes.map(PathFd::new).transpose().map_err(|error| error.to_string())?;
     let restrict = || -> Result<_, RulesetError> {
         let mut rules = Ruleset::default()
             .handle_access(AccessFs::from_all(NEWEST))?
@@ -145,7 +147,7 @@ fn landlock(reach: &Reach<'_>) -> Result<u32, String> {
         if let Some(dir) = reach.removes {
             rules = rules.add_rule(PathBeneath::new(dir, AccessFs::RemoveFile | AccessFs::RemoveDir))?;
         }
-        if let Some(dir) = reach.writes.and_then(|dir| PathFd::new(dir).ok()) {
+        if let Some(dir) = writes {
             rules = rules.add_rule(PathBeneath::new(dir, AccessFs::MakeReg | AccessFs::WriteFile))?;
         }
         rules.restrict_self()
