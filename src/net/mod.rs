@@ -6,3 +6,5 @@ pub mod dial;
 pub mod options;
 pub mod resolve;
 pub mod socket;
+mod sources;
+pub mod track;
