@@ -27,7 +27,7 @@ pub(super) struct Echo {
 impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
-        match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context, None)? {
+        match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
             Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
             _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),
         }

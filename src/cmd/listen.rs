@@ -120,7 +120,7 @@ impl Listen {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        let bound = serving::bind(&self.address, &options, &self.server.serving, context, None)?;
+        let bound = serving::bind(&self.address, &options, &self.server.serving, context)?;
         if self.server.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }

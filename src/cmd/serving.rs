@@ -34,7 +34,7 @@ pub(super) struct ServerArgs {
     pub(super) output: OutputArgs,
 }
 
-/// Binds the address, gives up what `handler` does not need, and gives the ready signals.
+/// Binds the address and gives the ready signals.
 ///
 /// # Errors
 /// Those of binding; exit 2 for rules that do not fit the address.
@@ -43,7 +43,17 @@ pub(super) fn bind(
     options: &Options,
     serving: &ServingArgs,
     context: &Context,
+) -> Result<Bound> {
+    bind_for(None, address, options, serving, context)
+}
+
+/// The same, and gives up what this handler does not need before anybody is told that it is ready.
+fn bind_for(
     handler: Option<&Handler>,
+    address: &ServerAddress,
+    options: &Options,
+    serving: &ServingArgs,
+    context: &Context,
 ) -> Result<Bound> {
     let endpoint = address.endpoint()?;
     let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
@@ -132,7 +142,7 @@ pub(super) fn serve(
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
-    let bound = bind(address, &options, serving, context, Some(&handler))?;
+    let bound = bind_for(Some(&handler), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()),
