@@ -155,7 +155,7 @@ fn r18_five_thousand_denied(t: &Ctx) {
         drop(connect(tcp.socket_addr()));
         socket.send_to(b"ping", udp.socket_addr()).unwrap();
     }
-    poll_until("descriptors as before", || ([settled(&tcp), settled(&udp)] == before).then_some(()));
+    poll_until("descriptors as before", || (settled(&tcp) <= before[0] && settled(&udp) <= before[1]).then_some(()));
 }
 
 fn r22_stdin_closed_in_a_client(t: &Ctx) {
