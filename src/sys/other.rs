@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::confine::{Confined, Reach};
 use super::sockets::{Entry, ListenCounters, Wanted};
-use super::tables::{IcmpReport, InetSocket, Table, UnixSocket};
+use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
 
 /// No table of sockets to read.
@@ -48,12 +48,6 @@ pub fn route(_to: IpAddr, _scope: u32) -> io::Result<Hop> {
 #[must_use]
 pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
     Neighbour::Unknown
-}
-
-/// No table of sockets to read.
-#[must_use]
-pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
-    Vec::new()
 }
 
 /// No table of descriptors to read.
