@@ -13,6 +13,7 @@ mod man;
 mod ping;
 mod relay;
 mod replay;
+mod sandbox;
 mod scripting;
 mod serving;
 mod time;

@@ -29,8 +29,10 @@ mod pump;
 mod relay;
 mod relay_faults;
 mod relay_serving;
+mod reliability;
 mod repl;
 mod replay;
+mod sandbox;
 mod script;
 mod serving;
 mod signals;
@@ -69,11 +71,13 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         ping::tests,
         pump::tests,
+        reliability::tests,
         repl::tests,
         relay::tests,
         relay_faults::tests,
         relay_serving::tests,
         replay::tests,
+        sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,

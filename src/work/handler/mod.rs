@@ -14,6 +14,7 @@ pub use reply::Reply;
 pub use save::Save;
 pub use time::Time;
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -50,6 +51,19 @@ pub enum Handler {
     Chat(Chat),
     /// Passes each on to a connection of its own.
     Relay(Box<Relay>),
+}
+
+/// What the sessions of a handler reach for beside the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs<'a> {
+    /// Nothing that is not open.
+    Nothing,
+    /// They make files in this directory.
+    Files(&'a Path),
+    /// They run programs, which may do anything.
+    Programs,
+    /// They connect to where they are told, by names and paths that are looked up then.
+    Anything,
 }
 
 impl Handler {
@@ -101,6 +115,17 @@ impl Handler {
     #[must_use]
     pub fn lasts(&self) -> bool {
         matches!(self, Self::Relay(_))
+    }
+
+    /// What its sessions reach for beside the connection.
+    #[must_use]
+    pub fn needs(&self) -> Needs<'_> {
+        match self {
+            Self::Exec(_) => Needs::Programs,
+            Self::Save(save) => Needs::Files(&save.dir),
+            Self::Relay(_) => Needs::Anything,
+            _ => Needs::Nothing,
+        }
     }
 
     /// Runs one session to its end.
