@@ -28,11 +28,15 @@ impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
         if self.server.serving.stats {
-            let text = "--stats is about sessions that go on side by side, of which --never-accept has none";
-            return Err(Error::usage(text));
+            return Err(Error::usage(
+                "--stats is about sessions that go on side by side, which there are none of here",
+            ));
         }
+        context.answer_usr1()?;
         match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
-            Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
+            Bound::Listener(listener) => {
+                queue::watch(&listener, self.server.socket.options().asked_backlog(), &context.stop, &*context.sink)
+            }
             _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),
         }
     }
