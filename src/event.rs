@@ -176,6 +176,18 @@ pub enum Event<'a> {
         /// The rule that says so.
         rule: &'a str,
     },
+    /// What a server can no longer do, whoever takes it over.
+    Sandbox {
+        /// The version of Landlock, which lets no file be opened; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        landlock: Option<u32>,
+        /// How many system calls seccomp allows; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calls: Option<usize>,
+        /// What is not there, and why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    },
     /// A socket option was set, or read.
     Option {
         /// Its name, that of the flag.
@@ -221,6 +233,15 @@ pub enum Event<'a> {
         length: u32,
         /// How many may wait, as the kernel took it.
         limit: u32,
+        /// How many were asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<u32>,
+        /// The most that the kernel takes (`net.core.somaxconn`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cap: Option<u32>,
+        /// How many of those that wait have ended already.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<u32>,
         /// Handshakes lost to a full queue since we listen, of the whole host (`TcpExtListenOverflows`).
         #[serde(skip_serializing_if = "Option::is_none")]
         overflows: Option<u64>,

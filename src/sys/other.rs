@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use super::confine::{Confined, Reach};
 use super::sockets::{Entry, ListenCounters, Wanted};
-use super::tables::{IcmpReport, InetSocket, Table, UnixSocket};
+use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
 
 /// No table of sockets to read.
@@ -47,12 +48,6 @@ pub fn route(_to: IpAddr, _scope: u32) -> io::Result<Hop> {
 #[must_use]
 pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
     Neighbour::Unknown
-}
-
-/// No table of sockets to read.
-#[must_use]
-pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
-    Vec::new()
 }
 
 /// No table of descriptors to read.
@@ -218,3 +213,9 @@ pub mod sockopt {
 /// No sock_diag.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(_: &[u8]) {}
+
+/// No sandbox.
+#[must_use]
+pub fn confine(_reach: &Reach<'_>) -> Confined {
+    Confined { landlock: Err("not on this system".into()), calls: Err("not on this system".into()) }
+}

@@ -378,7 +378,11 @@ fn no_route(t: &Ctx) {
 fn black_holed_route(t: &Ctx) {
     let ns = Netns::new();
     ns.run("ip route add blackhole 192.0.2.0/24");
-    t.connect(&["192.0.2.1:80"]).under(&ns.wrap()).run(b"").code(6).says(&["blackhole", "ip route get 192.0.2.1"]);
+    t.connect(&["192.0.2.1:80"])
+        .under(&ns.wrap())
+        .run(b"")
+        .code(6)
+        .says(&["blackhole", "ip route show table all type blackhole"]);
 }
 
 fn link_local_without_a_route(t: &Ctx) {

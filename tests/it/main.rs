@@ -7,6 +7,7 @@
 mod chat;
 mod cli;
 mod connect;
+mod course;
 mod datagram;
 mod doctor;
 mod echo;
@@ -25,8 +26,10 @@ mod midway;
 mod peers;
 mod ping;
 mod pump;
+mod reliability;
 mod repl;
 mod replay;
+mod sandbox;
 mod script;
 mod serving;
 mod signals;
@@ -46,6 +49,7 @@ fn main() -> std::process::ExitCode {
         chat::tests,
         cli::tests,
         connect::tests,
+        course::tests,
         datagram::tests,
         doctor::tests,
         echo::tests,
@@ -64,8 +68,10 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         ping::tests,
         pump::tests,
+        reliability::tests,
         repl::tests,
         replay::tests,
+        sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,

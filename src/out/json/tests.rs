@@ -98,7 +98,18 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Shutdown { direction: "write" }),
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
-        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0), drops: Some(0) }),
+        (
+            None,
+            Event::Queue {
+                length: 3,
+                limit: 5,
+                asked: Some(5),
+                cap: Some(4096),
+                left: Some(1),
+                overflows: Some(0),
+                drops: Some(0),
+            },
+        ),
         (
             None,
             Event::Stats {
@@ -185,6 +196,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         ),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
+        (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
     ]);
 }
 
@@ -220,9 +232,10 @@ fn number(event: &Event<'_>) -> usize {
         Event::Latency { .. } => 25,
         Event::SessionStats { .. } => 26,
         Event::Oddity { .. } => 27,
+        Event::Sandbox { .. } => 28,
     }
 }
-const VARIANTS: usize = 28;
+const VARIANTS: usize = 29;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
