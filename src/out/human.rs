@@ -51,6 +51,8 @@ pub struct Human {
 struct State {
     out: Box<dyn Write + Send>,
     stamper: Stamper,
+    /// What is drawn over, and stands below the lines.
+    drawn: String,
 }
 
 impl Human {
@@ -69,7 +71,7 @@ impl Human {
             stats: false,
             live: None,
             connections: AtomicU64::new(0),
-            state: Mutex::new(State { out, stamper }),
+            state: Mutex::new(State { out, stamper, drawn: String::new() }),
         }
     }
 
@@ -92,6 +94,12 @@ impl Human {
     pub fn live(mut self, live: Option<Progress>) -> Self {
         self.live = live;
         self
+    }
+
+    fn draw(&self, state: &State) {
+        if let Some(live) = self.live.as_ref().filter(|_| !state.drawn.is_empty()) {
+            live.draw(&state.drawn);
+        }
     }
 
     /// What stands before the text of a line.
@@ -119,12 +127,10 @@ impl Sink for Human {
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
             }
             Event::Queue { length, limit, .. } if self.live.is_some() => {
-                if self.verbosity >= Verbosity::Default
-                    && let Some(live) = &self.live
-                {
-                    live.draw(&format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event)));
+                if self.verbosity >= Verbosity::Default {
+                    state.drawn = format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event));
                 }
-                return;
+                return self.draw(&state);
             }
             Event::Oddity { message, cause, r#try } => {
                 if self.verbosity < Verbosity::Default {
@@ -157,6 +163,7 @@ impl Sink for Human {
         };
         // One call for the whole text, with the lock held.
         let _ = state.out.write_all(text.as_bytes());
+        self.draw(&state);
     }
 
     fn is_curious(&self) -> bool {
@@ -306,6 +313,23 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             },
         ),
         Event::Warning { message } => (Default, format!("warning: {}", visible_line(message))),
+        Event::Fault { direction, fault, bytes: count } => {
+            let did = if *fault == "drop" { "dropped" } else { "damaged" };
+            (VeryVerbose, format!("{did} {} on the way {direction}", bytes(*count)))
+        }
+        Event::Relayed { target, up, down, by, how } => {
+            let how = match *how {
+                "end" => format!("the {by} ended first"),
+                "reset" => format!("the {by} reset it"),
+                "error" => format!("the {by}'s connection failed"),
+                "silence" => format!("the {by} is silent"),
+                "timeout" => "it took too long".to_owned(),
+                "fault" => "ended on purpose".to_owned(),
+                how => how.to_owned(),
+            };
+            let to = unless_unnamed("to", target);
+            (Default, format!("relayed{to}: up {}, down {}; {how}", bytes(*up), bytes(*down)))
+        }
         Event::Closed { reason, sent, received, duration, .. } => {
             let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
             let (sent, received) = (bytes(*sent), bytes(*received));
