@@ -4,6 +4,7 @@ mod caret;
 pub mod faults;
 pub mod filters;
 mod habits;
+mod route;
 mod script;
 pub mod socket_options;
 mod value;
@@ -27,6 +28,7 @@ use crate::work::pump::Rules;
 
 pub use caret::with_caret;
 pub use habits::value_apart;
+pub use route::{ProxyArgs, secret};
 pub use script::ScriptArgs;
 pub use value::{banner, count, events_target, file_mode, number, path};
 

@@ -10,7 +10,7 @@ use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, ProxyArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
@@ -62,6 +62,8 @@ pub(super) struct Connect {
     #[command(flatten)]
     script: ScriptArgs,
     #[command(flatten)]
+    proxy: ProxyArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -109,9 +111,11 @@ impl Runnable for Connect {
         };
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
+        let route = self.proxy.route(&*context.sink)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &endpoint,
+            route: &route,
             source: source.as_ref(),
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
@@ -127,13 +131,13 @@ impl Runnable for Connect {
         }
         if let Some(script) = script {
             let Self { script: args, text, output, .. } = self;
-            let repl = repl(args, text, output, options.clone(), &stdio, context);
-            let scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            let repl = repl(args, text, output, options.clone(), &route, &stdio, context);
+            let scripted = scripted(script, args, text, output, options, &route, &stdio, context)?;
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            let repl = repl(&self.script, &self.text, &self.output, options, &route, &stdio, context);
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -14,6 +14,7 @@ use crate::cli::{
 };
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
+use crate::net::route::Route;
 use crate::work::door::Door;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
@@ -128,13 +129,15 @@ impl Listen {
             }
             let Self { script: args, text, output, .. } = self;
             let after = if self.handlers.repl { After::Repl } else { After::Close };
-            let scripted = scripted(script, args, text, output, self.socket.options(), &stdio, context)?;
-            let repl = repl(args, text, output, self.socket.options(), &stdio, context);
+            let scripted =
+                scripted(script, args, text, output, self.socket.options(), Route::STRAIGHT, &stdio, context)?;
+            let repl = repl(args, text, output, self.socket.options(), Route::STRAIGHT, &stdio, context);
             let then = after.go_on(&stdio, &repl);
             return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
         }
         if self.handlers.repl {
-            let repl = repl(&self.script, &self.text, &self.output, self.socket.options(), &stdio, context);
+            let repl =
+                repl(&self.script, &self.text, &self.output, self.socket.options(), Route::STRAIGHT, &stdio, context);
             return repl.serve(bound, door, self.serving.accept_timeout);
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))

@@ -7,8 +7,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::{Context, Runnable, serving};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
-use crate::error::{Exit, Result};
+use crate::cli::{OutputArgs, ProxyArgs, ServerAddress, ServingArgs, TimeoutArgs};
+use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
 use crate::work::ask_time::Ask;
@@ -44,6 +44,8 @@ pub(super) struct Time {
     #[command(flatten)]
     timeouts: TimeoutArgs,
     #[command(flatten)]
+    proxy: ProxyArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -70,6 +72,9 @@ impl Runnable for Time {
         if self.query {
             return self.ask(context);
         }
+        if let Some(flag) = self.proxy.given() {
+            return Err(Error::usage(format!("{flag} is for a client: it goes with --query")));
+        }
         let time = Handled { format: self.format.unwrap_or_default(), on_connect: self.on_connect };
         let handler = Handler::Time(time);
         serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, handler, true, context)
@@ -81,6 +86,7 @@ impl Time {
         let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
+            route: &self.proxy.route(&*context.sink)?,
             source: None,
             options: &self.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),

@@ -250,6 +250,35 @@ impl Conn {
         }
     }
 
+    /// Looks at what a byte stream gives next, and takes nothing. 0 is its end.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of recvmsg(2).
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| sys_recv(&self.socket, buffer, RecvFlags::PEEK))
+    }
+
+    /// Takes so many bytes that were looked at before, and drops them.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2).
+    pub fn skip(&self, mut bytes: usize) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        while bytes > 0 {
+            let most = bytes.min(buffer.len());
+            match retry(|| sys_recv(&self.socket, &mut buffer[..most], RecvFlags::empty()))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                taken => bytes -= taken,
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the peer is this one, whom the socket's own peer stands for.
+    pub fn stands_for(&mut self, peer: Endpoint) {
+        self.peer = peer;
+    }
+
     /// Tells the peer that no more comes. On datagrams, which have no such thing, it does nothing; a peer that
     /// is gone already is no error.
     ///

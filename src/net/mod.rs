@@ -3,6 +3,9 @@
 pub mod bind;
 pub mod conn;
 pub mod dial;
+pub mod head;
 pub mod options;
+pub mod proxy;
 pub mod resolve;
+pub mod route;
 pub mod socket;

@@ -114,7 +114,7 @@ impl Door {
         }
         let id = self.next;
         self.next += 1;
-        self.sink.emit(Some(id), &Event::Accepted { local, peer });
+        self.sink.emit(Some(id), &Event::Accepted { local, peer, via: None, destination: None });
         Some(id)
     }
 

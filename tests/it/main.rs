@@ -22,6 +22,7 @@ mod inspect;
 mod listen;
 mod peers;
 mod ping;
+mod proxy;
 mod pump;
 mod repl;
 mod replay;
@@ -59,6 +60,7 @@ fn main() -> std::process::ExitCode {
         listen::tests,
         peers::tests,
         ping::tests,
+        proxy::tests,
         pump::tests,
         repl::tests,
         replay::tests,

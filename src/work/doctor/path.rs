@@ -13,6 +13,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
+use crate::net::route::Route;
 use crate::net::socket::{Family, Kind};
 use crate::sys::proc::{mtu, net_table};
 use crate::sys::{self, Stop, poll};
@@ -87,6 +88,7 @@ impl Walk<'_> {
         let dial = Dial {
             conn: CONN,
             endpoint: &target.endpoint,
+            route: Route::STRAIGHT,
             source: None,
             options: &options,
             timeout: self.timeout,

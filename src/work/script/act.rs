@@ -205,7 +205,8 @@ impl Engine<'_> {
             .collect();
         let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
         let endpoint = builtin::reachable(endpoint)?;
-        let (options, sink, stop) = (self.config.options.clone(), self.sink.clone(), self.stop.clone());
+        let (options, route) = (self.config.options.clone(), self.config.route.clone());
+        let (sink, stop) = (self.sink.clone(), self.stop.clone());
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;
         let dialled = std::thread::scope(|scope| {
@@ -213,6 +214,7 @@ impl Engine<'_> {
                 let dial = Dial {
                     conn: id,
                     endpoint: &endpoint,
+                    route: &route,
                     source: None,
                     options: &options,
                     timeout,

@@ -30,6 +30,7 @@ use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
+use crate::net::route::Route;
 use crate::sys::{Reason, Stop};
 use crate::work::door::Door;
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub keep_going: bool,
     /// A pause before each command that sends, but the first.
     pub line_delay: Option<Duration>,
+    /// What stands between us and the target of `open`.
+    pub route: Route,
     /// Socket options for `open`.
     pub options: Options,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             buffer: BUFFER,
             keep_going: false,
             line_delay: None,
+            route: Route::default(),
             options: Options::new(),
         }
     }

@@ -14,6 +14,9 @@ pub(crate) enum Need {
     Python3,
     Curl,
     Redis,
+    Microsocks,
+    Tinyproxy,
+    Sshd,
     Tar,
     Prlimit,
     Setsid,
@@ -45,6 +48,9 @@ impl Need {
             Need::Python3 => "python3",
             Need::Curl => "curl",
             Need::Redis => "redis-server",
+            Need::Microsocks => "microsocks",
+            Need::Tinyproxy => "tinyproxy",
+            Need::Sshd => "sshd, ssh and ssh-keygen",
             Need::Tar => "tar",
             Need::Prlimit => "prlimit",
             Need::Setsid => "setsid",
@@ -59,6 +65,7 @@ impl Need {
         match self {
             Need::Root => succeeds("unshare", &["-n", "true"]) && succeeds("ip", &["netns", "list"]),
             Need::Nft => Need::Root.is_here() && succeeds("unshare", &["-n", "nft", "list", "ruleset"]),
+            Need::Sshd => ["sshd", "ssh", "ssh-keygen"].into_iter().all(on_path),
             Need::Ipv6 => std::net::TcpListener::bind("[::1]:0").is_ok(),
             program => on_path(program.name()),
         }
@@ -67,7 +74,8 @@ impl Need {
 
 fn on_path(program: &str) -> bool {
     let Some(path) = std::env::var_os("PATH") else { return false };
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    // Servers live in sbin, which is not on every user's path.
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(program).is_file())
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {
