@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::{Context, Runnable, serving};
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ProxyArgs, ServerAddress, ServingArgs, TimeoutArgs};
+use super::serving::{self, ServerArgs};
+use super::{Context, Runnable};
+use crate::cli::{OutputArgs, ProxyArgs, ServerAddress};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
@@ -40,15 +40,9 @@ pub(super) struct Time {
     #[arg(short = 'w', long, value_name = "DUR", requires = "query", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     connect_timeout: Option<Duration>,
     #[command(flatten)]
-    serving: ServingArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
     proxy: ProxyArgs,
     #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    server: ServerArgs,
 }
 
 fn format() -> impl clap::builder::TypedValueParser<Value = Format> {
@@ -61,11 +55,11 @@ impl Runnable for Time {
     const ABOUT: &'static str = "A time server: answers each message with [message] and the time; or asks one";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
@@ -77,7 +71,7 @@ impl Runnable for Time {
         }
         let time = Handled { format: self.format.unwrap_or_default(), on_connect: self.on_connect };
         let handler = Handler::Time(time);
-        serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, handler, true, context)
+        serving::serve(&self.address, &self.server, handler, true, context)
     }
 }
 
@@ -88,7 +82,7 @@ impl Time {
             endpoint: &self.address.endpoint()?,
             route: &self.proxy.route(&*context.sink)?,
             source: None,
-            options: &self.socket.options(),
+            options: &self.server.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),
             retry: None,
             stop: &context.stop,
@@ -97,7 +91,7 @@ impl Time {
         };
         let begun = Instant::now();
         let Some(conn) = dial.dial()? else { return Ok(stopped()) };
-        let limits = self.timeouts.limits();
+        let limits = self.server.timeouts.limits();
         let (patience, flag) = match (limits.recv, limits.idle) {
             (Some(recv), idle) if idle.is_none_or(|idle| recv <= idle) => (recv, "--recv-timeout"),
             (_, Some(idle)) => (idle, "--idle-timeout"),
@@ -106,6 +100,6 @@ impl Time {
         let ask = Ask { format: self.format, patience, flag, begun, sink: &*context.sink, stop: &context.stop };
         let Some(answer) = ask.ask(conn, CONN)? else { return Ok(stopped()) };
         let report = answer.report(&*context.sink, CONN);
-        if self.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }
+        if self.server.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }
     }
 }

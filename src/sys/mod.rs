@@ -29,7 +29,7 @@ pub use clock::{Local, from_local, local_time};
 pub use descriptor::duplicate;
 pub use group::Group;
 pub use heap::trim_heap;
-pub use interfaces::{addresses_of_interfaces, local_addresses};
+pub use interfaces::{InterfaceAddress, addresses_of_interfaces, every_address, local_addresses};
 pub use posix::*;
 pub use signal::Asked;
 pub use stop::{Reason, Stop, poll};

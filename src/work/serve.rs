@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{io, panic};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::{Error, Exit, Phase, Result};
@@ -68,11 +71,7 @@ impl Serve {
     /// # Errors
     /// Those of the listener, and without `keep_open` that of its last session.
     pub fn run(mut self, bound: Bound) -> Result<Exit> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|source| Error::os(Phase::Opening, None, source))?;
+        let runtime = runtime().map_err(|source| Error::os(Phase::Opening, None, source))?;
         runtime.block_on(async {
             let stopped = Stopping::new(&self.stop)?;
             let question = Question::new(self.asked.take())?;
@@ -280,7 +279,21 @@ impl Serve {
     }
 }
 
-fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> std::io::Result<sys::Packet> {
+/// A runtime on this thread.
+fn runtime() -> io::Result<Runtime> {
+    let build = || tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    // What it needs for children it makes at once, and panics without a descriptor for it.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let built = panic::catch_unwind(build);
+    panic::set_hook(hook);
+    built.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map_or("the runtime does not start", String::as_str);
+        Err(UnixStream::pair().err().unwrap_or_else(|| io::Error::other(text.to_owned())))
+    })
+}
+
+fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> io::Result<sys::Packet> {
     if shape.family == Family::Unix {
         make_room(socket, buffer)?;
     }

@@ -104,6 +104,11 @@ impl Session<'_> {
         if self.failure.is_none() {
             let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
+            // The peer does not know, and would wait for the rest as long as we wait for it.
+            if self.conn.has_end() && !is_broken(&error) {
+                self.down.state = State::Ended;
+                self.finish_screen();
+            }
             self.failure = Some(error);
         }
         self.up.pending = 0..0;
@@ -111,7 +116,7 @@ impl Session<'_> {
     }
 
     fn broken(&self, error: &Error) {
-        if matches!(error.errno(), Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT)) {
+        if is_broken(error) {
             self.sink.emit(Some(self.id), &Event::Reset { error: &error.cause.to_string() });
         }
     }
@@ -314,6 +319,11 @@ pub(super) enum Flow {
 
 fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Whether it is the end of the connection, which reading shows as well.
+fn is_broken(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT))
 }
 
 /// The reader of our stdout is gone: a pipe says EPIPE, a socket may say that it was reset.
