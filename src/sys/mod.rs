@@ -36,4 +36,4 @@ pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
-pub use watch::{Watched, watch};
+pub use watch::{Watched, short_read_drains, watch, watch_stream};

@@ -29,6 +29,8 @@ use crate::work::stopping::{Stopping, at};
 
 /// How long sessions may take to end once the server is to stop, where nobody said.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// So many are accepted before those who are there have their turn.
+const IN_A_ROW: usize = 8;
 /// Messages that wait for one datagram peer's session, and bytes that wait for all of them together; more are
 /// dropped, as a full socket buffer would.
 const INBOX: usize = 256;
@@ -107,6 +109,7 @@ impl Serve {
         let nodelay = listener.shape().is_tcp() && self.door.options.value("nodelay").is_none();
         let mut last_came = Instant::now();
         let mut exhausted = false;
+        let mut in_a_row = 0;
         while self.count.is_none_or(|count| sessions.begun < count) {
             let room = sessions.len() < self.max_conns && !exhausted;
             let patience = self.accept_timeout.filter(|_| sessions.len() == 0);
@@ -136,6 +139,10 @@ impl Serve {
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
                         Admission::Exhausted => exhausted = true,
+                    }
+                    in_a_row = (in_a_row + 1) % IN_A_ROW;
+                    if in_a_row == 0 {
+                        tokio::task::yield_now().await;
                     }
                 }
                 () = tokio::time::sleep(EXHAUSTED_PAUSE), if exhausted => exhausted = false,
