@@ -10,7 +10,6 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::net::options::Options;
-use crate::net::route::Route;
 use crate::span::Misread;
 use crate::text::unescape;
 use crate::value::parse_duration;
@@ -86,13 +85,12 @@ impl ScriptArgs {
 
     /// How its commands behave.
     #[must_use]
-    pub fn config(&self, eol: &[u8], options: Options, route: &Route) -> Config {
+    pub fn config(&self, eol: &[u8], options: Options) -> Config {
         Config {
             eol: eol.to_vec(),
             keep_going: self.keep_going,
             line_delay: self.line_delay,
             options,
-            route: route.clone(),
             ..Config::default()
         }
     }

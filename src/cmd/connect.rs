@@ -131,13 +131,15 @@ impl Runnable for Connect {
         }
         if let Some(script) = script {
             let Self { script: args, text, output, .. } = self;
-            let repl = repl(args, text, output, options.clone(), &route, &stdio, context);
-            let scripted = scripted(script, args, text, output, options, &route, &stdio, context)?;
+            let mut repl = repl(args, text, output, options.clone(), &stdio, context);
+            let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            (repl.config.route, scripted.config.route) = (route.clone(), route);
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            let repl = repl(&self.script, &self.text, &self.output, options, &route, &stdio, context);
+            let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            repl.config.route = route;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -12,7 +12,6 @@ use crate::addr::Endpoint;
 use crate::cli::{EofArgs, OutputArgs, ScriptArgs, ServerAddress, TextArgs, rules, text_argument};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
-use crate::net::route::Route;
 use crate::work::door::Door;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
@@ -123,22 +122,14 @@ impl Listen {
             }
             let (Self { script: args, text, .. }, ServerArgs { output, .. }) = (self, &self.server);
             let after = if self.handlers.repl { After::Repl } else { After::Close };
-            let scripted =
-                scripted(script, args, text, output, self.server.socket.options(), Route::STRAIGHT, &stdio, context)?;
-            let repl = repl(args, text, output, self.server.socket.options(), Route::STRAIGHT, &stdio, context);
+            let scripted = scripted(script, args, text, output, self.server.socket.options(), &stdio, context)?;
+            let repl = repl(args, text, output, self.server.socket.options(), &stdio, context);
             let then = after.go_on(&stdio, &repl);
             return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
         }
         if self.handlers.repl {
-            let repl = repl(
-                &self.script,
-                &self.text,
-                &self.server.output,
-                self.server.socket.options(),
-                Route::STRAIGHT,
-                &stdio,
-                context,
-            );
+            let repl =
+                repl(&self.script, &self.text, &self.server.output, self.server.socket.options(), &stdio, context);
             return repl.serve(bound, door, self.server.serving.accept_timeout);
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))

@@ -4,7 +4,6 @@ use super::Context;
 use crate::cli::{EofArgs, Eol, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Phase, Result};
 use crate::net::options::Options;
-use crate::net::route::Route;
 use crate::repl::Repl;
 use crate::work::handler::scripted::{Handed, Scripted};
 use crate::work::handler::stdio::Stdio;
@@ -28,14 +27,13 @@ pub(super) fn repl<'a>(
     text: &TextArgs,
     output: &OutputArgs,
     options: Options,
-    route: &Route,
     stdio: &'a Stdio,
     context: &Context,
 ) -> Repl<'a> {
     // `--crlf` is about every line of stdin, and here those are the lines that are typed.
     let eol = if stdio.rules.crlf && text.eol == Eol::Lf { Eol::Crlf } else { text.eol };
     Repl {
-        config: args.config(eol.bytes(), options, route),
+        config: args.config(eol.bytes(), options),
         greeting: stdio.greeting.as_deref(),
         show: output.show(),
         raw: output.raw,
@@ -68,14 +66,13 @@ pub(super) fn scripted(
     text: &TextArgs,
     output: &OutputArgs,
     options: Options,
-    route: &Route,
     stdio: &Stdio,
     context: &Context,
 ) -> Result<Scripted> {
     let copy = stdio.copy.as_ref().map(|file| file.try_clone()).transpose();
     Ok(Scripted {
         script,
-        config: args.config(text.eol.bytes(), options, route),
+        config: args.config(text.eol.bytes(), options),
         show: output.show(),
         raw: output.raw,
         copy: copy.map_err(|source| Error::os(Phase::File, None, source))?,

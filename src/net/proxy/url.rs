@@ -129,7 +129,7 @@ impl Proxy {
                 }
             }
         })?;
-        let login = login.map(|login| read_login(login)).transpose();
+        let login = login.map(read_login).transpose();
         let login = login.map_err(|message| misread(begin..at - 1, message))?;
         Ok(Self { kind, endpoint, login, exempt: Exempt::default() })
     }
