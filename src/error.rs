@@ -21,6 +21,9 @@ pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The exit status of a panic, as Rust has it: a bug of this program.
+pub const PANICKED: u8 = 101;
+
 /// The exit codes, one per kind of failure, the same in every subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {

@@ -783,7 +783,7 @@ fn where_logins_come_from(t: &Ctx) {
         let exit = set(t.connect(&["--proxy", &format!("socks5://{prefix}{addr}"), "127.0.0.1:80"])).run(b"");
         served.join().unwrap();
         exit.code(0);
-        exit.stderr.clone()
+        exit.stderr
     };
     go("bob", "p", "bob@", &|cmd| cmd.env("SOCKKIT_PROXY_PASSWORD", "p"));
     go("eve", "p", "", &|cmd| cmd.env("SOCKKIT_PROXY_PASSWORD", "p").env("SOCKKIT_PROXY_USER", "eve"));
