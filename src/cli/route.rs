@@ -10,10 +10,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::value;
+use crate::addr::{Endpoint, Host, Reading, Transport, UnixKind};
 use crate::error::{Error, Exit, Phase, ProxyKind, Result, words};
 use crate::event::{Event, Sink};
 use crate::net::proxy::{Exempt, Login, Proxy};
-use crate::net::route::Route;
+use crate::net::proxy_protocol::Version;
+use crate::net::route::{Announce, Route};
+use crate::span::Misread;
 
 /// The longest line that a file with a secret may begin with, in bytes.
 const SECRET_MAX: u64 = 1024;
@@ -34,6 +37,47 @@ pub struct ProxyArgs {
     proxy_user_file: Option<PathBuf>,
 }
 
+/// The way of a client that may itself pass for a proxy.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Proxy")]
+pub struct RouteArgs {
+    #[command(flatten)]
+    proxy: ProxyArgs,
+    /// Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only
+    #[arg(long, value_name = "v1|v2", value_parser = ["v1", "v2"])]
+    proxy_protocol: Option<String>,
+    /// Name this client in the header, and not our own address
+    #[arg(long, value_name = "HOST:PORT", requires = "proxy_protocol", value_parser = announced)]
+    proxy_protocol_source: Option<Endpoint>,
+}
+
+/// An address as a header has it.
+fn announced(text: &str) -> Result<Endpoint, Misread> {
+    let endpoint = Endpoint::parse(&[text.into()], &Reading { port: 0, ..Reading::default() })?;
+    let literal = match &endpoint {
+        Endpoint::Inet(inet) => inet.transport == Transport::Tcp && matches!(inet.host, Host::V4(_) | Host::V6 { .. }),
+        Endpoint::Unix(unix) => unix.kind == UnixKind::Stream,
+        _ => false,
+    };
+    if literal {
+        Ok(endpoint)
+    } else {
+        Err(Misread::new("address", text, 0..text.len(), "a header has room for IP addresses and UNIX paths"))
+    }
+}
+
+impl RouteArgs {
+    /// The way.
+    ///
+    /// # Errors
+    /// As of [`ProxyArgs::route`].
+    pub fn route(&self, sink: &dyn Sink) -> Result<Route> {
+        let version = self.proxy_protocol.as_deref().map(|name| if name == "v1" { Version::V1 } else { Version::V2 });
+        let announce = version.map(|version| Announce { version, source: self.proxy_protocol_source.clone() });
+        Ok(Route { announce, ..self.proxy.route(sink)? })
+    }
+}
+
 impl ProxyArgs {
     /// The first of these flags that was given.
     #[must_use]
@@ -49,7 +93,7 @@ impl ProxyArgs {
         let Some(text) = &self.proxy else { return Ok(Route::default()) };
         let Some(mut proxy) = read(text)? else { return Ok(Route::default()) };
         self.identify(&mut proxy, sink)?;
-        Ok(Route { proxy: Some(Arc::new(proxy)) })
+        Ok(Route { proxy: Some(Arc::new(proxy)), announce: None })
     }
 
     /// Adds the user and the password from where they are kept.

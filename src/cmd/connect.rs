@@ -10,7 +10,7 @@ use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, ProxyArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
@@ -62,7 +62,7 @@ pub(super) struct Connect {
     #[command(flatten)]
     script: ScriptArgs,
     #[command(flatten)]
-    proxy: ProxyArgs,
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -111,7 +111,7 @@ impl Runnable for Connect {
         };
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
-        let route = self.proxy.route(&*context.sink)?;
+        let route = self.route.route(&*context.sink)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &endpoint,

@@ -110,7 +110,8 @@ impl Listen {
             };
             return queue::watch(&listener, &context.stop, &*context.sink);
         }
-        let door = Door::new(self.server.serving.acl(), options, context.sink.clone());
+        let serving = &self.server.serving;
+        let door = Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers());
         let sessions = Sessions {
             keep_open: self.keep_open,
             count: self.server.serving.count,

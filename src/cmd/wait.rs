@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddresses, OutputArgs, ProxyArgs, banner};
+use crate::cli::{ClientAddresses, OutputArgs, RouteArgs, banner};
 use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
 use crate::value::parse_duration;
@@ -50,7 +50,7 @@ pub(super) struct Wait {
     #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Option<Duration>,
     #[command(flatten)]
-    proxy: ProxyArgs,
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -90,7 +90,7 @@ impl Runnable for Wait {
         let draw = progress.as_ref().map(|progress| |text: &str| progress.draw(text));
         let waited = Work {
             endpoints: &endpoints,
-            route: &self.proxy.route(&*context.sink)?,
+            route: &self.route.route(&*context.sink)?,
             options: &self.socket.options(),
             gone: self.gone,
             any: self.any,

@@ -102,6 +102,12 @@ impl Dial<'_> {
             }
             (None, _) => self.reach(budget)?,
         };
+        if let Some(conn) = &conn
+            && let Some(announce) = &self.route.announce
+            && announce.send(conn, budget, self.stop, self.sink)?.is_none()
+        {
+            return Ok(None);
+        }
         if let Some(conn) = &conn {
             let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
             self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });

@@ -6,6 +6,7 @@ pub mod dial;
 pub mod head;
 pub mod options;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod resolve;
 pub mod route;
 pub mod socket;

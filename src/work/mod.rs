@@ -9,6 +9,7 @@ pub mod close_on;
 pub mod diag;
 pub mod doctor;
 pub mod door;
+pub mod early;
 pub mod handler;
 pub mod inspect;
 pub mod link;

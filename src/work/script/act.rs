@@ -258,12 +258,12 @@ impl Engine<'_> {
             };
             door.number_from(next);
             let mut pause = until;
-            match door.accept(listener)? {
+            match door.next(listener)? {
                 Admission::Session(id, conn) => {
                     self.adopt(conn, id, Role::Accepted);
                     return Ok(());
                 }
-                Admission::Gone => continue,
+                Admission::Gone | Admission::Early(_) => continue,
                 Admission::Nobody if late => {
                     let text = format!("nobody came within {}", span(limit));
                     return Err(
@@ -274,7 +274,8 @@ impl Engine<'_> {
                 Admission::Exhausted => pause = until.min(Instant::now() + EXHAUSTED_PAUSE),
             }
             late = Instant::now() >= until;
-            self.turn(Some(pause), Watch { listener: pause == until, ..Watch::default() })?;
+            let next = door.late().map_or(pause, |late| pause.min(late));
+            self.turn(Some(next), Watch { listener: pause == until, ..Watch::default() })?;
         }
     }
 
