@@ -13,7 +13,7 @@ use super::value;
 use crate::error::{Error, Exit, Phase, ProxyKind, Result, words};
 use crate::event::{Event, Sink};
 use crate::net::proxy::{Exempt, Login, Proxy};
-use crate::net::route::Route;
+use crate::net::via::Via;
 
 /// The longest line that a file with a secret may begin with, in bytes.
 const SECRET_MAX: u64 = 1024;
@@ -45,11 +45,11 @@ impl ProxyArgs {
     ///
     /// # Errors
     /// Exit 2 for what is no proxy; a file that cannot be read.
-    pub fn route(&self, sink: &dyn Sink) -> Result<Route> {
-        let Some(text) = &self.proxy else { return Ok(Route::default()) };
-        let Some(mut proxy) = read(text)? else { return Ok(Route::default()) };
+    pub fn via(&self, sink: &dyn Sink) -> Result<Via> {
+        let Some(text) = &self.proxy else { return Ok(Via::default()) };
+        let Some(mut proxy) = read(text)? else { return Ok(Via::default()) };
         self.identify(&mut proxy, sink)?;
-        Ok(Route { proxy: Some(Arc::new(proxy)) })
+        Ok(Via { proxy: Some(Arc::new(proxy)) })
     }
 
     /// Adds the user and the password from where they are kept.

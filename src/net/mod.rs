@@ -7,5 +7,7 @@ pub mod head;
 pub mod options;
 pub mod proxy;
 pub mod resolve;
-pub mod route;
 pub mod socket;
+mod sources;
+pub mod track;
+pub mod via;

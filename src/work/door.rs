@@ -19,6 +19,7 @@ use crate::net::bind::{AcceptError, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
 use crate::sys::{Stop, poll};
+use crate::work::tally::Tally;
 
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -38,6 +39,8 @@ pub struct Door {
     pub denied: AtomicU64,
     /// How many times somebody had to wait for lack of descriptors or memory.
     pub exhausted: u64,
+    /// Whom to ask, while nobody is there, how it went so far.
+    pub tally: Option<Arc<Tally>>,
     next: ConnId,
     last_exhausted: Option<Instant>,
 }
@@ -58,7 +61,7 @@ impl Door {
     /// A door that nobody has come through yet.
     #[must_use]
     pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
-        Self { acl, options, sink, denied: 0.into(), exhausted: 0, next: 1, last_exhausted: None }
+        Self { acl, options, sink, denied: 0.into(), exhausted: 0, tally: None, next: 1, last_exhausted: None }
     }
 
     /// Gives the next connection at least this number: others were made in between.
@@ -168,7 +171,13 @@ impl Door {
             if pause == until {
                 fds.push(PollFd::new(listener, PollFlags::IN));
             }
+            if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
+                fds.push(PollFd::new(asked, PollFlags::IN));
+            }
             poll(&mut fds, pause).map_err(os)?;
+            if let Some(tally) = &self.tally {
+                tally.answer(stop);
+            }
         }
     }
 

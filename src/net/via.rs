@@ -8,12 +8,12 @@ use crate::net::proxy::Proxy;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub struct Route {
+pub struct Via {
     /// The proxy to go through.
     pub proxy: Option<Arc<Proxy>>,
 }
 
-impl Route {
+impl Via {
     /// Straight to the target.
     pub const STRAIGHT: &Self = &Self { proxy: None };
 
