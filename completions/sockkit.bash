@@ -215,7 +215,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__join)
-            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --proxy --proxy-user-file --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
+            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --proxy --proxy-user-file --proxy-protocol --proxy-protocol-source --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -258,6 +258,14 @@ _sockkit() {
                     return 0
                     ;;
                 --proxy-user-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -361,7 +369,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__serve)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --allow --deny --proxy-protocol --proxy-protocol-timeout --proxy-protocol-from --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +436,18 @@ _sockkit() {
                     return 0
                     ;;
                 --deny)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "accept" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -581,7 +601,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__connect)
-            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --proxy --proxy-user-file --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --stats --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --proxy --proxy-user-file --proxy-protocol --proxy-protocol-source --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -672,6 +692,14 @@ _sockkit() {
                     return 0
                     ;;
                 --proxy-user-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -805,7 +833,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__echo)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --allow --deny --proxy-protocol --proxy-protocol-timeout --proxy-protocol-from --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -872,6 +900,18 @@ _sockkit() {
                     return 0
                     ;;
                 --deny)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "accept" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1297,7 +1337,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__listen)
-            opts="-p -4 -6 -u -k -m -i -v -q -I -h --port --udp --keep-open --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --crlf --eol --output --append --help"
+            opts="-p -4 -6 -u -k -m -i -v -q -I -h --port --udp --keep-open --count --max-conns --grace --stats --allow --deny --proxy-protocol --proxy-protocol-timeout --proxy-protocol-from --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --crlf --eol --output --append --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1332,6 +1372,18 @@ _sockkit() {
                     return 0
                     ;;
                 --deny)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "accept" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1541,7 +1593,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__ping)
-            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --proxy --proxy-user-file --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --proxy --proxy-user-file --proxy-protocol --proxy-protocol-source --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1592,6 +1644,14 @@ _sockkit() {
                     return 0
                     ;;
                 --proxy-user-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1695,7 +1755,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__replay)
-            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --proxy --proxy-user-file --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --proxy --proxy-user-file --proxy-protocol --proxy-protocol-source --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1726,6 +1786,14 @@ _sockkit() {
                     return 0
                     ;;
                 --proxy-user-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1829,7 +1897,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__time)
-            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --proxy --proxy-user-file --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --proxy --proxy-user-file --count --max-conns --grace --stats --allow --deny --proxy-protocol --proxy-protocol-timeout --proxy-protocol-from --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1884,6 +1952,18 @@ _sockkit() {
                     return 0
                     ;;
                 --deny)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "accept" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2023,7 +2103,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__wait)
-            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --proxy --proxy-user-file --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --proxy --proxy-user-file --proxy-protocol --proxy-protocol-source --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2066,6 +2146,14 @@ _sockkit() {
                     return 0
                     ;;
                 --proxy-user-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -46,6 +46,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conn
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -180,6 +183,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'R
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -244,6 +250,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s u -l udp -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s z -l check -d 'Connect, say what happened, close'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l pipe -d 'Be a pipe, also at a terminal'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s I -l repl -d 'Talk through a line editor, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stats -d 'At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
@@ -280,6 +287,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -381,6 +391,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns 
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -486,6 +499,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -578,6 +594,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l deadline -d 'End the whole run, with status 124' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -665,6 +684,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l stable -d 'It h
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interval -d 'From one try to the next' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -751,6 +773,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s w -l connect-ti
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l deadline -d 'End the whole run, with status 124' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -848,6 +873,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'H
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l deadline -d 'End the whole run, with status 124' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"

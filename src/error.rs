@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
+use crate::course::Course;
 use crate::span::Misread;
 
 mod host;
@@ -276,6 +277,8 @@ pub enum Fact {
     },
     /// A proxy was to be gone through. Where it was not reached, the failure is about the proxy's own address.
     Proxy(Box<ProxyPart>),
+    /// How the session went that failed.
+    Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
         /// How many.

@@ -15,7 +15,7 @@ use crate::error::{Error, Exit, Phase, ProxyKind, Result, words};
 use crate::event::{Event, Sink};
 use crate::net::proxy::{Exempt, Login, Proxy};
 use crate::net::proxy_protocol::Version;
-use crate::net::route::{Announce, Route};
+use crate::net::via::{Announce, Via};
 use crate::span::Misread;
 
 /// The longest line that a file with a secret may begin with, in bytes.
@@ -70,11 +70,11 @@ impl RouteArgs {
     /// The way.
     ///
     /// # Errors
-    /// As of [`ProxyArgs::route`].
-    pub fn route(&self, sink: &dyn Sink) -> Result<Route> {
+    /// As of [`ProxyArgs::via`].
+    pub fn via(&self, sink: &dyn Sink) -> Result<Via> {
         let version = self.proxy_protocol.as_deref().map(|name| if name == "v1" { Version::V1 } else { Version::V2 });
         let announce = version.map(|version| Announce { version, source: self.proxy_protocol_source.clone() });
-        Ok(Route { announce, ..self.proxy.route(sink)? })
+        Ok(Via { announce, ..self.proxy.via(sink)? })
     }
 }
 
@@ -89,11 +89,11 @@ impl ProxyArgs {
     ///
     /// # Errors
     /// Exit 2 for what is no proxy; a file that cannot be read.
-    pub fn route(&self, sink: &dyn Sink) -> Result<Route> {
-        let Some(text) = &self.proxy else { return Ok(Route::default()) };
-        let Some(mut proxy) = read(text)? else { return Ok(Route::default()) };
+    pub fn via(&self, sink: &dyn Sink) -> Result<Via> {
+        let Some(text) = &self.proxy else { return Ok(Via::default()) };
+        let Some(mut proxy) = read(text)? else { return Ok(Via::default()) };
         self.identify(&mut proxy, sink)?;
-        Ok(Route { proxy: Some(Arc::new(proxy)), announce: None })
+        Ok(Via { proxy: Some(Arc::new(proxy)), announce: None })
     }
 
     /// Adds the user and the password from where they are kept.

@@ -14,6 +14,7 @@ use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, Text
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
+use crate::out::OutConfig;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
@@ -53,6 +54,9 @@ pub(super) struct Connect {
     /// Talk through a line editor, also without a terminal
     #[arg(short = 'I', long)]
     repl: bool,
+    /// At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time
+    #[arg(long, help_heading = "Output")]
+    stats: bool,
     #[command(flatten)]
     eof: EofArgs,
     #[command(flatten)]
@@ -89,7 +93,12 @@ impl Runnable for Connect {
         Some(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
     }
 
+    fn config(&self, config: OutConfig) -> OutConfig {
+        OutConfig { stats: self.stats, ..config }
+    }
+
     fn run(&self, context: &Context) -> Result<Exit> {
+        context.answer_usr1()?;
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
@@ -106,16 +115,17 @@ impl Runnable for Connect {
             close_on: None,
             copy: self.text.copy()?,
             show: self.output.show(),
+            accepts: false,
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
-        let route = self.route.route(&*context.sink)?;
+        let via = self.route.via(&*context.sink)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &endpoint,
-            route: &route,
+            via: &via,
             source: source.as_ref(),
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
@@ -133,13 +143,13 @@ impl Runnable for Connect {
             let Self { script: args, text, output, .. } = self;
             let mut repl = repl(args, text, output, options.clone(), &stdio, context);
             let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
-            (repl.config.route, scripted.config.route) = (route.clone(), route);
+            (repl.config.via, scripted.config.via) = (via.clone(), via);
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
             let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
-            repl.config.route = route;
+            repl.config.via = via;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -105,7 +105,7 @@ impl Runnable for Ping {
         };
         let outcome = Work {
             endpoint: &builtin::reachable(endpoint)?,
-            route: &self.route.route(&*context.sink)?,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             count: self.count,
             interval: self.interval,

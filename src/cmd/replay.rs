@@ -100,7 +100,7 @@ impl Replay {
         };
         let (sent, received) = session.sizes();
         let duration = begun.elapsed();
-        context.sink.emit(Some(id), &Event::Closed { reason: end.name(), sent, received, duration });
+        context.sink.emit(Some(id), &Event::Closed { reason: end.name(), sent, received, duration, course: None });
         match played {
             Played::Same => Ok(None),
             Played::Stopped => Ok(Some(end)),
@@ -112,7 +112,7 @@ impl Replay {
         let dial = Dial {
             conn: CONN,
             endpoint: &builtin::reachable(self.address.endpoint()?)?,
-            route: &self.route.route(&*context.sink)?,
+            via: &self.route.via(&*context.sink)?,
             source: None,
             options: &self.socket.options(),
             timeout: self.timeout,

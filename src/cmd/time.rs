@@ -80,7 +80,7 @@ impl Time {
         let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
-            route: &self.proxy.route(&*context.sink)?,
+            via: &self.proxy.via(&*context.sink)?,
             source: None,
             options: &self.server.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),

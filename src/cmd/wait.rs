@@ -90,7 +90,7 @@ impl Runnable for Wait {
         let draw = progress.as_ref().map(|progress| |text: &str| progress.draw(text));
         let waited = Work {
             endpoints: &endpoints,
-            route: &self.route.route(&*context.sink)?,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             gone: self.gone,
             any: self.any,

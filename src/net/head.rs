@@ -41,12 +41,9 @@ impl Head {
     ) -> Result<Option<T>, Broken<E>> {
         loop {
             let before = self.seen.len();
-            self.seen.resize(before + CHUNK, 0);
-            let peeked = conn.peek(&mut self.seen[before..]);
-            self.seen.truncate(before + peeked.as_ref().copied().unwrap_or(0));
-            match peeked {
-                Ok(0) => return Err(Broken::Ended(before)),
-                Ok(_) => {}
+            match conn.peek(CHUNK) {
+                Ok(peeked) if peeked.is_empty() => return Err(Broken::Ended(before)),
+                Ok(peeked) => self.seen.extend_from_slice(&peeked),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(Broken::Os(error)),
             }

@@ -8,5 +8,7 @@ pub mod options;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod resolve;
-pub mod route;
 pub mod socket;
+mod sources;
+pub mod track;
+pub mod via;

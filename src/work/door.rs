@@ -21,6 +21,7 @@ use crate::net::options::{Options, Role, Stage};
 use crate::net::proxy_protocol::Header;
 use crate::sys::{Stop, poll};
 use crate::work::early::{Early, Headers, Settled};
+use crate::work::tally::Tally;
 
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -47,6 +48,8 @@ pub struct Door {
     pub denied: AtomicU64,
     /// How many times somebody had to wait for lack of descriptors or memory.
     pub exhausted: u64,
+    /// Whom to ask, while nobody is there, how it went so far.
+    pub tally: Option<Arc<Tally>>,
     next: ConnId,
     last_exhausted: Option<Instant>,
 }
@@ -77,6 +80,7 @@ impl Door {
             sink,
             denied: 0.into(),
             exhausted: 0,
+            tally: None,
             next: 1,
             last_exhausted: None,
         }
@@ -307,7 +311,13 @@ impl Door {
             if pause == until {
                 fds.extend(self.watched(listener));
             }
+            if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
+                fds.push(PollFd::new(asked, PollFlags::IN));
+            }
             poll(&mut fds, [pause, self.late()].into_iter().flatten().min()).map_err(os)?;
+            if let Some(tally) = &self.tally {
+                tally.answer(stop);
+            }
         }
     }
 

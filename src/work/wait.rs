@@ -19,8 +19,8 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::proxy;
-use crate::net::route::Route;
 use crate::net::socket::Kind;
+use crate::net::via::Via;
 use crate::sys::{self, Reason, Stop, poll};
 use crate::text::visible_line;
 
@@ -44,7 +44,7 @@ pub struct Wait<'a> {
     /// The addresses.
     pub endpoints: &'a [Endpoint],
     /// What stands in between.
-    pub route: &'a Route,
+    pub via: &'a Via,
     /// Options to set on each connection.
     pub options: &'a Options,
     /// Wait until nobody accepts there any more.
@@ -210,7 +210,7 @@ impl Wait<'_> {
     /// Tries one address until it is as it should be.
     fn follow(&self, nth: usize, shared: &Mutex<Shared>, over: &Stop) {
         let endpoint = &self.endpoints[nth];
-        let here = self.route.proxy_to(endpoint).is_none() && is_here(endpoint);
+        let here = self.via.proxy_to(endpoint).is_none() && is_here(endpoint);
         let longest = if here { LONGEST_PAUSE.0 } else { LONGEST_PAUSE.1 };
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut since: Option<Instant> = None;
@@ -267,7 +267,7 @@ impl Wait<'_> {
         let dial = Dial {
             conn: CONN,
             endpoint,
-            route: self.route,
+            via: self.via,
             source: None,
             options: self.options,
             timeout: self.patience,

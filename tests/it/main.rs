@@ -21,9 +21,11 @@ mod harness;
 mod inject;
 mod inspect;
 mod listen;
+mod midway;
 mod peers;
 mod ping;
 mod proxy;
+mod proxy_protocol;
 mod pump;
 mod repl;
 mod replay;
@@ -60,9 +62,11 @@ fn main() -> std::process::ExitCode {
         inject::tests,
         inspect::tests,
         listen::tests,
+        midway::tests,
         peers::tests,
         ping::tests,
         proxy::tests,
+        proxy_protocol::tests,
         pump::tests,
         repl::tests,
         replay::tests,

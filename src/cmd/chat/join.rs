@@ -73,11 +73,11 @@ impl Runnable for Join {
             return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
         }
         let options = self.socket.options();
-        let route = self.route.route(&*context.sink)?;
+        let via = self.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
         let dial = || Dial {
             endpoint: &endpoint,
-            route: &route,
+            via: &via,
             source: None,
             options: &options,
             timeout: self.connect_timeout,

@@ -17,8 +17,8 @@ use crate::net::conn::Conn;
 use crate::net::dial::Dial;
 use crate::net::head::{Broken, Head};
 use crate::net::resolve::{Budget, Purpose, port_number, resolve};
-use crate::net::route::Route;
 use crate::net::socket::Family;
+use crate::net::via::Via;
 use crate::sys::poll;
 
 pub mod digest;
@@ -245,7 +245,7 @@ impl Way<'_> {
 
     /// A connection to the proxy itself.
     fn reach(&self) -> Result<Option<Conn>> {
-        let dial = Dial { endpoint: &self.proxy.endpoint, route: Route::STRAIGHT, retry: None, ..*self.dial };
+        let dial = Dial { endpoint: &self.proxy.endpoint, via: Via::STRAIGHT, retry: None, ..*self.dial };
         dial.reach(self.budget).map_err(|mut error| {
             if error.exit != Exit::Usage {
                 error.exit = Exit::Proxy;

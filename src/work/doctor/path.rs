@@ -13,8 +13,8 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
-use crate::net::route::Route;
 use crate::net::socket::{Family, Kind};
+use crate::net::via::Via;
 use crate::sys::proc::{mtu, net_table};
 use crate::sys::{self, Stop, poll};
 use crate::work::check;
@@ -88,7 +88,7 @@ impl Walk<'_> {
         let dial = Dial {
             conn: CONN,
             endpoint: &target.endpoint,
-            route: Route::STRAIGHT,
+            via: Via::STRAIGHT,
             source: None,
             options: &options,
             timeout: self.timeout,

@@ -21,8 +21,8 @@ use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, resolve};
-use crate::net::route::Route;
 use crate::net::socket::Kind;
+use crate::net::via::Via;
 use crate::sys::{Stop, poll};
 use crate::text::visible_line;
 use crate::work::handler::stdio::exit;
@@ -50,7 +50,7 @@ pub struct Ping<'a> {
     /// Where.
     pub endpoint: &'a Endpoint,
     /// What stands in between.
-    pub route: &'a Route,
+    pub via: &'a Via,
     /// Options to set on each connection.
     pub options: &'a Options,
     /// How many probes of each address.
@@ -155,7 +155,7 @@ impl Ping<'_> {
     pub fn run(&self) -> Result<Outcome> {
         let begun = Instant::now();
         let budget = Budget::new(self.patience, FLAG);
-        let targets = if self.route.resolves(self.endpoint) {
+        let targets = if self.via.resolves(self.endpoint) {
             vec![self.endpoint.clone()]
         } else {
             let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
@@ -250,7 +250,7 @@ impl Prober<'_> {
                 let dial = Dial {
                     conn: CONN,
                     endpoint: self.target,
-                    route: self.ping.route,
+                    via: self.ping.via,
                     source: None,
                     options: self.ping.options,
                     timeout: self.ping.patience,

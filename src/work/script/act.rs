@@ -88,6 +88,7 @@ impl Engine<'_> {
     fn told_sent(&mut self, id: ConnId, bytes: &[u8]) {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
             slot.sent += bytes.len() as u64;
+            slot.track.sent(Some(bytes), Instant::now());
         }
         if self.detail >= Detail::Transfers {
             self.sink.emit(Some(id), &Event::Send(Payload::of(bytes)));
@@ -152,6 +153,9 @@ impl Engine<'_> {
             Half::Read => (Shutdown::Read, "read"),
         };
         let id = slot.id;
+        if half == Half::Write {
+            slot.track.ending(conn);
+        }
         match conn.socket().shutdown(how) {
             // A peer that is gone already hears nothing any more.
             Err(error) if error.kind() != io::ErrorKind::NotConnected => {
@@ -187,6 +191,7 @@ impl Engine<'_> {
         let Some(conn) = &slot.conn else { return Ok(()) };
         conn.reset_on_close().map_err(|source| Error::os(Phase::Setting, Some(slot.peer()), source))?;
         slot.buffer.clear();
+        slot.track.reset();
         let id = slot.id;
         self.sink.emit(Some(id), &Event::Reset { error: "reset by us" });
         self.close(id);
@@ -205,7 +210,7 @@ impl Engine<'_> {
             .collect();
         let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
         let endpoint = builtin::reachable(endpoint)?;
-        let (options, route) = (self.config.options.clone(), self.config.route.clone());
+        let (options, via) = (self.config.options.clone(), self.config.via.clone());
         let (sink, stop) = (self.sink.clone(), self.stop.clone());
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;
@@ -214,7 +219,7 @@ impl Engine<'_> {
                 let dial = Dial {
                     conn: id,
                     endpoint: &endpoint,
-                    route: &route,
+                    via: &via,
                     source: None,
                     options: &options,
                     timeout,

@@ -18,7 +18,7 @@ use crate::sys::{Stop, poll};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub struct Route {
+pub struct Via {
     /// The proxy to go through.
     pub proxy: Option<Arc<Proxy>>,
     /// The PROXY protocol header that the connection begins with.
@@ -78,7 +78,7 @@ impl Announce {
     }
 }
 
-impl Route {
+impl Via {
     /// Straight to the target.
     pub const STRAIGHT: &Self = &Self { proxy: None, announce: None };
 
