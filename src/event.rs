@@ -205,6 +205,18 @@ pub enum Event<'a> {
         /// The rule that says so.
         rule: &'a str,
     },
+    /// What a server can no longer do, whoever takes it over.
+    Sandbox {
+        /// The version of Landlock, which lets no file be opened; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        landlock: Option<u32>,
+        /// How many system calls seccomp allows; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calls: Option<usize>,
+        /// What is not there, and why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    },
     /// A socket option was set, or read.
     Option {
         /// Its name, that of the flag.
@@ -250,6 +262,15 @@ pub enum Event<'a> {
         length: u32,
         /// How many may wait, as the kernel took it.
         limit: u32,
+        /// How many were asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<u32>,
+        /// The most that the kernel takes (`net.core.somaxconn`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cap: Option<u32>,
+        /// How many of those that wait have ended already.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<u32>,
         /// Handshakes lost to a full queue since we listen, of the whole host (`TcpExtListenOverflows`).
         #[serde(skip_serializing_if = "Option::is_none")]
         overflows: Option<u64>,
@@ -407,6 +428,28 @@ pub enum Event<'a> {
         /// What belongs under the message: what each address answered, or the place in what was typed.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         details: &'a [String],
+    },
+    /// What a relay did on purpose to what passed: one read or message of it.
+    Fault {
+        /// `"up"`, to the target, or `"down"`, to the client.
+        direction: &'static str,
+        /// `"drop"` or `"corrupt"`.
+        fault: &'static str,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The sum of a session of a relay, before it is closed.
+    Relayed {
+        /// Where it led to.
+        target: &'a Endpoint,
+        /// Bytes that were passed to the target.
+        up: u64,
+        /// Bytes that were passed to the client.
+        down: u64,
+        /// Who ended it, first: `"client"`, `"target"`, or `"relay"`.
+        by: &'static str,
+        /// How: `"end"`, `"reset"`, `"error"`, `"silence"` of datagrams, `"timeout"`, `"fault"` on purpose, or `"stop"`.
+        how: &'static str,
     },
     /// A connection is over.
     Closed {

@@ -1,9 +1,11 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
+pub mod cable;
 mod caret;
 pub mod faults;
 pub mod filters;
 mod habits;
+pub mod privilege;
 mod route;
 mod script;
 pub mod socket_options;
@@ -26,6 +28,8 @@ use crate::work::early::Headers;
 use crate::work::handler::stdio::Show;
 use crate::work::link::Limits;
 use crate::work::pump::Rules;
+
+use self::privilege::PrivilegeArgs;
 
 pub use caret::with_caret;
 pub use habits::value_apart;
@@ -77,6 +81,45 @@ impl PathAddress {
             return Ok(None);
         }
         Ok(Some(Endpoint::parse(&self.addr, &self.reading.reading())?))
+    }
+}
+
+/// The two addresses of a relay.
+#[derive(Debug, Clone, Args)]
+pub struct RelayAddresses {
+    /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP
+    listen: OsString,
+    /// Where to connect for each who comes: HOST:PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
+    connect: OsString,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl RelayAddresses {
+    /// The address to bind.
+    #[must_use]
+    pub fn listen(&self) -> ServerAddress {
+        ServerAddress { addr: vec![self.listen.clone()], reading: self.reading.clone() }
+    }
+
+    fn client(&self) -> ClientAddress {
+        ClientAddress { addr: vec![self.connect.clone()], reading: self.reading.clone() }
+    }
+
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn connect(&self) -> Result<Endpoint> {
+        self.client().endpoint()
+    }
+
+    /// As [`ClientAddress::source`].
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn source(&self, text: &OsString) -> Result<Endpoint> {
+        self.client().source(text)
     }
 }
 
@@ -517,6 +560,9 @@ pub struct ServingArgs {
     /// Give up if nobody connects in this time
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     pub accept_timeout: Option<Duration>,
+    /// What it gives up once it is bound.
+    #[command(flatten)]
+    pub privilege: PrivilegeArgs,
 }
 
 impl ServingArgs {

@@ -12,7 +12,7 @@ use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
 use crate::out::OutConfig;
 use crate::value::parse_duration;
@@ -20,9 +20,6 @@ use crate::work::builtin;
 use crate::work::check;
 use crate::work::handler::scripted::{Handed, Then};
 use crate::work::handler::stdio::{Stdio, exit, verdict};
-
-/// How long to wait for a connection where nobody said.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments of `sockkit connect`.
 #[derive(Debug, Args)]

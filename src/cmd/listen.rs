@@ -128,7 +128,7 @@ impl Listen {
             let Bound::Listener(listener) = bound else {
                 return Err(Error::usage("--no-accept is about the queue of connections that a listener has"));
             };
-            return queue::watch(&listener, &context.stop, &*context.sink);
+            return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
         let serving = &self.server.serving;
         let mut door = Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers());

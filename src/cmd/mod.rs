@@ -11,7 +11,9 @@ mod inspect;
 mod listen;
 mod man;
 mod ping;
+mod relay;
 mod replay;
+mod sandbox;
 mod scripting;
 mod serving;
 mod time;
@@ -73,6 +75,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<wait::Wait>(),
     subcommand::<ping::Ping>(),
     subcommand::<inspect::Inspect>(),
+    subcommand::<relay::Relay>(),
     subcommand::<replay::Replay>(),
     subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),

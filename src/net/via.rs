@@ -82,6 +82,12 @@ impl Via {
     /// Straight to the target.
     pub const STRAIGHT: &Self = &Self { proxy: None, announce: None };
 
+    /// Whether nothing stands in between.
+    #[must_use]
+    pub fn is_straight(&self) -> bool {
+        self.proxy.is_none() && self.announce.is_none()
+    }
+
     /// The proxy on the way to this target.
     #[must_use]
     pub fn proxy_to(&self, target: &Endpoint) -> Option<&Proxy> {

@@ -13,6 +13,7 @@ use crate::text::visible_line;
 
 use super::color::{Paint, paint};
 use super::explain::{reasons, render};
+use super::progress::Progress;
 
 mod summary;
 
@@ -40,6 +41,8 @@ pub struct Human {
     color: bool,
     /// Tell at the end of a session how it went, whatever the verbosity (`--stats`).
     stats: bool,
+    /// What changes all the time is drawn over, at a terminal.
+    live: Option<Progress>,
     /// The highest connection number so far: with one connection there is no need to number lines.
     connections: AtomicU64,
     state: Mutex<State>,
@@ -48,6 +51,8 @@ pub struct Human {
 struct State {
     out: Box<dyn Write + Send>,
     stamper: Stamper,
+    /// What is drawn over, and stands below the lines.
+    drawn: String,
 }
 
 impl Human {
@@ -64,8 +69,9 @@ impl Human {
             verbosity,
             color: false,
             stats: false,
+            live: None,
             connections: AtomicU64::new(0),
-            state: Mutex::new(State { out, stamper }),
+            state: Mutex::new(State { out, stamper, drawn: String::new() }),
         }
     }
 
@@ -81,6 +87,19 @@ impl Human {
     pub fn stats(mut self, on: bool) -> Self {
         self.stats = on;
         self
+    }
+
+    /// Draws what changes all the time in one line of the terminal.
+    #[must_use]
+    pub fn live(mut self, live: Option<Progress>) -> Self {
+        self.live = live;
+        self
+    }
+
+    fn draw(&self, state: &State) {
+        if let Some(live) = self.live.as_ref().filter(|_| !state.drawn.is_empty()) {
+            live.draw(&state.drawn);
+        }
     }
 
     /// What stands before the text of a line.
@@ -106,6 +125,12 @@ impl Sink for Human {
             Event::Error { message, cause, r#try, details, .. } => {
                 let message = number + &visible_line(message);
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
+            }
+            Event::Queue { length, limit, .. } if self.live.is_some() => {
+                if self.verbosity >= Verbosity::Default {
+                    state.drawn = format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event));
+                }
+                return self.draw(&state);
             }
             Event::Oddity { message, cause, r#try } => {
                 if self.verbosity < Verbosity::Default {
@@ -138,6 +163,7 @@ impl Sink for Human {
         };
         // One call for the whole text, with the lock held.
         let _ = state.out.write_all(text.as_bytes());
+        self.draw(&state);
     }
 
     fn is_curious(&self) -> bool {
@@ -210,6 +236,14 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             (Default, format!("accepted {peer} on {local}{through}{to}"))
         }
         Event::Denied { peer, rule } => (Default, format!("denied {peer}: {}", visible_line(rule))),
+        Event::Sandbox { landlock, calls, note } => {
+            let files = landlock.map(|abi| format!("no file is opened (Landlock, ABI {abi})"));
+            let calls = calls
+                .map(|calls| format!("no program is started, no connection made (seccomp, {calls} calls allowed)"));
+            let note = note.map(|note| visible_line(note).into_owned());
+            let parts: Vec<String> = [files, calls, note].into_iter().flatten().collect();
+            (Verbose, format!("sandbox: {}", parts.join("; ")))
+        }
         Event::Option { name, asked, effective, note } => {
             let mut text = format!("option {}: ", visible_line(name));
             if asked == effective {
@@ -246,15 +280,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 },
             )
         }
-        Event::Queue { length, limit, overflows, drops } => {
-            let mut text = format!("accept queue: {length} waiting, limit {limit}");
-            for (count, name) in [(overflows, "TcpExtListenOverflows"), (drops, "TcpExtListenDrops")] {
-                if let Some(count @ 1..) = count {
-                    let _ = write!(text, ", {name} +{count}");
-                }
-            }
-            (Default, text)
-        }
+        Event::Queue { length, .. } => (Default, format!("accept queue: {length} waiting{}", queue(event))),
         Event::Stats { sessions, total, sent, received, denied, exhausted, uptime } => {
             let (sent, received) = (bytes(*sent), bytes(*received));
             let mut text = format!("{sessions} sessions now, {total} in all; sent {sent}, received {received}");
@@ -301,6 +327,23 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             },
         ),
         Event::Warning { message } => (Default, format!("warning: {}", visible_line(message))),
+        Event::Fault { direction, fault, bytes: count } => {
+            let did = if *fault == "drop" { "dropped" } else { "damaged" };
+            (VeryVerbose, format!("{did} {} on the way {direction}", bytes(*count)))
+        }
+        Event::Relayed { target, up, down, by, how } => {
+            let how = match *how {
+                "end" => format!("the {by} ended first"),
+                "reset" => format!("the {by} reset it"),
+                "error" => format!("the {by}'s connection failed"),
+                "silence" => format!("the {by} is silent"),
+                "timeout" => "it took too long".to_owned(),
+                "fault" => "ended on purpose".to_owned(),
+                how => how.to_owned(),
+            };
+            let to = unless_unnamed("to", target);
+            (Default, format!("relayed{to}: up {}, down {}; {how}", bytes(*up), bytes(*down)))
+        }
         Event::Closed { reason, sent, received, duration, .. } => {
             let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
             let (sent, received) = (bytes(*sent), bytes(*received));
@@ -308,6 +351,36 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::End { reason, code } => (Verbose, format!("end: {reason}, exit code {code}")),
     })
+}
+
+/// How far the queue is filled: it takes one more than the limit.
+fn bar(length: u32, limit: u32) -> String {
+    const WIDTH: u64 = 20;
+    let room = u64::from(limit) + 1;
+    let filled = (u64::from(length).min(room) * WIDTH).div_ceil(room);
+    (0..WIDTH).map(|at| if at < filled { '█' } else { '░' }).collect()
+}
+
+/// What is told of a queue beside its length.
+fn queue(event: &Event<'_>) -> String {
+    let Event::Queue { limit, asked, cap, left, overflows, drops, .. } = event else { return String::new() };
+    let mut text = format!(", limit {limit}");
+    if let Some(asked) = asked.filter(|asked| asked != limit) {
+        let _ = write!(text, " (asked {asked}");
+        if let Some(cap) = cap {
+            let _ = write!(text, ", net.core.somaxconn {cap}");
+        }
+        text.push(')');
+    }
+    if let Some(left) = left {
+        let _ = write!(text, ", {left} of them ended already");
+    }
+    for (count, name) in [(overflows, "TcpExtListenOverflows"), (drops, "TcpExtListenDrops")] {
+        if let Some(count @ 1..) = count {
+            let _ = write!(text, ", {name} +{count}");
+        }
+    }
+    text
 }
 
 /// `[::1]:80, 127.0.0.1:80 (hosts file)`: the addresses, and where they are from.

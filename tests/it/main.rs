@@ -7,6 +7,7 @@
 mod chat;
 mod cli;
 mod connect;
+mod course;
 mod datagram;
 mod doctor;
 mod echo;
@@ -27,8 +28,13 @@ mod ping;
 mod proxy;
 mod proxy_protocol;
 mod pump;
+mod relay;
+mod relay_faults;
+mod relay_serving;
+mod reliability;
 mod repl;
 mod replay;
+mod sandbox;
 mod script;
 mod serving;
 mod signals;
@@ -48,6 +54,7 @@ fn main() -> std::process::ExitCode {
         chat::tests,
         cli::tests,
         connect::tests,
+        course::tests,
         datagram::tests,
         doctor::tests,
         echo::tests,
@@ -68,8 +75,13 @@ fn main() -> std::process::ExitCode {
         proxy::tests,
         proxy_protocol::tests,
         pump::tests,
+        reliability::tests,
         repl::tests,
+        relay::tests,
+        relay_faults::tests,
+        relay_serving::tests,
         replay::tests,
+        sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::addr::Endpoint;
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::socket::{Family, Kind, Shape};
@@ -393,12 +394,38 @@ impl Options {
         Ok(reports)
     }
 
+    /// Those of them that have a meaning on a socket of this address in this role; what an inherited socket is, shows
+    /// later.
+    #[must_use]
+    pub fn for_role(&self, endpoint: &Endpoint, role: Role) -> Self {
+        let shapes = Shape::of(endpoint);
+        let applies = |chosen: &&Chosen| {
+            let server_only = chosen.opt.server_only && role == Role::Client;
+            if shapes.is_empty() { !server_only } else { shapes.iter().any(|shape| chosen.opt.applies(*shape, role)) }
+        };
+        Self { chosen: self.chosen.iter().filter(applies).cloned().collect() }
+    }
+
+    /// The first one that neither of these two has.
+    #[must_use]
+    pub fn left_out(&self, one: &Self, other: &Self) -> Option<&'static str> {
+        let has = |options: &Self, name: &str| options.chosen.iter().any(|chosen| chosen.opt.name == name);
+        let names = self.chosen.iter().map(|chosen| chosen.opt.name);
+        names.into_iter().find(|name| !has(one, name) && !has(other, name))
+    }
+
     /// How many finished handshakes may wait on this listener, as the kernel took it.
     #[must_use]
     pub fn backlog(&self, socket: &Socket, shape: Shape) -> Option<u32> {
         let on = On { socket, shape, role: Role::Listener };
         let asked = self.value("backlog").cloned().unwrap_or(Value::Number(DEFAULT_BACKLOG));
         by_name("backlog").and_then(|opt| (opt.get)(&on, Some(&asked)).ok()?.number().ok())
+    }
+
+    /// How many may wait on a listener, as it was asked for.
+    #[must_use]
+    pub fn asked_backlog(&self) -> Option<u32> {
+        self.value("backlog").map_or(Some(DEFAULT_BACKLOG), |value| value.number().ok())
     }
 
     /// Whether everything that was chosen makes sense on such a socket. For a server that includes what only its

@@ -110,7 +110,18 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Shutdown { direction: "write" }),
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
-        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0), drops: Some(0) }),
+        (
+            None,
+            Event::Queue {
+                length: 3,
+                limit: 5,
+                asked: Some(5),
+                cap: Some(4096),
+                left: Some(1),
+                overflows: Some(0),
+                drops: Some(0),
+            },
+        ),
         (
             None,
             Event::Stats {
@@ -195,8 +206,11 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 details: &details,
             },
         ),
+        (Some(1), Event::Fault { direction: "up", fault: "drop", bytes: 5 }),
+        (Some(1), Event::Relayed { target: &peer, up: 3, down: 8, by: "client", how: "end" }),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
+        (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
     ]);
 }
 
@@ -232,10 +246,13 @@ fn number(event: &Event<'_>) -> usize {
         Event::Latency { .. } => 25,
         Event::SessionStats { .. } => 26,
         Event::Oddity { .. } => 27,
-        Event::Proxy { .. } => 28,
+        Event::Sandbox { .. } => 28,
+        Event::Fault { .. } => 29,
+        Event::Relayed { .. } => 30,
+        Event::Proxy { .. } => 31,
     }
 }
-const VARIANTS: usize = 29;
+const VARIANTS: usize = 32;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
