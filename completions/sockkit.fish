@@ -47,6 +47,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conn
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -182,6 +185,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'W
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -283,6 +291,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -380,11 +391,16 @@ unix-ms\t''
 daytime\t''
 rfc868\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-timeout -d 'Of --query: give up if there is no connection in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -493,6 +509,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -586,6 +605,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l password-file -d 'Say the password in the first line of this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s w -l connect-timeout -d 'Give up if there is no connection in this time, resolving included' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -671,6 +695,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s w -l connect-ti
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l banner -d 'Wait until the first bytes that come match this regular expression' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l stable -d 'It has to stay so for this time, without one try that says otherwise' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interval -d 'From one try to the next' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -755,6 +784,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l size -d 'How ma
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fail-if -d 'End with status 3 if this is so: \'p99>5ms\', \'loss>=1%\'; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s w -l connect-timeout -d 'Give up on a probe after this time' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -863,6 +897,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s m -l max-conns
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -955,6 +992,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"

@@ -14,8 +14,10 @@ use crate::course::Course;
 use crate::span::Misread;
 
 mod host;
+mod proxy;
 
 pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
+pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -50,6 +52,8 @@ pub enum Exit {
     Bind,
     /// The system forbids it.
     Permission,
+    /// The proxy said no, or could not be reached itself.
+    Proxy,
     /// A handler program failed.
     Child,
     /// The whole-run `--deadline` passed.
@@ -75,6 +79,7 @@ impl Exit {
             Self::Reset => 9,
             Self::Bind => 10,
             Self::Permission => 11,
+            Self::Proxy => 13,
             Self::Child => 14,
             Self::Deadline => 124,
             Self::Signal(signal) => 128 + signal,
@@ -97,6 +102,7 @@ impl Exit {
             Self::Reset => "reset",
             Self::Bind => "bind",
             Self::Permission => "permission",
+            Self::Proxy => "proxy",
             Self::Child => "child",
             Self::Deadline => "deadline",
             Self::Signal(_) => "signal",
@@ -137,6 +143,8 @@ pub enum Phase {
     Accepting,
     /// The handshake.
     Connecting,
+    /// Asking a proxy to open the way.
+    Proxying,
     /// Reading from the peer.
     Receiving,
     /// Writing to the peer.
@@ -168,6 +176,7 @@ impl fmt::Display for Phase {
             Self::Listening => "listening",
             Self::Accepting => "accepting",
             Self::Connecting => "connecting",
+            Self::Proxying => "asking the proxy",
             Self::Receiving => "receiving",
             Self::Sending => "sending",
             Self::ReadingStdin => "reading standard input",
@@ -276,6 +285,8 @@ pub enum Fact {
         /// The last of them.
         last: Vec<u8>,
     },
+    /// A proxy was to be gone through. Where it was not reached, the failure is about the proxy's own address.
+    Proxy(Box<ProxyPart>),
     /// How the session went that failed.
     Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.
@@ -447,6 +458,7 @@ impl Error {
         let exit = match phase {
             Phase::Resolving => Exit::Resolve,
             Phase::Connecting | Phase::Accepting => Exit::ConnectTimeout,
+            Phase::Proxying => Exit::Proxy,
             _ => Exit::IdleTimeout,
         };
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::TimedOut { limit, after }, facts: Vec::new() }
@@ -475,6 +487,15 @@ impl Error {
     #[must_use]
     pub fn at(self, endpoint: &Endpoint) -> Self {
         Self { endpoint: Some(endpoint.clone()), ..self }
+    }
+
+    /// The proxy that has a part in it.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&ProxyPart> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Proxy(part) => Some(&**part),
+            _ => None,
+        })
     }
 
     /// The error number, where the system gave one.
@@ -507,7 +528,11 @@ impl fmt::Display for Error {
                 write!(f, "{script}:{line}: ")?;
             }
         }
-        write!(f, "{}", self.phase)?;
+        match (self.phase, self.proxy()) {
+            (Phase::Connecting, Some(_)) => f.write_str("connecting to the proxy")?,
+            (Phase::Resolving, Some(_)) => f.write_str("resolving the proxy's name")?,
+            (phase, _) => write!(f, "{phase}")?,
+        }
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;
         }
@@ -524,7 +549,9 @@ impl Error {
                 let after = humantime::format_duration(*after);
                 match (self.phase, *limit) {
                     (_, "--deadline") => format!("the whole run may take {after} ({limit})"),
-                    (Phase::Resolving | Phase::Connecting, _) => format!("no answer within {after} ({limit})"),
+                    (Phase::Resolving | Phase::Connecting | Phase::Proxying, _) => {
+                        format!("no answer within {after} ({limit})")
+                    }
                     (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
                     (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
                     (Phase::Sending, _) | (_, "--send-timeout") => {

@@ -10,7 +10,7 @@ use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
@@ -62,6 +62,8 @@ pub(super) struct Connect {
     text: TextArgs,
     #[command(flatten)]
     script: ScriptArgs,
+    #[command(flatten)]
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -116,9 +118,11 @@ impl Runnable for Connect {
         };
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
+        let via = self.route.via(&*context.sink)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &endpoint,
+            via: &via,
             source: source.as_ref(),
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
@@ -134,13 +138,15 @@ impl Runnable for Connect {
         }
         if let Some(script) = script {
             let Self { script: args, text, output, .. } = self;
-            let repl = repl(args, text, output, options.clone(), &stdio, context);
-            let scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            let mut repl = repl(args, text, output, options.clone(), &stdio, context);
+            let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            (repl.config.via, scripted.config.via) = (via.clone(), via);
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            repl.config.via = via;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddress, OutputArgs, count};
+use crate::cli::{ClientAddress, OutputArgs, RouteArgs, count};
 use crate::error::{Error, Exit, Result};
 use crate::out::{Progress, print_part};
 use crate::span::Misread;
@@ -51,6 +51,8 @@ pub(super) struct Ping {
     /// End the whole run, with status 124
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
+    #[command(flatten)]
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -103,6 +105,7 @@ impl Runnable for Ping {
         };
         let outcome = Work {
             endpoint: &builtin::reachable(endpoint)?,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             count: self.count,
             interval: self.interval,

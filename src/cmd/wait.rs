@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ClientAddresses, OutputArgs, banner};
+use crate::cli::{ClientAddresses, OutputArgs, RouteArgs, banner};
 use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
 use crate::value::parse_duration;
@@ -50,6 +50,8 @@ pub(super) struct Wait {
     #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Option<Duration>,
     #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -88,6 +90,7 @@ impl Runnable for Wait {
         let draw = progress.as_ref().map(|progress| |text: &str| progress.draw(text));
         let waited = Work {
             endpoints: &endpoints,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             gone: self.gone,
             any: self.any,

@@ -14,8 +14,10 @@ use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
+use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
+use crate::net::via::Via;
 use crate::sys::{self, Stop, poll};
 
 /// How long an attempt has the field to itself: "Connection Attempt Delay", RFC 8305, section 5.
@@ -39,11 +41,13 @@ pub struct Dial<'a> {
     pub conn: ConnId,
     /// Where to.
     pub endpoint: &'a Endpoint,
+    /// What stands in between.
+    pub via: &'a Via,
     /// The local address to use, if not the kernel's choice.
     pub source: Option<&'a Endpoint>,
     /// Options to set on the way.
     pub options: &'a Options,
-    /// For resolving and connecting together.
+    /// For resolving, connecting and proxies together.
     pub timeout: Duration,
     /// How long to try again when nobody is there.
     pub retry: Option<Duration>,
@@ -132,7 +136,8 @@ impl Dial<'_> {
             };
             let Some(patience) = patience else { return Err(error) };
             let worth_it =
-                matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve);
+                matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve)
+                    || proxy::may_pass(&error);
             if !worth_it || Instant::now() >= patience.until {
                 return Err(error);
             }
@@ -146,20 +151,36 @@ impl Dial<'_> {
 
     fn once(&self) -> Result<Option<Conn>> {
         let started = Instant::now();
-        let conn = match self.endpoint {
-            Endpoint::Fd(fd) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
-            Endpoint::Systemd(name) => Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?),
-            _ => {
-                let budget = Budget::new(self.timeout, "--connect-timeout");
-                let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
-                self.race(&interleave(targets), budget)?
+        let budget = Budget::new(self.timeout, "--connect-timeout");
+        let mut via = None;
+        let conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
+            (Some(proxy), _) => proxy::open(self, proxy, budget)?.map(|through| {
+                via = Some(through.via);
+                through.conn
+            }),
+            (None, Endpoint::Fd(fd)) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
+            (None, Endpoint::Systemd(name)) => {
+                Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?)
             }
+            (None, _) => self.reach(budget)?,
         };
+        if let Some(conn) = &conn
+            && let Some(announce) = &self.via.announce
+            && announce.send(conn, budget, self.stop, self.sink)?.is_none()
+        {
+            return Ok(None);
+        }
         if let Some(conn) = &conn {
-            let took = started.elapsed();
-            self.sink.emit(Some(self.conn), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
+            self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });
         }
         Ok(conn)
+    }
+
+    /// Connects straight to the address. `None` when the program is to end first.
+    pub(super) fn reach(&self, budget: Budget) -> Result<Option<Conn>> {
+        let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+        self.race(&interleave(targets), budget)
     }
 
     /// Begins to connect, without ever waiting.
@@ -174,7 +195,7 @@ impl Dial<'_> {
                 | Endpoint::Unix(_)
                 | Endpoint::Vsock { .. }
         );
-        if !literal || self.retry.is_some() {
+        if !literal || self.retry.is_some() || !self.via.is_straight() {
             return Ok(Begun::Elsewhere);
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");
@@ -219,7 +240,7 @@ impl Dial<'_> {
     }
 
     fn connected(&self, conn: Conn, begun: Instant) -> Result<Begun> {
-        let connected = Event::Connected { local: conn.local(), peer: conn.peer(), took: begun.elapsed() };
+        let connected = Event::Connected { local: conn.local(), peer: conn.peer(), via: None, took: begun.elapsed() };
         self.sink.emit(Some(self.conn), &connected);
         Ok(Begun::Connected(Box::new(conn)))
     }

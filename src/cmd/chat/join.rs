@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, PeerAddress, path};
+use crate::cli::{OutputArgs, PeerAddress, RouteArgs, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
@@ -43,6 +43,8 @@ pub(super) struct Join {
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
     #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -71,9 +73,11 @@ impl Runnable for Join {
             return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
         }
         let options = self.socket.options();
+        let via = self.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
         let dial = || Dial {
             endpoint: &endpoint,
+            via: &via,
             source: None,
             options: &options,
             timeout: self.connect_timeout,

@@ -86,9 +86,21 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 took,
             },
         ),
-        (Some(1), Event::Connected { local: &local, peer: &peer, took }),
+        (
+            Some(1),
+            Event::Proxy {
+                kind: "socks5",
+                address: &refused,
+                target: &peer,
+                login: "password",
+                error: Some("127.0.0.1:80 refused the connection from it (SOCKS5 reply 5)"),
+                connect: took,
+                took: took * 2,
+            },
+        ),
+        (Some(1), Event::Connected { local: &local, peer: &peer, via: Some(&refused), took }),
         (None, Event::Listening { local: &listen, families: Some("IPv4 and IPv6"), backlog: Some(5) }),
-        (Some(1), Event::Accepted { local: &listen, peer: &client }),
+        (Some(1), Event::Accepted { local: &listen, peer: &client, via: Some(&local), destination: Some(&peer) }),
         (None, Event::Denied { peer: &client, rule: "--deny 127.0.0.0/8" }),
         (Some(1), Event::Option { name: "rcvbuf", asked: "64k", effective: "131072", note: Some("Linux doubles it") }),
         (Some(1), Event::Send(Payload::of("收到\r\n".as_bytes()))),
@@ -237,9 +249,10 @@ fn number(event: &Event<'_>) -> usize {
         Event::Sandbox { .. } => 28,
         Event::Fault { .. } => 29,
         Event::Relayed { .. } => 30,
+        Event::Proxy { .. } => 31,
     }
 }
-const VARIANTS: usize = 31;
+const VARIANTS: usize = 32;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
@@ -283,6 +296,7 @@ fn every_exit_code_is_documented() {
         Exit::Reset,
         Exit::Bind,
         Exit::Permission,
+        Exit::Proxy,
         Exit::Child,
         Exit::Deadline,
     ] {
