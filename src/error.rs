@@ -629,6 +629,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         {
             Exit::Reset
         }
+        // Of vsock it is the other machine that is not there.
+        libc::ENODEV if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Vsock { .. })) => {
+            Exit::Unreachable
+        }
         libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::ENODEV => Exit::Bind,
         libc::ENOENT | libc::ENOTDIR | libc::ELOOP if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
