@@ -16,7 +16,7 @@ use crate::span::Misread;
 mod host;
 mod proxy;
 
-pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
+pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
 pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -221,11 +221,10 @@ pub enum Fact {
     Route(Route),
     /// How this host finds names.
     Resolver(Resolver),
-    /// What was seen last of an address that was waited for: connecting failed with this number, or, without one, was
-    /// not answered.
+    /// What was seen last of an address that was waited for.
     Saw {
-        /// The error number.
-        errno: Option<i32>,
+        /// What that was.
+        what: Saw,
         /// How long it was waited for.
         after: Duration,
     },
