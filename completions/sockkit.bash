@@ -215,7 +215,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__join)
-            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
+            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,6 +250,34 @@ _sockkit() {
                     return 0
                     ;;
                 --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -353,7 +381,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__serve)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -412,6 +440,30 @@ _sockkit() {
                     return 0
                     ;;
                 --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-handshake-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -573,7 +625,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__connect)
-            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -656,6 +708,34 @@ _sockkit() {
                     return 0
                     ;;
                 --line-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -789,7 +869,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__echo)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -848,6 +928,30 @@ _sockkit() {
                     return 0
                     ;;
                 --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-handshake-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1281,7 +1385,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__listen)
-            opts="-p -4 -6 -u -k -m -I -i -v -q -h --port --udp --keep-open --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -k -m -I -i -v -q -h --port --udp --keep-open --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1308,6 +1412,30 @@ _sockkit() {
                     return 0
                     ;;
                 --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-handshake-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1525,7 +1653,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__ping)
-            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1568,6 +1696,34 @@ _sockkit() {
                     return 0
                     ;;
                 --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1671,7 +1827,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__replay)
-            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1694,6 +1850,42 @@ _sockkit() {
                     return 0
                     ;;
                 --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-handshake-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1797,7 +1989,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__time)
-            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --count --max-conns --grace --stats --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1836,6 +2028,30 @@ _sockkit() {
                     return 0
                     ;;
                 --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-client-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-handshake-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1880,6 +2096,18 @@ _sockkit() {
                     return 0
                     ;;
                 --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1983,7 +2211,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__wait)
-            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2018,6 +2246,34 @@ _sockkit() {
                     return 0
                     ;;
                 --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::span::Misread;
+use crate::tls::Fault;
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +43,8 @@ pub enum Exit {
     Bind,
     /// The system forbids it.
     Permission,
+    /// Handshake, certificate, a key that does not fit, an end without close_notify.
+    Tls,
     /// A handler program failed.
     Child,
     /// The whole-run `--deadline` passed.
@@ -67,6 +70,7 @@ impl Exit {
             Self::Reset => 9,
             Self::Bind => 10,
             Self::Permission => 11,
+            Self::Tls => 12,
             Self::Child => 14,
             Self::Deadline => 124,
             Self::Signal(signal) => 128 + signal,
@@ -89,6 +93,7 @@ impl Exit {
             Self::Reset => "reset",
             Self::Bind => "bind",
             Self::Permission => "permission",
+            Self::Tls => "tls",
             Self::Child => "child",
             Self::Deadline => "deadline",
             Self::Signal(_) => "signal",
@@ -98,6 +103,7 @@ impl Exit {
     /// How far an attempt got: of several addresses that fail in different ways, the furthest decides.
     fn furthest(self) -> u8 {
         match self {
+            Self::Tls => 7,
             Self::Reset => 6,
             Self::Refused => 5,
             Self::ConnectTimeout => 4,
@@ -129,6 +135,8 @@ pub enum Phase {
     Accepting,
     /// The handshake.
     Connecting,
+    /// The handshake of TLS.
+    Securing,
     /// Reading from the peer.
     Receiving,
     /// Writing to the peer.
@@ -160,6 +168,7 @@ impl fmt::Display for Phase {
             Self::Listening => "listening",
             Self::Accepting => "accepting",
             Self::Connecting => "connecting",
+            Self::Securing => "the TLS handshake",
             Self::Receiving => "receiving",
             Self::Sending => "sending",
             Self::ReadingStdin => "reading standard input",
@@ -334,6 +343,8 @@ pub enum Cause {
         /// gai_strerror(3) of it.
         text: String,
     },
+    /// TLS: see there.
+    Tls(Box<Fault>),
     /// A time limit passed.
     TimedOut {
         /// The flag that set it: `"--connect-timeout"`.
@@ -373,13 +384,12 @@ impl Error {
     /// The system said no. The exit code follows from the phase and the error number.
     #[must_use]
     pub fn os(phase: Phase, endpoint: Option<&Endpoint>, source: io::Error) -> Self {
-        Self {
-            exit: exit_of(phase, endpoint, &source),
-            phase,
-            endpoint: endpoint.cloned(),
-            cause: Cause::Os(source),
-            facts: Vec::new(),
-        }
+        let exit = exit_of(phase, endpoint, &source);
+        let cause = match source.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+            Some(fault) => Cause::Tls(Box::new(fault.clone())),
+            None => Cause::Os(source),
+        };
+        Self { exit, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
     }
 
     /// What was asked for cannot be, in plain words: exit 2.
@@ -407,6 +417,7 @@ impl Error {
         let exit = match phase {
             Phase::Resolving => Exit::Resolve,
             Phase::Connecting | Phase::Accepting => Exit::ConnectTimeout,
+            Phase::Securing => Exit::Tls,
             _ => Exit::IdleTimeout,
         };
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::TimedOut { limit, after }, facts: Vec::new() }
@@ -485,6 +496,7 @@ impl Error {
                 match (self.phase, *limit) {
                     (_, "--deadline") => format!("the whole run may take {after} ({limit})"),
                     (Phase::Resolving | Phase::Connecting, _) => format!("no answer within {after} ({limit})"),
+                    (Phase::Securing, _) => format!("it did not come to an end within {after} ({limit})"),
                     (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
                     (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
                     (Phase::Sending, _) | (_, "--send-timeout") => {
@@ -504,6 +516,7 @@ impl fmt::Display for Cause {
             Self::Os(source) => f.write_str(&words(source)),
             Self::Misread(misread) => write!(f, "{misread}"),
             Self::Expected { what, .. } => f.write_str(what),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::Resolver { text, .. } | Self::Text(text) => f.write_str(text),
             Self::TimedOut { limit, after } => {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
@@ -534,6 +547,9 @@ pub fn words(source: &io::Error) -> String {
 
 /// The table of CLI.md: phase and error number to exit code.
 fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exit {
+    if phase == Phase::Securing || source.get_ref().is_some_and(|inner| inner.is::<Fault>()) {
+        return Exit::Tls;
+    }
     let errno = source.raw_os_error().unwrap_or(0);
     let unix = matches!(endpoint, Some(Endpoint::Unix(_)));
     match errno {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,10 +11,12 @@ use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
+use crate::net::tls;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
@@ -62,6 +65,8 @@ pub(super) struct Connect {
     #[command(flatten)]
     script: ScriptArgs,
     #[command(flatten)]
+    tls: ClientTlsArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -107,6 +112,10 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
+        let tls = self.tls.client()?.map(Arc::new);
+        if tls.is_some() {
+            tls::fits(&endpoint)?;
+        }
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let dial = Dial {
@@ -116,6 +125,7 @@ impl Runnable for Connect {
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             retry: self.retry,
+            tls: tls.as_deref(),
             stop: &context.stop,
             sink: &*context.sink,
         };
@@ -127,13 +137,16 @@ impl Runnable for Connect {
         }
         if let Some(script) = script {
             let Self { script: args, text, output, .. } = self;
-            let repl = repl(args, text, output, options.clone(), &stdio, context);
-            let scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            let mut repl = repl(args, text, output, options.clone(), &stdio, context);
+            let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            repl.config.tls.clone_from(&tls);
+            scripted.config.tls = tls;
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
-            let repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            repl.config.tls = tls;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -106,6 +106,7 @@ impl Listen {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
+        let tls = self.serving.tls.server(&self.address.endpoint()?, &*context.sink)?;
         let bound = serving::bind(&self.address, &options, &self.serving, context)?;
         if self.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
@@ -116,7 +117,7 @@ impl Listen {
             };
             return queue::watch(&listener, &context.stop, &*context.sink);
         }
-        let door = Door::new(self.serving.acl(), options, context.sink.clone());
+        let door = Door::new(self.serving.acl(), options, context.sink.clone()).secured(tls);
         let sessions = Sessions {
             keep_open: self.keep_open,
             count: self.serving.count,

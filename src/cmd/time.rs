@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::{Context, Runnable, serving};
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::TrustArgs;
 use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
 use crate::error::{Exit, Result};
 use crate::net::dial::{CONN, Dial};
@@ -44,6 +45,8 @@ pub(super) struct Time {
     #[command(flatten)]
     timeouts: TimeoutArgs,
     #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -79,12 +82,14 @@ impl Runnable for Time {
 impl Time {
     fn ask(&self, context: &Context) -> Result<Exit> {
         let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
+        let tls = self.serving.tls.as_client(&self.trust)?;
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
             source: None,
             options: &self.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),
             retry: None,
+            tls: tls.as_ref(),
             stop: &context.stop,
             sink: &*context.sink,
             conn: CONN,

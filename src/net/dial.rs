@@ -14,6 +14,7 @@ use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
+use crate::net::tls::{self, ClientTls};
 use crate::sys::{self, Stop, poll};
 
 /// How long an attempt has the field to itself: "Connection Attempt Delay", RFC 8305, section 5.
@@ -38,10 +39,12 @@ pub struct Dial<'a> {
     pub source: Option<&'a Endpoint>,
     /// Options to set on the way.
     pub options: &'a Options,
-    /// For resolving and connecting together.
+    /// For resolving, connecting and securing together.
     pub timeout: Duration,
     /// How long to try again when nobody is there.
     pub retry: Option<Duration>,
+    /// Secures the connection.
+    pub tls: Option<&'a ClientTls>,
     /// Ends every wait.
     pub stop: &'a Stop,
     /// Is told.
@@ -84,18 +87,26 @@ impl Dial<'_> {
 
     fn once(&self) -> Result<Option<Conn>> {
         let started = Instant::now();
-        let conn = match self.endpoint {
+        if self.tls.is_some() {
+            tls::fits(self.endpoint)?;
+        }
+        let budget = Budget::new(self.timeout, "--connect-timeout");
+        let mut conn = match self.endpoint {
             Endpoint::Fd(fd) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
             Endpoint::Systemd(name) => Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?),
             _ => {
-                let budget = Budget::new(self.timeout, "--connect-timeout");
                 let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
                 self.race(&interleave(targets), budget)?
             }
         };
-        if let Some(conn) = &conn {
+        if let Some(conn) = &mut conn {
             let took = started.elapsed();
             self.sink.emit(Some(self.conn), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            if let Some(tls) = self.tls
+                && !tls.secure(conn, self.conn, self.endpoint, budget, self.stop, self.sink)?
+            {
+                return Ok(None);
+            }
         }
         Ok(conn)
     }

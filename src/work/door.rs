@@ -12,11 +12,12 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::acl::Acl;
 use crate::addr::{Endpoint, Host, Inet};
-use crate::error::{Error, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{AcceptError, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
+use crate::net::tls::{self, ServerTls, Step};
 use crate::sys::{Stop, poll};
 
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
@@ -39,7 +40,22 @@ pub struct Door {
     pub exhausted: u64,
     next: ConnId,
     last_exhausted: Option<Instant>,
+    tls: Option<Arc<ServerTls>>,
+    /// Whose handshakes are under way, where sessions come one after another.
+    coming: Vec<Coming>,
 }
+
+/// Somebody whose handshake is under way.
+struct Coming {
+    id: ConnId,
+    conn: Conn,
+    begun: Instant,
+    until: Instant,
+    wants: PollFlags,
+}
+
+/// As many handshakes are under way at once, at the most; others wait in the accept queue.
+const HANDSHAKES: usize = 64;
 
 /// What an attempt to accept brought.
 pub enum Admission {
@@ -57,7 +73,23 @@ impl Door {
     /// A door that nobody has come through yet.
     #[must_use]
     pub fn new(acl: Acl, options: Options, sink: Arc<dyn Sink>) -> Self {
-        Self { acl, options, sink, denied: 0.into(), exhausted: 0, next: 1, last_exhausted: None }
+        Self {
+            acl,
+            options,
+            sink,
+            denied: 0.into(),
+            exhausted: 0,
+            next: 1,
+            last_exhausted: None,
+            tls: None,
+            coming: Vec::new(),
+        }
+    }
+
+    /// The same, where connections are secured. What comes in is then [`Conn::is_handshaking`].
+    #[must_use]
+    pub fn secured(self, tls: Option<Arc<ServerTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Gives the next connection at least this number: others were made in between.
@@ -93,7 +125,7 @@ impl Door {
     }
 
     /// Looks at a connection that is already there.
-    pub fn admit(&mut self, conn: Conn) -> Option<(ConnId, Conn)> {
+    pub fn admit(&mut self, mut conn: Conn) -> Option<(ConnId, Conn)> {
         let id = self.welcome(conn.local(), conn.peer())?;
         match self.options.apply(conn.socket(), conn.shape(), Role::Accepted, Stage::After) {
             Ok(reports) => {
@@ -104,7 +136,60 @@ impl Door {
             // The peer may be gone already; that shows soon enough.
             Err(error) => self.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
         }
+        if let Some(Err(error)) = self.tls.as_ref().map(|tls| tls.begin(&mut conn)) {
+            self.sink.fail(Some(id), &error);
+            return None;
+        }
         Some((id, conn))
+    }
+
+    /// The handshake of one that was admitted, to its end. `None` when the program is to stop first.
+    ///
+    /// # Errors
+    /// Exit 12.
+    pub fn secure(&self, id: ConnId, mut conn: Conn, stop: &Stop) -> Result<Option<Conn>> {
+        let Some(tls) = self.tls.as_ref().filter(|_| conn.is_handshaking()) else { return Ok(Some(conn)) };
+        let (peer, begun) = (conn.peer().clone(), Instant::now());
+        let done = tls::handshake(&mut conn, id, &peer, tls.budget(), stop, &*self.sink);
+        if done.is_err() {
+            self.closed(id, begun);
+        }
+        Ok(done?.then_some(conn))
+    }
+
+    fn closed(&self, id: ConnId, begun: Instant) {
+        let reason = Exit::Tls.name();
+        self.sink.emit(Some(id), &Event::Closed { reason, sent: 0, received: 0, duration: begun.elapsed() });
+    }
+
+    /// Goes on with all handshakes; the first that is done.
+    fn shake(&mut self) -> Option<(ConnId, Conn)> {
+        let now = Instant::now();
+        let mut nth = 0;
+        while let Some(coming) = self.coming.get_mut(nth) {
+            let peer = coming.conn.peer();
+            let error = match coming.conn.shake() {
+                Ok(Step::Done) => {
+                    let Coming { id, conn, .. } = self.coming.remove(nth);
+                    tls::tell(&conn, id, &*self.sink);
+                    return Some((id, conn));
+                }
+                Ok(step) if now < coming.until => {
+                    coming.wants = if step == Step::Read { PollFlags::IN } else { PollFlags::OUT };
+                    nth += 1;
+                    continue;
+                }
+                Ok(_) => {
+                    let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
+                    Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, limit)
+                }
+                Err(source) => Error::os(Phase::Securing, Some(peer), source),
+            };
+            let Coming { id, begun, .. } = self.coming.remove(nth);
+            self.sink.fail(Some(id), &error);
+            self.closed(id, begun);
+        }
+        None
     }
 
     /// Numbers a peer, unless a rule turns it away.
@@ -129,38 +214,60 @@ impl Door {
         rule.is_some()
     }
 
-    /// Waits for the next connection. `None` when the program is to stop first.
+    /// Waits for the next connection, and for its handshake where there is to be one. `None` when the program is to
+    /// stop first. With `goes_on`, handshakes go on side by side, and one that fails is that one's loss.
     ///
     /// # Errors
-    /// Exit 7 when nobody came within `patience`; those of [`Door::accept`].
+    /// Exit 7 when nobody came within `patience`; exit 12 for a handshake that failed; those of [`Door::accept`].
     pub fn wait(
         &mut self,
         listener: &Listener,
         patience: Option<Duration>,
         stop: &Stop,
+        goes_on: bool,
     ) -> Result<Option<(ConnId, Conn)>> {
+        let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
+        // While a session went on, nobody looked at them.
+        let begins = Instant::now();
+        self.coming.iter_mut().for_each(|coming| coming.until = begins + limit);
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             if stop.requested().is_some() {
                 return Ok(None);
             }
-            let mut pause = until;
-            match self.accept(listener)? {
-                Admission::Session(id, conn) => return Ok(Some((id, conn))),
+            if let Some(done) = self.shake() {
+                return Ok(Some(done));
+            }
+            let mut pause = until.filter(|_| self.coming.is_empty());
+            let full = self.coming.len() >= HANDSHAKES;
+            let mut exhausted = false;
+            match if full { Admission::Nobody } else { self.accept(listener)? } {
+                Admission::Session(id, conn) if goes_on && conn.is_handshaking() => {
+                    let begun = Instant::now();
+                    self.coming.push(Coming { id, conn, begun, until: begun + limit, wants: PollFlags::IN });
+                    continue;
+                }
+                Admission::Session(id, conn) => {
+                    return Ok(self.secure(id, conn, stop)?.map(|conn| (id, conn)));
+                }
                 Admission::Gone => continue,
                 Admission::Nobody => {}
-                Admission::Exhausted => pause = Some(Instant::now() + EXHAUSTED_PAUSE),
+                Admission::Exhausted => exhausted = true,
             }
-            if let (Some(until), Some(after)) = (until, patience)
+            if let (Some(until), Some(after)) = (pause, patience)
                 && Instant::now() >= until
             {
                 return Err(self.nobody_came(listener.local(), after));
             }
             let os = |source| Error::os(Phase::Accepting, Some(listener.local()), source);
             let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
-            if pause == until {
+            if exhausted {
+                pause = Some(Instant::now() + EXHAUSTED_PAUSE);
+            } else if !full {
                 fds.push(PollFd::new(listener, PollFlags::IN));
             }
+            fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
+            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).min();
             poll(&mut fds, pause).map_err(os)?;
         }
     }

@@ -19,6 +19,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::socket::Kind;
+use crate::net::tls::ClientTls;
 use crate::sys::{self, Reason, Stop, poll};
 use crate::text::visible_line;
 
@@ -57,6 +58,8 @@ pub struct Wait<'a> {
     pub patience: Duration,
     /// How long all of it may take; with zero, each address is tried once.
     pub timeout: Duration,
+    /// Secures each connection.
+    pub tls: Option<&'a ClientTls>,
     /// Is told.
     pub sink: &'a dyn Sink,
     /// Ends it.
@@ -110,7 +113,7 @@ struct Tries<'a>(&'a dyn Sink);
 
 impl Sink for Tries<'_> {
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
-        if !matches!(event, Event::Connected { .. }) {
+        if !matches!(event, Event::Connected { .. } | Event::Tls { .. }) {
             self.0.emit(conn, event);
         }
     }
@@ -267,6 +270,7 @@ impl Wait<'_> {
             options: self.options,
             timeout: self.patience,
             retry: None,
+            tls: self.tls,
             stop: over,
             sink: &Tries(self.sink),
         };

@@ -30,6 +30,7 @@ mod serving;
 mod signals;
 mod support;
 mod time;
+mod tls;
 mod tutorial;
 mod wait;
 
@@ -66,6 +67,7 @@ fn main() -> std::process::ExitCode {
         script::tests,
         signals::tests,
         time::tests,
+        tls::tests,
         tutorial::tests,
         wait::tests,
     ]

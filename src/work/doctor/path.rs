@@ -91,6 +91,7 @@ impl Walk<'_> {
             options: &options,
             timeout: self.timeout,
             retry: None,
+            tls: None,
             stop: self.stop,
             sink: self.sink,
         };

@@ -21,6 +21,7 @@ use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::Kind;
+use crate::net::tls::ClientTls;
 use crate::sys::{Stop, poll};
 use crate::text::visible_line;
 use crate::work::handler::stdio::exit;
@@ -57,6 +58,8 @@ pub struct Ping<'a> {
     pub echo: Option<usize>,
     /// How long a probe may take.
     pub patience: Duration,
+    /// Secures each connection.
+    pub tls: Option<&'a ClientTls>,
     /// Is told.
     pub sink: &'a dyn Sink,
     /// Ends it.
@@ -70,6 +73,8 @@ pub struct Ping<'a> {
 struct Answer {
     /// How long the connection took, if one was made for it.
     connect: Option<Duration>,
+    /// How long its handshake took, if there was one.
+    tls: Option<Duration>,
     /// From the first byte sent to the first one back.
     first_byte: Option<Duration>,
     /// How many came back.
@@ -104,6 +109,7 @@ pub struct Outcome {
 struct Nobody<'a> {
     sink: &'a dyn Sink,
     connect: Mutex<Option<Duration>>,
+    tls: Mutex<Option<Duration>>,
 }
 
 impl Sink for Nobody<'_> {
@@ -111,6 +117,7 @@ impl Sink for Nobody<'_> {
         match event {
             // Without what we do around it.
             Event::Attempt { took, .. } => *self.connect.lock().unwrap_or_else(PoisonError::into_inner) = Some(*took),
+            Event::Tls { took, .. } => *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(*took),
             Event::Connected { .. } => {}
             event => self.sink.emit(conn, event),
         }
@@ -191,11 +198,11 @@ impl Ping<'_> {
             };
             let took = outcome.as_ref().map_or_else(|_| begun.elapsed(), |answer| answer.took);
             let words = outcome.as_ref().err().map(|error| report::why(&target.endpoint, error));
-            let (connect, first_byte) =
-                outcome.as_ref().map_or((None, None), |answer| (answer.connect, answer.first_byte));
+            let (connect, tls, first_byte) =
+                outcome.as_ref().map_or((None, None, None), |answer| (answer.connect, answer.tls, answer.first_byte));
             let address = &target.endpoint;
             let (answered, error) = (outcome.is_ok(), words.as_deref());
-            self.sink.emit(None, &Event::Probe { address, seq, answered, error, connect, first_byte, took });
+            self.sink.emit(None, &Event::Probe { address, seq, answered, error, connect, tls, first_byte, took });
             let line = report::probe(address, seq, &outcome, took);
             let mut fatal = false;
             match outcome {
@@ -222,11 +229,11 @@ impl Ping<'_> {
 impl Prober<'_> {
     /// One probe. `None` when the program is to stop first.
     fn probe(&mut self, seq: u64) -> Result<Option<Answer>> {
-        let mut connect = None;
+        let (mut connect, mut secured) = (None, None);
         let mut conn = match self.held.take() {
             Some(conn) => conn,
             None => {
-                let sink = Nobody { sink: self.ping.sink, connect: Mutex::new(None) };
+                let sink = Nobody { sink: self.ping.sink, connect: Mutex::new(None), tls: Mutex::new(None) };
                 let begun = Instant::now();
                 let dial = Dial {
                     conn: CONN,
@@ -235,11 +242,13 @@ impl Prober<'_> {
                     options: self.ping.options,
                     timeout: self.ping.patience,
                     retry: None,
+                    tls: self.ping.tls,
                     stop: self.ping.stop,
                     sink: &sink,
                 };
                 let Some(conn) = dial.dial()? else { return Ok(None) };
                 let exactly = sink.connect.into_inner().unwrap_or_else(PoisonError::into_inner);
+                secured = sink.tls.into_inner().unwrap_or_else(PoisonError::into_inner);
                 self.unanswered.clear();
                 connect = Some(exactly.unwrap_or_else(|| begun.elapsed()));
                 conn
@@ -251,7 +260,10 @@ impl Prober<'_> {
         }
         match self.ping.echo {
             None if conn.shape().is_udp() => self.ask(&mut conn),
-            None => Ok(connect.map(|took| Answer { connect, first_byte: None, bytes: None, took })),
+            None => Ok(connect.map(|time| {
+                let took = time + secured.unwrap_or_default();
+                Answer { connect, tls: secured, first_byte: None, bytes: None, took }
+            })),
             Some(size) => {
                 let answer = self.echo(&mut conn, seq, size);
                 // What is late on a stream stands before all that follows.
@@ -259,7 +271,7 @@ impl Prober<'_> {
                 if whole || conn.shape().kind != Kind::Stream && matches!(&answer, Err(error) if is_silence(error)) {
                     self.held = Some(conn);
                 }
-                Ok(answer?.map(|answer| Answer { connect, ..answer }))
+                Ok(answer?.map(|answer| Answer { connect, tls: secured, ..answer }))
             }
         }
     }
@@ -294,6 +306,7 @@ impl Prober<'_> {
                     let bytes = if let Incoming::Bytes(bytes) = incoming { bytes } else { 0 };
                     return Ok(Some(Answer {
                         connect: None,
+                        tls: None,
                         first_byte: None,
                         bytes: Some(bytes),
                         took: begun.elapsed(),
@@ -352,7 +365,13 @@ impl Prober<'_> {
                 return Err(not_the_echo(conn.peer(), &payload, &back));
             }
             if back.len() == size {
-                return Ok(Some(Answer { connect: None, first_byte, bytes: Some(size), took: begun.elapsed() }));
+                return Ok(Some(Answer {
+                    connect: None,
+                    tls: None,
+                    first_byte,
+                    bytes: Some(size),
+                    took: begun.elapsed(),
+                }));
             }
         }
     }

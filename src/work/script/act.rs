@@ -152,7 +152,11 @@ impl Engine<'_> {
             Half::Read => (Shutdown::Read, "read"),
         };
         let id = slot.id;
-        match conn.socket().shutdown(how) {
+        let done = match half {
+            Half::Write if conn.is_tls() => conn.shutdown_write(),
+            _ => conn.socket().shutdown(how),
+        };
+        match done {
             // A peer that is gone already hears nothing any more.
             Err(error) if error.kind() != io::ErrorKind::NotConnected => {
                 return Err(Error::os(Phase::Scripting, Some(slot.peer()), error).into());
@@ -206,6 +210,7 @@ impl Engine<'_> {
         let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
         let endpoint = builtin::reachable(endpoint)?;
         let (options, sink, stop) = (self.config.options.clone(), self.sink.clone(), self.stop.clone());
+        let tls = self.config.tls.clone();
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;
         let dialled = std::thread::scope(|scope| {
@@ -217,6 +222,7 @@ impl Engine<'_> {
                     options: &options,
                     timeout,
                     retry: None,
+                    tls: tls.as_deref(),
                     stop: &stop,
                     sink: &*sink,
                 };

@@ -30,6 +30,7 @@ use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
+use crate::net::tls::ClientTls;
 use crate::sys::{Reason, Stop};
 use crate::work::door::Door;
 
@@ -43,7 +44,7 @@ const DEPTH: usize = 16;
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// How commands behave.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// What ends the text of `send-line`: `set eol`.
     pub eol: Vec<u8>,
@@ -57,6 +58,8 @@ pub struct Config {
     pub line_delay: Option<Duration>,
     /// Socket options for `open`.
     pub options: Options,
+    /// Secures what `open` opens.
+    pub tls: Option<Arc<ClientTls>>,
 }
 
 impl Default for Config {
@@ -68,6 +71,7 @@ impl Default for Config {
             keep_going: false,
             line_delay: None,
             options: Options::new(),
+            tls: None,
         }
     }
 }
