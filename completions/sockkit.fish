@@ -57,26 +57,10 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l accept-timeout -d 'Give up if nobody connects in this time' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reply -d 'Answer each message with TEXT (\\r \\n \\t \\0 \\\\ \\xNN)' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l exec -d 'Run a program for each, without a shell: its stdin is what comes, its stdout is sent' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sh -d 'The same with a line for /bin/sh' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output-dir -d 'Write what comes to a file in DIR, one for each connection' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l greeting -d 'Send TEXT when somebody has connected (with any handler that talks)' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close-on -d 'End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line-delay -d 'Pause before each command that sends, but the first' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deadline -d 'End the whole run, with status 124' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
-crlf\t'CR LF, as SMTP and HTTP want it'
-none\t'Nothing, as the tutorials\' servers want it'"
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -135,6 +119,22 @@ unix\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l color -d 'Use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reply -d 'Answer each message with TEXT (\\r \\n \\t \\0 \\\\ \\xNN)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l exec -d 'Run a program for each, without a shell: its stdin is what comes, its stdout is sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l sh -d 'The same with a line for /bin/sh' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output-dir -d 'Write what comes to a file in DIR, one for each connection' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l greeting -d 'Send TEXT when somebody has connected (with any handler that talks)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close-on -d 'End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line-delay -d 'Pause before each command that sends, but the first' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-eof -d 'After the end of stdin, go on for so long at the most (nc\'s -q)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
+crlf\t'CR LF, as SMTP and HTTP want it'
+none\t'Nothing, as the tutorials\' servers want it'"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s u -l udp -d 'UDP instead of TCP'
@@ -144,18 +144,6 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls -d 'Secur
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l unlink -d 'Take over a socket file that nobody serves any more'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l discard -d 'Read and drop'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close -d 'Say who came, and close'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-accept -d 'Accept nobody, and show the queue fill'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s I -l repl -d 'Talk through a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line -d 'A message is a line, not what one read returns (with --reply, --discard)'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keep-going -d 'Go on after a command that failed, and count'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stay -d 'When the peer ends, go on until stdin ends'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l crlf -d 'Send CR LF for each LF of stdin'
-complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l append -d 'Add to the end of that file'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -169,6 +157,18 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s q -l quiet -d
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l json -d 'Write events to stdout as JSON Lines, payload included'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l hex -d 'Show payload of both directions as a hex dump'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l discard -d 'Read and drop'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l close -d 'Say who came, and close'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-accept -d 'Accept nobody, and show the queue fill'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s I -l repl -d 'Talk through a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l line -d 'A message is a line, not what one read returns (with --reply, --discard)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l keep-going -d 'Go on after a command that failed, and count'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stay -d 'When the peer ends, go on until stdin ends'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l crlf -d 'Send CR LF for each LF of stdin'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l append -d 'Add to the end of that file'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s p -l port -d 'The port of an address without one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s s -l source -d 'The local address to connect from' -r
@@ -403,6 +403,9 @@ unix-ms\t''
 daytime\t''
 rfc868\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-timeout -d 'Of --query: give up if there is no connection in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
@@ -423,9 +426,6 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s i -l idle-timeo
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deadline -d 'End the whole run, with status 124' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -489,12 +489,12 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 6 -d 'IPv6 only
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l on-connect -d 'Tell the time to whoever connects, and close (RFC 867, RFC 868); over UDP, to each datagram'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l query -d 'Ask the time server at ADDR, and show how its clock stands to ours'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls -d 'Secure each connection by TLS'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l unlink -d 'Take over a socket file that nobody serves any more'
-complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'

@@ -13,6 +13,10 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::span::Misread;
 use crate::tls::Fault;
 
+mod host;
+
+pub use host::{Held, Link, Neighbour, Ports, Route, RouteKind, TimeWait};
+
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -202,10 +206,15 @@ pub enum Fact {
         process: Option<Process>,
     },
     /// Connections on the port that are only waiting out TIME_WAIT.
-    TimeWait {
-        /// How many.
-        connections: usize,
-    },
+    TimeWait(TimeWait),
+    /// More about the socket before it, which is in the way.
+    Held(Held),
+    /// SO_REUSEPORT was asked for, and did not help.
+    ReusePort,
+    /// The ports that clients are given, and who has them.
+    Ports(Ports),
+    /// The way that this host has to the address.
+    Route(Route),
     /// What one name server said when asked again, directly.
     NameServer {
         /// Who was asked.
@@ -266,6 +275,8 @@ pub enum Fact {
     AcceptQueue {
         /// How many.
         waiting: u32,
+        /// How many may, as the kernel took it from listen(2), where it tells; it takes one more than that.
+        limit: Option<u32>,
     },
 }
 
@@ -562,6 +573,14 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
+        // ICMP "protocol unreachable", and "unrecognised next header" of ICMPv6.
+        libc::ENOPROTOOPT | libc::EPROTO
+            if !unix && matches!(phase, Phase::Connecting | Phase::Receiving | Phase::Sending) =>
+        {
+            Exit::Unreachable
+        }
+        // A UDP socket that finds no port for itself.
+        libc::EAGAIN if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Inet(_))) => Exit::Bind,
         // connect(2) of a route that throws packets away (ip-route(8), blackhole).
         libc::EINVAL if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Inet(_))) => Exit::Unreachable,
         libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Connecting => Exit::Unreachable,

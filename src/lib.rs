@@ -10,7 +10,7 @@
 //! | 2 net | [`net`] | a connection, however made: resolve, dial, bind, options, TLS |
 //! | 3 work | [`work`] | what is done with connections: pump, serve, handlers, chat, diagnosis |
 //! | 4 talk | [`out`] | the only place that prints: for people, as JSON Lines, explanations |
-//! | 5 face | [`cli`] [`cmd`] [`repl`] | arguments, subcommands, the line editor |
+//! | 5 face | [`cli`] [`cmd`] [`repl`] | arguments, subcommands, the line editor; in tests, `fuzz` |
 //!
 //! What holds (and `tests/tidy.rs` looks after):
 //!
@@ -33,6 +33,8 @@ pub mod cli;
 pub mod cmd;
 pub mod error;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod net;
 pub mod out;
 pub mod repl;

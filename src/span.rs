@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::text::is_hazard;
+use crate::text::{is_hazard, visible_line};
 
 /// Text that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl fmt::Display for Misread {
         write!(f, "invalid {}: {}", self.what, self.message)?;
         write!(f, "\n{}", picture(&self.input, &self.at))?;
         for (nth, hint) in self.hints.iter().enumerate() {
-            write!(f, "\n{} {hint}", if nth == 0 { "try:" } else { " or:" })?;
+            write!(f, "\n{} {}", if nth == 0 { "try:" } else { " or:" }, visible_line(hint))?;
         }
         Ok(())
     }

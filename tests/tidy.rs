@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 6] = [
     &["net"],
     &["work"],
     &["out"],
-    &["cli", "cmd", "repl"],
+    &["cli", "cmd", "repl", "fuzz"],
 ];
 
 /// Lines in a source file: past it, a file is two rooms.

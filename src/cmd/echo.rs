@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Context, Runnable, serving};
+use super::serving::{self, ServerArgs};
+use super::{Context, Runnable};
 use crate::cli::faults::Faults;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
+use crate::cli::{OutputArgs, ServerAddress};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::work::handler::Handler;
@@ -21,19 +21,13 @@ pub(super) struct Echo {
     #[command(flatten)]
     faults: Faults,
     #[command(flatten)]
-    serving: ServingArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    server: ServerArgs,
 }
 
 impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
-        self.serving.none_side_by_side()?;
-        match serving::bind(&self.address, &self.socket.options(), &self.serving, context)? {
+        self.server.serving.none_side_by_side()?;
+        match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
             Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
             _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),
         }
@@ -45,11 +39,11 @@ impl Runnable for Echo {
     const ABOUT: &'static str = "An echo server: sends back what comes, or misbehaves on purpose";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
@@ -58,6 +52,6 @@ impl Runnable for Echo {
             return self.watch(context);
         }
         let handler = Handler::Echo(self.faults.echo(&*context.sink));
-        serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, handler, true, context)
+        serving::serve(&self.address, &self.server, handler, true, context)
     }
 }

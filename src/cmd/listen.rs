@@ -6,12 +6,10 @@ use clap::Args;
 
 use super::handlers::Handlers;
 use super::scripting::{After, check as check_flags, repl, scripted};
-use super::{Context, Runnable, serving};
+use super::serving::{self, ServerArgs};
+use super::{Context, Runnable};
 use crate::addr::Endpoint;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{
-    EofArgs, OutputArgs, ScriptArgs, ServerAddress, ServingArgs, TextArgs, TimeoutArgs, rules, text_argument,
-};
+use crate::cli::{EofArgs, OutputArgs, ScriptArgs, ServerAddress, TextArgs, rules, text_argument};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::work::door::Door;
@@ -33,7 +31,7 @@ pub(super) struct Listen {
     #[arg(short, long, help_heading = "Serving")]
     keep_open: bool,
     #[command(flatten)]
-    serving: ServingArgs,
+    server: ServerArgs,
     #[command(flatten)]
     handlers: Handlers,
     #[command(flatten)]
@@ -41,13 +39,7 @@ pub(super) struct Listen {
     #[command(flatten)]
     eof: EofArgs,
     #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
     text: TextArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
 }
 
 impl Runnable for Listen {
@@ -55,11 +47,11 @@ impl Runnable for Listen {
     const ABOUT: &'static str = "Accept connections; talk through stdin and stdout, or a handler";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn address(&self) -> Option<Endpoint> {
@@ -67,7 +59,7 @@ impl Runnable for Listen {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        if self.serving.count.is_some() && !self.keep_open {
+        if self.server.serving.count.is_some() && !self.keep_open {
             return Err(Error::usage("--count is for a server that goes on: add --keep-open"));
         }
         self.handlers.check()?;
@@ -76,7 +68,7 @@ impl Runnable for Listen {
             self.handlers.check_script()?;
         }
         if script.is_some() || self.handlers.repl {
-            check_flags(After::Close, &self.eof, &self.timeouts)?;
+            check_flags(After::Close, &self.eof, &self.server.timeouts)?;
         }
         match self.handlers.side_by_side()? {
             Some(handler) => {
@@ -85,8 +77,7 @@ impl Runnable for Listen {
                         "{flag} is about stdin and stdout, which this handler leaves alone"
                     )));
                 }
-                let Self { address, serving, timeouts, socket, .. } = self;
-                serving::serve(address, socket, serving, timeouts, handler, self.keep_open, context)
+                serving::serve(&self.address, &self.server, handler, self.keep_open, context)
             }
             None => self.one_at_a_time(script, context),
         }
@@ -95,20 +86,23 @@ impl Runnable for Listen {
 
 impl Listen {
     fn one_at_a_time(&self, script: Option<Script>, context: &Context) -> Result<Exit> {
-        self.serving.none_side_by_side()?;
-        let options = self.socket.options();
+        self.server.serving.none_side_by_side()?;
+        let options = self.server.socket.options();
         let stdio = Stdio {
-            rules: Rules { keep_open: self.keep_open, ..rules(&self.eof, &self.timeouts, &self.text, &self.output) },
+            rules: Rules {
+                keep_open: self.keep_open,
+                ..rules(&self.eof, &self.server.timeouts, &self.text, &self.server.output)
+            },
             greeting: self.handlers.greeting.as_ref().map(text_argument).transpose()?,
             close_on: self.handlers.close_on()?,
             copy: self.text.copy()?,
-            show: self.output.show(),
+            show: self.server.output.show(),
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        let tls = self.serving.tls.server(&self.address.endpoint()?, &*context.sink)?;
-        let bound = serving::bind(&self.address, &options, &self.serving, context)?;
-        if self.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
+        let tls = self.server.serving.tls.server(&self.address.endpoint()?, &*context.sink)?;
+        let bound = serving::bind(&self.address, &options, &self.server.serving, context)?;
+        if self.server.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }
         if self.handlers.no_accept {
@@ -117,26 +111,27 @@ impl Listen {
             };
             return queue::watch(&listener, &context.stop, &*context.sink);
         }
-        let door = Door::new(self.serving.acl(), options, context.sink.clone()).secured(tls);
+        let door = Door::new(self.server.serving.acl(), options, context.sink.clone()).secured(tls);
         let sessions = Sessions {
             keep_open: self.keep_open,
-            count: self.serving.count,
-            accept_timeout: self.serving.accept_timeout,
+            count: self.server.serving.count,
+            accept_timeout: self.server.serving.accept_timeout,
         };
         if let Some(mut script) = script {
             if let Some(greeting) = &stdio.greeting {
                 script.statements.insert(0, script::greeting(greeting));
             }
-            let Self { script: args, text, output, .. } = self;
+            let (Self { script: args, text, .. }, ServerArgs { output, .. }) = (self, &self.server);
             let after = if self.handlers.repl { After::Repl } else { After::Close };
-            let scripted = scripted(script, args, text, output, self.socket.options(), &stdio, context)?;
-            let repl = repl(args, text, output, self.socket.options(), &stdio, context);
+            let scripted = scripted(script, args, text, output, self.server.socket.options(), &stdio, context)?;
+            let repl = repl(args, text, output, self.server.socket.options(), &stdio, context);
             let then = after.go_on(&stdio, &repl);
             return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
         }
         if self.handlers.repl {
-            let repl = repl(&self.script, &self.text, &self.output, self.socket.options(), &stdio, context);
-            return repl.serve(bound, door, self.serving.accept_timeout);
+            let repl =
+                repl(&self.script, &self.text, &self.server.output, self.server.socket.options(), &stdio, context);
+            return repl.serve(bound, door, self.server.serving.accept_timeout);
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))
     }

@@ -5,10 +5,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::Args;
+
 use super::Context;
 use crate::addr::{Endpoint, Unix, UnixName};
 use crate::cli::socket_options::SocketOptions;
-use crate::cli::{ServerAddress, ServingArgs, TimeoutArgs};
+use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
@@ -17,6 +19,19 @@ use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
+
+/// The groups of options that every server has.
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    #[command(flatten)]
+    pub(super) serving: ServingArgs,
+    #[command(flatten)]
+    pub(super) timeouts: TimeoutArgs,
+    #[command(flatten)]
+    pub(super) socket: SocketOptions,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
 
 /// Binds the address and gives the ready signals.
 ///
@@ -95,13 +110,12 @@ fn write_whole(path: &Path, local: &Endpoint) -> io::Result<()> {
 /// Those of binding and of the listener.
 pub(super) fn serve(
     address: &ServerAddress,
-    socket: &SocketOptions,
-    serving: &ServingArgs,
-    timeouts: &TimeoutArgs,
+    server: &ServerArgs,
     handler: Handler,
     keep_open: bool,
     context: &Context,
 ) -> Result<Exit> {
+    let ServerArgs { serving, timeouts, socket, .. } = server;
     let options = socket.options();
     let tls = serving.tls.server(&address.endpoint()?, &*context.sink)?;
     // Before it is ready: from then on somebody may ask.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::{Context, Runnable, serving};
-use crate::cli::socket_options::SocketOptions;
+use super::serving::{self, ServerArgs};
+use super::{Context, Runnable};
 use crate::cli::tls::TrustArgs;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
+use crate::cli::{OutputArgs, ServerAddress};
 use crate::error::{Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
@@ -41,15 +41,9 @@ pub(super) struct Time {
     #[arg(short = 'w', long, value_name = "DUR", requires = "query", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     connect_timeout: Option<Duration>,
     #[command(flatten)]
-    serving: ServingArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    server: ServerArgs,
 }
 
 fn format() -> impl clap::builder::TypedValueParser<Value = Format> {
@@ -62,11 +56,11 @@ impl Runnable for Time {
     const ABOUT: &'static str = "A time server: answers each message with [message] and the time; or asks one";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
@@ -75,18 +69,18 @@ impl Runnable for Time {
         }
         let time = Handled { format: self.format.unwrap_or_default(), on_connect: self.on_connect };
         let handler = Handler::Time(time);
-        serving::serve(&self.address, &self.socket, &self.serving, &self.timeouts, handler, true, context)
+        serving::serve(&self.address, &self.server, handler, true, context)
     }
 }
 
 impl Time {
     fn ask(&self, context: &Context) -> Result<Exit> {
         let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
-        let tls = self.serving.tls.as_client(&self.trust)?;
+        let tls = self.server.serving.tls.as_client(&self.trust)?;
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
             source: None,
-            options: &self.socket.options(),
+            options: &self.server.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),
             retry: None,
             tls: tls.as_ref(),
@@ -96,7 +90,7 @@ impl Time {
         };
         let begun = Instant::now();
         let Some(conn) = dial.dial()? else { return Ok(stopped()) };
-        let limits = self.timeouts.limits();
+        let limits = self.server.timeouts.limits();
         let (patience, flag) = match (limits.recv, limits.idle) {
             (Some(recv), idle) if idle.is_none_or(|idle| recv <= idle) => (recv, "--recv-timeout"),
             (_, Some(idle)) => (idle, "--idle-timeout"),
@@ -105,6 +99,6 @@ impl Time {
         let ask = Ask { format: self.format, patience, flag, begun, sink: &*context.sink, stop: &context.stop };
         let Some(answer) = ask.ask(conn, CONN)? else { return Ok(stopped()) };
         let report = answer.report(&*context.sink, CONN);
-        if self.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }
+        if self.server.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }
     }
 }

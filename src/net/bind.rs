@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, UnixName};
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Error, Exit, Fact, Phase, Result};
 use crate::event::{Event, Sink};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
@@ -357,7 +357,14 @@ fn is_stale(path: &Path) -> bool {
 }
 
 fn bind(socket: &Socket, address: &SockAddr, endpoint: &Endpoint) -> Result<()> {
-    socket.bind(address).map_err(|source| Error::os(Phase::Binding, Some(endpoint), source))
+    socket.bind(address).map_err(|source| {
+        let mut error = Error::os(Phase::Binding, Some(endpoint), source);
+        // Only known here, and without it half of an explanation of EADDRINUSE.
+        if error.errno() == Some(libc::EADDRINUSE) && socket.reuse_port().unwrap_or(false) {
+            error.facts.push(Fact::ReusePort);
+        }
+        error
+    })
 }
 
 fn is_wildcard(address: &SockAddr) -> bool {

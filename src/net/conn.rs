@@ -352,9 +352,17 @@ impl Conn {
             return layer.finish(&self.socket);
         }
         match self.socket.shutdown(Shutdown::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            // Reading tells how it ended. A connection that still stands would wait for ever for what was not told.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected && self.is_gone()? => Ok(()),
             result => result,
         }
+    }
+
+    /// Whether it is closed in both directions, or broken.
+    fn is_gone(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
     }
 
     /// Whether everything that was sent has been acknowledged by the peer's kernel.

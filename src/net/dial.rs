@@ -263,6 +263,10 @@ impl Dial<'_> {
             }
             None => return Ok(()),
         };
+        if wanted.as_socket().is_some_and(|wanted| wanted.port() == 0) {
+            // The port is then chosen by connect(2), which may share one among peers; bind(2) wants it for itself.
+            let _ = sys::sockopt::bind_without_port(socket);
+        }
         socket.bind(&wanted).map_err(|source| Error::os(Phase::Binding, self.source.or(Some(&target.endpoint)), source))
     }
 

@@ -2,18 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::sockets::{Entry, ListenCounters, Wanted};
 use super::tables::{IcmpReport, InetSocket, Table, UnixSocket};
-use crate::error::Process;
-
-/// No table of sockets to read.
-#[must_use]
-pub fn inet_sockets(_table: Table, _port: u16, _deadline: Instant) -> Vec<InetSocket> {
-    Vec::new()
-}
+use crate::error::{Neighbour, Process, RouteKind};
 
 /// No table of sockets to read.
 #[must_use]
@@ -21,10 +16,37 @@ pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
     Vec::new()
 }
 
-/// No table of sockets to count.
+/// No table of sockets to read.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn sockets_on_port(_table: Table, _port: u16, _deadline: Instant) -> io::Result<Vec<Entry>> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+}
+
+/// What a route does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// What the route does.
+    pub kind: RouteKind,
+    /// The router that packets are handed to.
+    pub gateway: Option<IpAddr>,
+    /// The index of the interface they leave by.
+    pub interface: Option<u32>,
+}
+
+/// No routes to look up.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn route(_to: IpAddr, _scope: u32) -> io::Result<Hop> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+}
+
+/// No neighbours to look up.
 #[must_use]
-pub fn ports_taken(_low: u16, _high: u16, _deadline: Instant) -> usize {
-    0
+pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
+    Neighbour::Unknown
 }
 
 /// No table of sockets to read.
@@ -159,6 +181,7 @@ pub mod sockopt {
         set_congestion(&Socket, &str) -> ();
         quickack(&Socket) -> bool;
         set_quickack(&Socket, bool) -> ();
+        bind_without_port(&Socket) -> ();
         freebind(&Socket, bool) -> bool;
         set_freebind(&Socket, bool, bool) -> ();
         transparent(&Socket, bool) -> bool;
@@ -180,3 +203,7 @@ pub mod sockopt {
     /// No names.
     pub const KNOWN: &[(i32, &str, i32)] = &[];
 }
+
+/// No sock_diag.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(_: &[u8]) {}

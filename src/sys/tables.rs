@@ -32,6 +32,8 @@ pub struct InetSocket {
     pub state: u8,
     /// Bytes that wait to be read; for a listener, connections that wait to be accepted.
     pub waiting: u32,
+    /// Of a listener: how many may wait, as the kernel took it from listen(2); `/proc` does not tell.
+    pub limit: Option<u32>,
     /// Its inode, 0 where no process has it any more.
     pub inode: u64,
     /// Whether it leaves IPv4 alone (IPV6_V6ONLY, ipv6(7)), where that is known; `/proc` does not tell.

@@ -25,3 +25,27 @@ pub fn watch<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: by `Watched`, the descriptor stays open and the same for as long as the value lives.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }
+
+/// Hands a connected stream to the runtime, for both directions.
+///
+/// # Errors
+/// As of [`watch`].
+pub fn watch_stream<T: Watched>(fd: T) -> io::Result<AsyncFd<T>> {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(target_os = "linux")]
+    let both = both | Interest::PRIORITY;
+    watch(fd, both)
+}
+
+/// Whether a read from such a stream that did not fill its buffer took all there was, so that one more, which would
+/// say so, can be saved: epoll(7), question 9. Not where urgent data wait, for a read stops in front of them: tcp(7).
+pub fn short_read_drains<T: Watched>(stream: &AsyncFd<T>) -> bool {
+    #[cfg(target_os = "linux")]
+    let drains = stream.try_io(Interest::PRIORITY, |_| Ok(())).is_err();
+    #[cfg(not(target_os = "linux"))]
+    let drains = {
+        let _ = stream;
+        false
+    };
+    drains
+}

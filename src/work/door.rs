@@ -3,6 +3,7 @@
 //! It never waits itself. The stdio handler waits with poll(2), the others with the runtime, so that all
 //! servers share the same rules of admission.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,7 +107,13 @@ impl Door {
             Ok(conn) => conn,
             Err(error) => match AcceptError::of(&error) {
                 AcceptError::Empty => return Ok(Admission::Nobody),
-                AcceptError::Connection => return Ok(Admission::Gone),
+                AcceptError::Connection => {
+                    if error.kind() != ErrorKind::Interrupted {
+                        let message = format!("a connection was lost before it was taken: {}", words(&error));
+                        self.sink.emit(None, &Event::Warning { message: &message });
+                    }
+                    return Ok(Admission::Gone);
+                }
                 AcceptError::Exhausted => {
                     self.exhausted += 1;
                     // Once for each time it happens, however long it lasts: while it does, each session that ends

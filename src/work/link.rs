@@ -23,7 +23,7 @@ use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
 use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
-use crate::net::socket::Shape;
+use crate::net::socket::{Kind, Shape};
 use crate::net::tls::{self, Step};
 use crate::sys;
 use crate::work::stopping::{Stopping, at};
@@ -56,6 +56,8 @@ pub struct Link {
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
+    /// The last receive filled the buffer, so more may be there.
+    more: AtomicBool,
 }
 
 /// Limits on waiting, as the flags of the same names say.
@@ -163,8 +165,11 @@ impl Link {
     /// When the runtime cannot watch it.
     pub fn connection(conn: Conn, id: ConnId, shared: Arc<Shared>) -> Result<Self> {
         let peer = conn.peer().clone();
-        let fd = sys::watch(conn, Interest::READABLE | Interest::WRITABLE)
-            .map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
+        let watched = match conn.shape().kind {
+            Kind::Stream => sys::watch_stream(conn),
+            _ => sys::watch(conn, Interest::READABLE | Interest::WRITABLE),
+        };
+        let fd = watched.map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self {
             wire: Wire::Connection(fd),
             id,
@@ -173,6 +178,7 @@ impl Link {
             sent: 0.into(),
             received: 0.into(),
             hushed: false.into(),
+            more: false.into(),
         })
     }
 
@@ -187,6 +193,7 @@ impl Link {
             sent: 0.into(),
             received: 0.into(),
             hushed: false.into(),
+            more: false.into(),
         }
     }
 
@@ -306,6 +313,10 @@ impl Link {
     /// # Errors
     /// When the connection breaks, nothing comes for the receive timeout, or nothing moves for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
+        // Whoever sends faster than it is served takes turns with the others, those included who have just come.
+        if self.more.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
         let mut look = Some(look);
         let mut patience = self.patience(Limit::Recv);
         let mut stop = pin!(self.shared.stopping.wait());
@@ -346,15 +357,25 @@ impl Link {
         };
         loop {
             let mut guard = ready!(fd.poll_read_ready(cx)).map_err(|source| self.broken(Phase::Receiving, source))?;
+            let mut filled = true;
             let outcome = guard.try_io(|fd| {
                 SHARED.with_borrow_mut(|buffer| {
                     Ok(match fd.get_ref().recv_connected(buffer)? {
-                        Incoming::Bytes(bytes) => take(Got::Bytes(&buffer[..bytes])),
+                        Incoming::Bytes(bytes) => {
+                            filled = bytes == buffer.len();
+                            take(Got::Bytes(&buffer[..bytes]))
+                        }
                         Incoming::Eof => take(Got::Eof),
                     })
                 })
             });
             if let Ok(result) = outcome {
+                if fd.get_ref().shape().kind == Kind::Stream {
+                    self.more.store(filled, Ordering::Relaxed);
+                    if !filled && sys::short_read_drains(fd) {
+                        guard.clear_ready();
+                    }
+                }
                 return Poll::Ready(result.map_err(|source| self.broken(Phase::Receiving, source)));
             }
         }

@@ -142,6 +142,31 @@ fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
     Ok(sessions.into_iter().map(|open| open.session).collect())
 }
 
+/// Any bytes as a record: it is read, or refused at a line that it has.
+///
+/// # Panics
+/// When something does not hold.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let sides = [Role::Client, Role::Server].map(|role| parse(text, role));
+    match sides {
+        [Ok(client), Ok(server)] => {
+            assert_eq!(client.len(), server.len());
+            for (client, server) in client.iter().zip(&server) {
+                let (sent, received) = client.sizes();
+                assert_eq!((received, sent), server.sizes(), "what one side sends the other expects");
+                assert!(client.steps.len() == server.steps.len() && sent + received <= bytes.len() as u64);
+            }
+        }
+        [Err((line, why)), Err(other)] => {
+            assert!(line >= 1 && line <= text.lines().count().max(1), "{line}");
+            assert_eq!((line, &why), (other.0, &other.1));
+        }
+        _ => panic!("a record for one side and not for the other"),
+    }
+}
+
 /// How to play.
 pub struct Replay<'a> {
     /// 0: as fast as it goes; 1: at the recorded times; 2: twice as fast.

@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{io, panic};
 
 use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::{Error, Exit, Phase, Result};
@@ -26,6 +29,8 @@ use crate::work::stopping::{Stopping, at};
 
 /// How long sessions may take to end once the server is to stop, where nobody said.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// So many are accepted before those who are there have their turn.
+const IN_A_ROW: usize = 8;
 /// Messages that wait for one datagram peer's session, and bytes that wait for all of them together; more are
 /// dropped, as a full socket buffer would.
 const INBOX: usize = 256;
@@ -68,11 +73,7 @@ impl Serve {
     /// # Errors
     /// Those of the listener, and without `keep_open` that of its last session.
     pub fn run(mut self, bound: Bound) -> Result<Exit> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|source| Error::os(Phase::Opening, None, source))?;
+        let runtime = runtime().map_err(|source| Error::os(Phase::Opening, None, source))?;
         runtime.block_on(async {
             let stopped = Stopping::new(&self.stop)?;
             let question = Question::new(self.asked.take())?;
@@ -108,6 +109,7 @@ impl Serve {
         let nodelay = listener.shape().is_tcp() && self.door.options.value("nodelay").is_none();
         let mut last_came = Instant::now();
         let mut exhausted = false;
+        let mut in_a_row = 0;
         while self.count.is_none_or(|count| sessions.begun < count) {
             let room = sessions.len() < self.max_conns && !exhausted;
             let patience = self.accept_timeout.filter(|_| sessions.len() == 0);
@@ -137,6 +139,10 @@ impl Serve {
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
                         Admission::Exhausted => exhausted = true,
+                    }
+                    in_a_row = (in_a_row + 1) % IN_A_ROW;
+                    if in_a_row == 0 {
+                        tokio::task::yield_now().await;
                     }
                 }
                 () = tokio::time::sleep(EXHAUSTED_PAUSE), if exhausted => exhausted = false,
@@ -280,7 +286,21 @@ impl Serve {
     }
 }
 
-fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> std::io::Result<sys::Packet> {
+/// A runtime on this thread.
+fn runtime() -> io::Result<Runtime> {
+    let build = || tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    // What it needs for children it makes at once, and panics without a descriptor for it.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let built = panic::catch_unwind(build);
+    panic::set_hook(hook);
+    built.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map_or("the runtime does not start", String::as_str);
+        Err(UnixStream::pair().err().unwrap_or_else(|| io::Error::other(text.to_owned())))
+    })
+}
+
+fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> io::Result<sys::Packet> {
     if shape.family == Family::Unix {
         make_room(socket, buffer)?;
     }

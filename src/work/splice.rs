@@ -118,7 +118,7 @@ impl SpliceDown {
                 let mut rest = vec![0; inside];
                 let mut filled = 0;
                 while filled < inside {
-                    filled += rustix::io::read(&read, &mut rest[filled..])?;
+                    filled += rustix::io::retry_on_intr(|| rustix::io::read(&read, &mut rest[filled..]))?;
                 }
                 Ok(rest)
             }

@@ -1,13 +1,15 @@
 //! `echo`: faithful to the byte, to the border of each message and to the end; and every fault as its client sees it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::support::{
     Ctx, Data, PATIENCE, Proc, SOON, check_stream, connect, is_big, one_bulk_at_a_time, poll_until, read_all,
@@ -28,6 +30,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         half_close_is_answered_by_what_is_left,
         one_that_never_reads_costs_little,
         hundred_that_vanish [] 120,
+        a_flood_takes_turns [] 120,
+        what_follows_urgent_data_is_not_forgotten,
         delay,
         delay_is_cut_short_at_the_end,
         chunk_of_a_stream,
@@ -225,29 +229,23 @@ fn one_that_never_reads_costs_little(t: &Ctx) {
 }
 
 /// The slowest but one in a hundred of so many answers.
-fn p99(stream: &TcpStream, count: usize) -> Duration {
-    let mut took: Vec<Duration> = (0..count)
-        .map(|_| {
-            let begin = Instant::now();
-            assert!(is_served(stream));
-            begin.elapsed()
-        })
-        .collect();
+fn p99(stream: &TcpStream, mut goes_on: impl FnMut(usize) -> bool) -> Duration {
+    let mut took = Vec::new();
+    while goes_on(took.len()) {
+        let begin = Instant::now();
+        assert!(is_served(stream));
+        took.push(begin.elapsed());
+    }
     took.sort();
-    took[count * 99 / 100]
+    took[took.len() * 99 / 100]
 }
 
-fn hundred_that_vanish(t: &Ctx) {
-    let server = echo(t, &["-q"]);
-    let steady = connect(server.socket_addr());
-    steady.set_nodelay(true).unwrap();
-    assert!(is_served(&steady));
-    let open = server.fds();
-    let calm = p99(&steady, 500);
+/// A hundred clients connect and vanish, each in one of five ways, a millisecond apart: what is measured is what the
+/// server makes of them, and not how busy they keep the machine themselves.
+fn vanish(server: SocketAddr) {
     let mut kept = Vec::new();
-    let mut busy = Duration::ZERO;
     for n in 0..100 {
-        let mut stream = connect(server.socket_addr());
+        let mut stream = connect(server);
         match n % 5 {
             0 => reset(stream),
             1 => {
@@ -268,14 +266,94 @@ fn hundred_that_vanish(t: &Ctx) {
                 kept.push(stream);
             }
         }
-        busy = busy.max(p99(&steady, 20));
+        std::thread::sleep(Duration::from_millis(1));
     }
-    // What the machine does besides is in both; that nobody is held up for long is what is asked for here.
-    let limit = (calm * 2).max(Duration::from_millis(250));
-    assert!(busy < limit, "p99 {busy:?}, calm {calm:?}");
-    drop(kept);
+}
+
+fn hundred_that_vanish(t: &Ctx) {
+    let _alone = one_bulk_at_a_time();
+    let server = echo(t, &["-q"]);
+    let addr = server.socket_addr();
+    let steady = connect(addr);
+    steady.set_nodelay(true).unwrap();
+    assert!(is_served(&steady));
+    let open = server.fds();
+    let median = |mut all: Vec<Duration>| {
+        all.sort();
+        all[all.len() / 2]
+    };
+    // Calm and storm in turn, for the machine has its own calm and storms: those of its other work are in both. When
+    // the two clients and the server want the same CPU, one of them waits for a tick of the scheduler, whoever serves.
+    const TICK: Duration = Duration::from_millis(4);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let (mut calm, mut storm) = (Vec::new(), Vec::new());
+        for _ in 0..5 {
+            calm.push(p99(&steady, |n| n < 1000));
+            let vanishing = std::thread::spawn(move || vanish(addr));
+            storm.push(p99(&steady, |n| n < 100 || !vanishing.is_finished()));
+            vanishing.join().unwrap();
+        }
+        let (calm, storm) = (median(calm), median(storm));
+        seen.push((calm, storm));
+        if storm <= (calm * 2).max(TICK) {
+            break;
+        }
+    }
+    let (calm, storm) = *seen.last().unwrap();
+    assert!(storm <= (calm * 2).max(TICK), "p99 calm and in the storm: {seen:?}");
     assert!(is_served(&steady));
     poll_until("descriptors to be back", || (server.fds() == open).then_some(()));
+}
+
+/// However much one client keeps the server busy, the others have their turn after each of its own.
+fn a_flood_takes_turns(t: &Ctx) {
+    let _alone = one_bulk_at_a_time();
+    let server = echo(t, &["-q"]);
+    // It can always be read from and written to: the server never has to wait for it.
+    let flood = connect(server.socket_addr());
+    let (mut sending, mut reading) = (flood.try_clone().unwrap(), flood.try_clone().unwrap());
+    let sender = std::thread::spawn(move || while sending.write_all(&[7; 1 << 20]).is_ok() {});
+    let passed = Arc::new(AtomicU64::new(0));
+    let count = passed.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 20];
+        while let Ok(n @ 1..) = reading.read(&mut buffer) {
+            count.fetch_add(n as u64, Ordering::Relaxed);
+        }
+    });
+    let steady = connect(server.socket_addr());
+    assert!(is_served(&steady));
+    // What passes while one waits for its answer, in the middle: counted in bytes, which do not go by the clock of a
+    // busy machine. Between two turns there are what is under way already and one buffer of the server.
+    let mut between: Vec<u64> = (0..200)
+        .map(|_| {
+            let before = passed.load(Ordering::Relaxed);
+            assert!(is_served(&steady));
+            passed.load(Ordering::Relaxed) - before
+        })
+        .collect();
+    between.sort();
+    flood.shutdown(Shutdown::Both).unwrap();
+    sender.join().unwrap();
+    reader.join().unwrap();
+    assert!(between[100] < 1 << 20, "{} bytes between two answers", between[100]);
+}
+
+/// A read stops in front of urgent data, though more has come.
+fn what_follows_urgent_data_is_not_forgotten(t: &Ctx) {
+    let server = echo(t, &["-q"]);
+    let stream = connect(server.socket_addr());
+    assert!(is_served(&stream));
+    for _ in 0..20 {
+        server.signal(Signal::STOP);
+        server.wait_stopped();
+        (&stream).write_all(b"before").unwrap();
+        SockRef::from(&stream).send_out_of_band(b"!").unwrap();
+        (&stream).write_all(b"behind").unwrap();
+        server.signal(Signal::CONT);
+        assert_eq!(read_exactly(&stream, 12), b"beforebehind");
+    }
 }
 
 fn delay(t: &Ctx) {

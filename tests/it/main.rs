@@ -18,6 +18,7 @@ mod exec;
 mod explain;
 mod faults;
 mod harness;
+mod inject;
 mod inspect;
 mod listen;
 mod peers;
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
         explain::tests,
         faults::tests,
         harness::tests,
+        inject::tests,
         inspect::tests,
         listen::tests,
         peers::tests,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{password, stream};
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs, number, path};
-use crate::cmd::{Context, Runnable, serving};
+use crate::cli::{OutputArgs, ServerAddress, number, path};
+use crate::cmd::serving::{self, ServerArgs};
+use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::value::parse_size;
 use crate::work::chat::{Chat, Rules};
@@ -28,13 +28,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     chat: ChatArgs,
     #[command(flatten)]
-    serving: ServingArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    server: ServerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -71,19 +65,18 @@ impl Runnable for Serve {
     const ABOUT: &'static str = "A chat room over plain lines: nc and telnet can join";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.server.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.timeouts.deadline
+        self.server.timeouts.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
         stream(self.address.endpoint()?)?;
         let queue = usize::try_from(self.chat.queue).unwrap_or(usize::MAX);
-        let chat = if self.output.raw { Chat::raw(queue) } else { self.chat.rooms(queue, context)? };
-        let Self { address, socket, serving, timeouts, .. } = self;
-        serving::serve(address, socket, serving, timeouts, Handler::Chat(chat), true, context)
+        let chat = if self.server.output.raw { Chat::raw(queue) } else { self.chat.rooms(queue, context)? };
+        serving::serve(&self.address, &self.server, Handler::Chat(chat), true, context)
     }
 }
 

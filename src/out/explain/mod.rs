@@ -16,11 +16,13 @@ use crate::text::visible_line;
 
 use super::color::{Paint, paint};
 
+mod held;
 mod inet;
 mod names;
 mod refused;
 mod tls;
 mod unix;
+mod ways;
 
 /// A failure in words. Every string is one line that is safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -437,7 +439,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     }
     match (case.error.phase, limit) {
         (Phase::Connecting, _) => match case.endpoint {
-            Endpoint::Inet(_) => inet::no_answer(case, longer(case.client())),
+            Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
             _ => Why::new("the server does not accept: its queue of waiting connections is full")
                 .try_(longer(case.client())),
         },

@@ -3,7 +3,8 @@
 use crate::addr::{Endpoint, Host, Inet, Port};
 use crate::error::{Error, Fact, Process};
 
-use super::inet::{Icmp, holders, own_firewall, trace};
+use super::inet::{Icmp, holders};
+use super::ways::{own_firewall, trace};
 use super::{Case, Why, holder, list, name_of, word};
 
 pub(super) fn why(case: &Case<'_>) -> Why {

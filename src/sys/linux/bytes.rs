@@ -15,7 +15,9 @@ const PIPE_SIZE: usize = 1 << 20;
 /// # Errors
 /// `WouldBlock`; `InvalidInput` where one of them cannot do it.
 pub fn splice(from: impl AsFd, to: impl AsFd, len: usize) -> io::Result<usize> {
-    Ok(rustix::pipe::splice(from, None, to, None, len, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+    let (from, to) = (from.as_fd(), to.as_fd());
+    let splice = || rustix::pipe::splice(from, None, to, None, len, SpliceFlags::NONBLOCK | SpliceFlags::MOVE);
+    Ok(rustix::io::retry_on_intr(splice)?)
 }
 
 /// Sends up to `len` bytes of the regular file `from`, at its own offset, which moves on.
@@ -23,7 +25,8 @@ pub fn splice(from: impl AsFd, to: impl AsFd, len: usize) -> io::Result<usize> {
 /// # Errors
 /// `WouldBlock`; `InvalidInput` where the file cannot do it.
 pub fn sendfile(to: impl AsFd, from: impl AsFd, len: usize) -> io::Result<usize> {
-    Ok(rustix::fs::sendfile(to, from, None, len)?)
+    let (to, from) = (to.as_fd(), from.as_fd());
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::sendfile(to, from, None, len))?)
 }
 
 /// A pipe of our own, both ends non-blocking and closed on exec, as large as it may be.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::netlink::{self, Attributes, u32_at, u64_at};
 use super::{inetdiag, listed};
-use crate::addr::{Endpoint, Transport, Unix, UnixKind, UnixName};
+use crate::addr::{Endpoint, Port, Transport, Unix, UnixKind, UnixName};
 use crate::sys::sockets::{Entry, Memory, Protocol, State, TcpDetails, Timer, Wanted};
 use crate::sys::tables::Table;
 
@@ -54,10 +54,42 @@ pub fn sockets(wanted: &Wanted) -> io::Result<Vec<Entry>> {
     Ok(all)
 }
 
+/// The sockets of a table with `port` as their own, in any state.
+///
+/// # Errors
+/// When neither way leads to the table.
+pub fn sockets_on_port(table: Table, port: u16, deadline: Instant) -> io::Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    let wanted = Wanted { tcp: true, udp: true, unix: false, v4: true, v6: true, states: u32::MAX, details: false };
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        inet_on_port(table, family, port, &wanted, deadline, &mut all)?;
+    }
+    let own = |entry: &Entry| match &entry.local {
+        Some(Endpoint::Inet(inet)) => inet.port == Port::Number(port),
+        _ => false,
+    };
+    all.retain(own);
+    Ok(all)
+}
+
 fn inet(table: Table, family: i32, wanted: &Wanted, deadline: Instant, all: &mut Vec<Entry>) -> io::Result<()> {
+    inet_on_port(table, family, 0, wanted, deadline, all)
+}
+
+/// Those of one port; 0 is every port.
+fn inet_on_port(
+    table: Table,
+    family: i32,
+    port: u16,
+    wanted: &Wanted,
+    deadline: Instant,
+    all: &mut Vec<Entry>,
+) -> io::Result<()> {
     let kinds = if wanted.details { [INET_DIAG_INFO, INET_DIAG_CONG, INET_DIAG_SKMEMINFO].as_slice() } else { &[] };
     let extensions = kinds.iter().fold(0_u8, |bits, kind| bits | 1 << (kind - 1));
-    let request = inetdiag::request(table, family as u8, wanted.states, extensions);
+    let mut request = inetdiag::request(table, family as u8, wanted.states, extensions);
+    // inet_diag_sockid begins with the source port.
+    request[8..10].copy_from_slice(&port.to_be_bytes());
     let before = all.len();
     let outcome = netlink::dump(&request, deadline, |body| all.extend(inet_entry(table, body)));
     outcome.or_else(|error| {
@@ -102,7 +134,7 @@ pub(super) fn endpoint(table: Table, address: SocketAddr) -> Option<Endpoint> {
 }
 
 /// inet_diag_msg; its places are told at `inetdiag::message`.
-fn inet_entry(table: Table, body: &[u8]) -> Option<Entry> {
+pub(super) fn inet_entry(table: Table, body: &[u8]) -> Option<Entry> {
     let socket = inetdiag::message(body)?;
     let interface = u32_at(body, 40)?;
     let scoped = |mut address: SocketAddr| {
@@ -211,7 +243,7 @@ fn memory(value: &[u8]) -> Option<Memory> {
 }
 
 /// unix_diag_msg: family, type, state, pad, inode, cookie; then attributes.
-fn unix_entry(body: &[u8]) -> Option<Entry> {
+pub(super) fn unix_entry(body: &[u8]) -> Option<Entry> {
     let kind = unix_kind(u16::from(*body.get(1)?))?;
     let mut entry = Entry::new(Protocol::Unix(kind), State::from_number(*body.get(2)?)?);
     entry.inode = u64::from(u32_at(body, 4)?);

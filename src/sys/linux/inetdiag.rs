@@ -72,6 +72,7 @@ pub(super) fn message(body: &[u8]) -> Option<InetSocket> {
         remote: endpoint(6, 24)?,
         state: *body.get(1)?,
         waiting: u32_at(body, 56)?,
+        limit: u32_at(body, 60).filter(|_| body[1] == TCP_LISTEN),
         inode: u64::from(u32_at(body, 68)?),
         v6only: None,
     };
@@ -107,9 +108,9 @@ mod tests {
             let _client = TcpStream::connect(local).unwrap();
             let found = find(receivers(Table::Tcp, soon()).unwrap(), local).unwrap();
             assert_eq!((found.state, found.waiting), (TCP_LISTEN, 1));
-            let all = crate::sys::inet_sockets(Table::Tcp, local.port(), soon());
-            let other = all.into_iter().find(|socket| socket.local == local && socket.state == TCP_LISTEN).unwrap();
-            assert_eq!(InetSocket { v6only: None, ..found }, other);
+            let other = find(super::super::procfs::listed_receivers(Table::Tcp, soon()), local).unwrap();
+            assert!(found.limit.is_some());
+            assert_eq!(InetSocket { v6only: None, limit: None, ..found }, other);
         }
     }
 

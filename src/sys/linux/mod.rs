@@ -3,19 +3,25 @@
 mod bytes;
 mod dump;
 mod errqueue;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod inetdiag;
 mod listed;
 mod netlink;
 mod packet;
 pub mod proc;
 mod procfs;
+mod route;
 pub mod sockopt;
 mod unixdiag;
 
 pub use bytes::{close_all_on_exec, default_signals, enlarge_pipe, pipe, reopen_nonblocking, sendfile, splice, unsent};
-pub use dump::sockets;
+pub use dump::{sockets, sockets_on_port};
 pub use errqueue::{icmp_error, recverr};
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz;
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
-pub use procfs::{all_owners, inet_receivers, inet_sockets, owners, owners_at_a_glance, ports_taken, unix_sockets};
+pub use procfs::{all_owners, inet_receivers, owners, owners_at_a_glance, unix_sockets};
+pub use route::{Hop, neighbour, route};
 pub use unixdiag::unix_queue;

@@ -213,6 +213,14 @@ pub fn set_quickack(socket: &Socket, on: bool) -> io::Result<()> {
     socket.set_tcp_quickack(on)
 }
 
+/// `IP_BIND_ADDRESS_NO_PORT`: bind(2) with port 0 takes the address only, and connect(2) the port, ip(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn bind_without_port(socket: &Socket) -> io::Result<()> {
+    set_bytes(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &1_i32.to_ne_bytes())
+}
+
 /// `IP_FREEBIND`: whether the socket may bind to an address that this host does not have, ip(7).
 ///
 /// # Errors

@@ -40,7 +40,7 @@ pub fn unix_queue(listener: impl AsFd) -> io::Result<(u32, u32)> {
 }
 
 /// Finds UNIX_DIAG_RQLEN among the attributes of one answer.
-fn queue_in(answer: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn queue_in(answer: &[u8]) -> Option<(u32, u32)> {
     let u16_at = |at: usize| Some(u16::from_ne_bytes(answer.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(answer.get(at..at + 4)?.try_into().ok()?));
     if u16_at(4)? != SOCK_DIAG_BY_FAMILY {

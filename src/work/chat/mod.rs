@@ -1,5 +1,7 @@
 //! A chat room for many people over plain lines, and the other side of it.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod join;
 mod lines;
 mod name;
@@ -15,6 +17,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz;
 pub use join::{Face, Join};
 pub use room::Rules;
 pub use says::{Kind, Said};

@@ -7,15 +7,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::addr::{Endpoint, Host, Port};
-use crate::error::{Cause, Error, Fact, Phase};
+use crate::addr::{Endpoint, Host, Inet};
+use crate::error::{Cause, Error, Exit, Fact, Phase, RouteKind};
 use crate::sys;
 
 mod names;
 mod paths;
 mod ports;
+mod ways;
 
 pub use names::{ask, ask_all, name_servers};
+pub use ports::client_ports;
+pub use ways::way_to;
 
 /// For everything on this host, whatever its size or load. It takes a few milliseconds but where all of `/proc`
 /// has to be gone through, or where the processors are busy with something else.
@@ -70,6 +73,11 @@ fn enrich_by(error: &mut Error, ways: &Ways<'_>) {
         return;
     }
     let mut found = facts(error, ways);
+    // EACCES of UDP is most often a broadcast that was not asked for; this is none.
+    let prohibited = |fact: &Fact| matches!(fact, Fact::Route(route) if route.kind == RouteKind::Prohibit);
+    if error.errno() == Some(libc::EACCES) && found.iter().any(prohibited) {
+        error.exit = Exit::Unreachable;
+    }
     found.extend(our_own_icmp(error));
     for fact in found {
         match error.facts.iter_mut().find(|known| is_same(known, &fact)) {
@@ -118,18 +126,19 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                 Some(Endpoint::Inet(inet)) => match errno {
                     libc::ECONNREFUSED => ports::around(inet, deadline),
                     libc::EADDRINUSE => ports::in_use(inet, deadline.max(Instant::now() + HOLDER_BUDGET)),
-                    libc::ETIMEDOUT if error.phase == Phase::Connecting => ports::accept_queue(inet, deadline),
-                    libc::EADDRNOTAVAIL => {
+                    libc::ETIMEDOUT if error.phase == Phase::Connecting => no_answer(inet, deadline),
+                    libc::EADDRNOTAVAIL | libc::EAGAIN if error.phase == Phase::Connecting => {
                         let mut found = local_addresses();
-                        if error.phase == Phase::Connecting {
-                            found.extend(sysctl("net.ipv4.ip_local_port_range"));
-                        }
+                        found.extend(client_ports(inet.transport, deadline).map(Fact::Ports));
                         found
                     }
-                    libc::EACCES if matches!(error.phase, Phase::Binding | Phase::Listening) => match inet.port {
-                        Port::Number(1..=1023) => sysctl("net.ipv4.ip_unprivileged_port_start"),
-                        _ => Vec::new(),
-                    },
+                    libc::EADDRNOTAVAIL => local_addresses(),
+                    libc::EACCES if matches!(error.phase, Phase::Binding | Phase::Listening) => {
+                        sysctl("net.ipv4.ip_unprivileged_port_start")
+                    }
+                    libc::EACCES | libc::EINVAL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN => {
+                        ways::way(inet).into_iter().collect()
+                    }
                     libc::EPERM if matches!(error.phase, Phase::Connecting | Phase::Sending) => vec![Fact::LocalPolicy],
                     _ => Vec::new(),
                 },
@@ -137,7 +146,7 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
             }
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
-            ports::accept_queue(inet, deadline)
+            no_answer(inet, deadline)
         }
         (Cause::Resolver { code, .. }, Some(Endpoint::Inet(inet))) if WORTH_ASKING.contains(code) => {
             ask_about(&inet.host, ways.resolv_conf, ways.patience)
@@ -148,6 +157,13 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Nothing came back: from a listener of this host, or from somewhere else.
+fn no_answer(inet: &Inet, deadline: Instant) -> Vec<Fact> {
+    let mut found = ports::accept_queue(inet, deadline);
+    found.extend(ways::way(inet));
+    found
 }
 
 fn ask_about(host: &Host, resolv_conf: &Path, patience: Duration) -> Vec<Fact> {

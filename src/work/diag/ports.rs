@@ -1,11 +1,14 @@
 //! Who has a port of this host, and who has one next to it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::addr::{Endpoint, Host, Inet, Port, Transport};
-use crate::error::Fact;
-use crate::sys::{self, InetSocket, TCP_LISTEN, TCP_TIME_WAIT, Table};
+use crate::error::{Fact, Held, Ports, Process, TimeWait};
+use crate::sys::sockets::{Entry, State, Wanted};
+use crate::sys::{self, InetSocket, Table};
+use crate::work::inspect::Users;
 
 /// More holders than this are not worth a line.
 const MOST: usize = 4;
@@ -102,27 +105,100 @@ fn facts(sockets: &[(Transport, InetSocket, Part)], deadline: Instant) -> Vec<Fa
 /// The address could not be had (EADDRINUSE): by whom.
 pub(super) fn in_use(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let Some((asked, port)) = numeric(inet) else { return Vec::new() };
-    let all = sys::inet_sockets(table(inet.transport), port, deadline);
-    let ip = |socket: &InetSocket| socket.local.ip().to_canonical();
-    let overlaps =
-        |socket: &InetSocket| same_family_overlap(asked, ip(socket)) || dual_stack_overlap(asked, ip(socket));
-    let waiting = all.iter().filter(|socket| socket.state == TCP_TIME_WAIT && overlaps(socket)).count();
-    let receives = |socket: &InetSocket| inet.transport == Transport::Udp || socket.state == TCP_LISTEN;
-    let mut holders: Vec<InetSocket> =
-        all.iter().filter(|socket| socket.state != TCP_TIME_WAIT && overlaps(socket)).cloned().collect();
+    if port == 0 {
+        return client_ports(inet.transport, deadline).map(Fact::Ports).into_iter().collect();
+    }
+    let all = sys::sockets_on_port(table(inet.transport), port, deadline).unwrap_or_default();
+    let overlaps = |entry: &Entry| {
+        let held = ip(entry);
+        held.is_some_and(|held| {
+            // One that leaves IPv4 alone is not in the way of it.
+            same_family_overlap(asked, held) || dual_stack_overlap(asked, held) && entry.v6only != Some(true)
+        })
+    };
+    let (waiting, mut holders): (Vec<Entry>, Vec<Entry>) =
+        all.into_iter().filter(overlaps).partition(|entry| entry.state == State::TimeWait);
+    let receives = |entry: &Entry| match inet.transport {
+        Transport::Udp => true,
+        Transport::Tcp => entry.state == State::Listen,
+    };
     // A connection holds its port only where no listener does; and a sure overlap makes an unsure one needless.
     if holders.iter().any(receives) {
         holders.retain(receives);
     }
-    if holders.iter().any(|socket| same_family_overlap(asked, ip(socket))) {
-        holders.retain(|socket| same_family_overlap(asked, ip(socket)));
+    let sure = |entry: &Entry| ip(entry).is_some_and(|held| same_family_overlap(asked, held));
+    if holders.iter().any(sure) {
+        holders.retain(sure);
     }
-    let holders: Vec<_> = holders.into_iter().take(MOST).map(|socket| (inet.transport, socket, Part::There)).collect();
-    let mut found = facts(&holders, deadline);
-    if waiting > 0 {
-        found.push(Fact::TimeWait { connections: waiting });
+    holders.truncate(MOST);
+    let inodes: Vec<u64> = holders.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
+    let owners = if inodes.is_empty() { Default::default() } else { sys::owners(&inodes, deadline) };
+    let mut found: Vec<Fact> = holders
+        .iter()
+        .filter_map(|entry| {
+            let process = owners.get(&entry.inode).cloned();
+            Some(Fact::Holder { local: entry.local.clone()?, process, overlaps: true })
+        })
+        .collect();
+    if let Some(first) = holders.first() {
+        found.push(Fact::Held(held(first, receives(first))));
+    }
+    if !waiting.is_empty() {
+        let left = waiting.iter().filter_map(|entry| entry.timer).map(|timer| timer.after).max();
+        found.push(Fact::TimeWait(TimeWait { connections: waiting.len(), left }));
     }
     found
+}
+
+fn held(entry: &Entry, receives: bool) -> Held {
+    let ours = rustix::process::geteuid().as_raw();
+    let other = entry.uid.filter(|uid| *uid != ours);
+    Held {
+        other_user: other.map(|uid| Users::read().name(uid).map_or_else(|| uid.to_string(), str::to_owned)),
+        state: (!receives).then(|| entry.state.name()),
+        orphan: entry.inode == 0,
+    }
+}
+
+fn ip(entry: &Entry) -> Option<IpAddr> {
+    match entry.local.as_ref()? {
+        Endpoint::Inet(Inet { host: Host::V4(ip), .. }) => Some(IpAddr::V4(*ip)),
+        Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) => Some(IpAddr::V6(*addr).to_canonical()),
+        _ => None,
+    }
+}
+
+/// The ports that the kernel gives to clients, and who has them. None where it does not tell.
+#[must_use]
+pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
+    let range = sys::proc::sysctl("net.ipv4.ip_local_port_range")?;
+    let (low, high) = range.split_once(' ')?;
+    let (low, high): (u16, u16) = (low.parse().ok()?, high.parse().ok()?);
+    let tcp = transport == Transport::Tcp;
+    let wanted = Wanted { tcp, udp: !tcp, unix: false, v4: true, v6: true, states: u32::MAX, details: false };
+    let port = |entry: &Entry| match &entry.local {
+        Some(Endpoint::Inet(Inet { port: Port::Number(port), .. })) => Some(*port),
+        _ => None,
+    };
+    let mut entries = sys::sockets(&wanted).ok()?;
+    entries.retain(|entry| port(entry).is_some_and(|port| (low..=high).contains(&port)));
+    let distinct = |only: Option<State>| {
+        let fitting = entries.iter().filter(|entry| only.is_none_or(|state| entry.state == state));
+        fitting.filter_map(port).collect::<HashSet<_>>().len()
+    };
+    let (taken, waiting) = (distinct(None), distinct(Some(State::TimeWait)));
+    let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
+    let owners = if inodes.is_empty() { Default::default() } else { sys::all_owners(&inodes, deadline) };
+    let mut by: Vec<(Process, usize)> = Vec::new();
+    for process in owners.into_values().filter_map(|processes| processes.into_iter().next()) {
+        match by.iter_mut().find(|(known, _)| *known == process) {
+            Some((_, sockets)) => *sockets += 1,
+            None => by.push((process, 1)),
+        }
+    }
+    by.sort_by_key(|(process, sockets)| (std::cmp::Reverse(*sockets), process.pid));
+    by.truncate(NEAREST);
+    Some(Ports { low, high, taken, waiting, by })
 }
 
 /// The port refused (ECONNREFUSED): who receives there after all, who on the same port elsewhere, and which ports
@@ -179,15 +255,16 @@ pub(super) fn accept_queue(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     // A sure one makes an unsure one needless.
     listeners.sort_by_key(|socket| takes(asked, socket).is_none());
     let Some(listener) = listeners.into_iter().next() else { return Vec::new() };
-    let waiting = listener.waiting;
+    let (waiting, limit) = (listener.waiting, listener.limit);
     let mut found = facts(&[(Transport::Tcp, listener, Part::There)], deadline);
-    found.push(Fact::AcceptQueue { waiting });
+    found.push(Fact::AcceptQueue { waiting, limit });
     found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::TCP_LISTEN;
 
     #[test]
     fn wildcards_take_in_their_family() {
@@ -210,7 +287,7 @@ mod tests {
     fn socket(local: &str, v6only: Option<bool>) -> InetSocket {
         let local: std::net::SocketAddr = local.parse().unwrap();
         let remote = std::net::SocketAddr::new(local.ip(), 0);
-        InetSocket { local, remote, state: TCP_LISTEN, waiting: 0, inode: 0, v6only }
+        InetSocket { local, remote, state: TCP_LISTEN, waiting: 0, limit: None, inode: 0, v6only }
     }
 
     #[test]

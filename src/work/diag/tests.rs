@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
-use crate::error::{NameAnswer, UnixPathState};
+use crate::error::{Held, NameAnswer, TimeWait, UnixPathState};
 
 /// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
 fn unhurried() -> Ways<'static> {
@@ -59,7 +59,9 @@ fn a_dual_stack_wildcard_holds_ipv4_too() {
     let asked = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listener.local_addr().unwrap().port());
     let Err(error) = TcpListener::bind(asked) else { return };
     let facts = enriched(Phase::Binding, &tcp(asked), error);
-    assert!(matches!(&facts[..], [Fact::Holder { overlaps: true, .. }]) && ours(&facts[0]), "{facts:?}");
+    let held = [Held { other_user: None, state: None, orphan: false }].map(Fact::Held);
+    assert!(matches!(&facts[..], [Fact::Holder { overlaps: true, .. }, _]) && ours(&facts[0]), "{facts:?}");
+    assert_eq!(facts[1..], held);
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_udp_port_in_use_is_held_by_us() {
     let local = socket.local_addr().unwrap();
     let endpoint = Endpoint::from_socket_addr(Transport::Udp, local);
     let facts = enriched(Phase::Binding, &endpoint, UdpSocket::bind(local).unwrap_err());
-    assert!(matches!(&facts[..], [Fact::Holder { local: holder, overlaps: true, .. }] if *holder == endpoint));
+    assert!(matches!(&facts[..], [Fact::Holder { local: holder, overlaps: true, .. }, _] if *holder == endpoint));
     assert!(ours(&facts[0]), "{facts:?}");
 }
 
@@ -148,7 +150,8 @@ fn connections_in_time_wait_are_counted() {
     for _ in 0..100 {
         let in_use = io::Error::from_raw_os_error(libc::EADDRINUSE);
         let facts = enriched(Phase::Binding, &tcp(local), in_use);
-        if facts == [Fact::TimeWait { connections: 1 }] {
+        if let [Fact::TimeWait(TimeWait { connections: 1, left: Some(left) })] = facts[..] {
+            assert!(left <= Duration::from_secs(60), "{left:?}");
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -164,7 +167,7 @@ fn a_full_accept_queue_is_seen() {
     let mut error = Error::timed_out(Phase::Connecting, Some(&tcp(local)), "--connect-timeout", Duration::from_secs(1));
     enrich_by(&mut error, &unhurried());
     assert!(ours(&error.facts[0]));
-    assert_eq!(error.facts[1], Fact::AcceptQueue { waiting: 2 });
+    assert!(matches!(error.facts[1], Fact::AcceptQueue { waiting: 2, limit: Some(128..) }), "{:?}", error.facts);
 }
 
 #[test]
@@ -180,7 +183,6 @@ fn a_privileged_port_brings_the_setting() {
     let denied = || io::Error::from_raw_os_error(libc::EACCES);
     let facts = enriched(Phase::Binding, &tcp("127.0.0.1:80".parse().unwrap()), denied());
     assert!(matches!(&facts[..], [Fact::Sysctl { name: "net.ipv4.ip_unprivileged_port_start", .. }]));
-    assert_eq!(enriched(Phase::Binding, &tcp("127.0.0.1:8080".parse().unwrap()), denied()), []);
 }
 
 #[test]
@@ -215,7 +217,7 @@ fn a_socket_is_told_once_whenever_its_process_is_found() {
     error.facts = vec![Fact::Holder { local: held, process: None, overlaps: true }];
     for _ in 0..2 {
         enrich_by(&mut error, &unhurried());
-        assert!(error.facts.len() == 1 && ours(&error.facts[0]), "{:?}", error.facts);
+        assert!(error.facts.len() == 2 && ours(&error.facts[0]), "{:?}", error.facts);
     }
 }
 
@@ -324,7 +326,7 @@ fn a_name_that_does_not_resolve_is_asked_about() {
     // No server listens on this address of loopback, so the answer is quick.
     std::fs::write(&resolv_conf, "nameserver 127.99.99.99\n").unwrap();
     let endpoint: Endpoint = "nowhere.example:80".parse().unwrap();
-    let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
+    let mut error = Error::text(Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
     error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
     enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..unhurried() });
     let server = "127.99.99.99:53".parse().unwrap();
@@ -348,7 +350,7 @@ fn a_silent_name_server_is_not_given_more_than_is_left() {
     };
     let ours = || Error::timed_out(Phase::Resolving, Some(&endpoint), "--connect-timeout", Duration::from_millis(500));
     let theirs = || {
-        let mut error = Error::text(crate::error::Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
+        let mut error = Error::text(Exit::Resolve, Phase::Resolving, Some(&endpoint), "");
         error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
         error
     };

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::process::{Resource, getrlimit};
 
 use super::Check;
-use crate::addr::Endpoint;
-use crate::error::{Fact, NameAnswer};
+use crate::addr::{Endpoint, Transport};
+use crate::error::{Fact, NameAnswer, Ports};
 use crate::event::Sink;
 use crate::net::resolve::{Budget, Purpose, resolve};
 use crate::sys::proc::{clock_is_synchronised, mtu, net_table, sysctl};
@@ -82,11 +82,8 @@ fn syncookies() -> Option<Check> {
 }
 
 fn port_range() -> Option<Check> {
-    let text = sysctl("net.ipv4.ip_local_port_range")?;
-    let (low, high) = text.split_once(' ')?;
-    let (low, high): (u16, u16) = (low.parse().ok()?, high.parse().ok()?);
+    let Ports { low, high, taken, .. } = diag::client_ports(Transport::Tcp, Instant::now() + BUDGET)?;
     let size = usize::from(high.saturating_sub(low)) + 1;
-    let taken = sys::ports_taken(low, high, Instant::now() + BUDGET);
     let left = size.saturating_sub(taken);
     let check = Check::ok("net.ipv4.ip_local_port_range", format!("{low} {high}, {left} of {size} have no TCP socket"));
     let widen = "sysctl -w net.ipv4.ip_local_port_range='32768 60999'";

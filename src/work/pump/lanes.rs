@@ -105,6 +105,11 @@ impl Session<'_> {
         if self.failure.is_none() {
             let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
+            // The peer does not know, and would wait for the rest as long as we wait for it.
+            if self.conn.has_end() && !is_broken(&error) {
+                self.down.state = State::Ended;
+                self.finish_screen();
+            }
             self.failure = Some(error);
         }
         self.up.pending = 0..0;
@@ -112,7 +117,7 @@ impl Session<'_> {
     }
 
     fn broken(&self, error: &Error) {
-        if matches!(error.errno(), Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT)) {
+        if is_broken(error) {
             self.sink.emit(Some(self.id), &Event::Reset { error: &error.cause.to_string() });
         }
     }
@@ -330,6 +335,11 @@ fn would_block(error: &io::Error) -> bool {
 /// The peer over TLS ended without saying so.
 fn is_cut_short(error: &io::Error) -> bool {
     error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&Fault::Truncated)
+}
+
+/// Whether it is the end of the connection, which reading shows as well.
+fn is_broken(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT))
 }
 
 /// The reader of our stdout is gone: a pipe says EPIPE, a socket may say that it was reset.

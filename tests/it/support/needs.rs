@@ -20,6 +20,8 @@ pub(crate) enum Need {
     Prlimit,
     Setsid,
     Setpriv,
+    /// It may trace.
+    Strace,
     /// Root that may make network namespaces, and `ip`.
     Root,
     /// `nft` in a namespace of our own.
@@ -53,6 +55,7 @@ impl Need {
             Need::Prlimit => "prlimit",
             Need::Setsid => "setsid",
             Need::Setpriv => "setpriv",
+            Need::Strace => "strace",
             Need::Root => "root with `ip netns`",
             Need::Nft => "nft in a network namespace",
             Need::Ipv6 => "IPv6 on loopback",
@@ -63,6 +66,9 @@ impl Need {
         match self {
             Need::Root => succeeds("unshare", &["-n", "true"]) && succeeds("ip", &["netns", "list"]),
             Need::Nft => Need::Root.is_here() && succeeds("unshare", &["-n", "nft", "list", "ruleset"]),
+            Need::Strace => {
+                succeeds("strace", &["-D", "-f", "-o", "/dev/null", "-e", "inject=uname:error=EPERM", "true"])
+            }
             Need::Ipv6 => std::net::TcpListener::bind("[::1]:0").is_ok(),
             program => on_path(program.name()),
         }

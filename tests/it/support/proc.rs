@@ -408,6 +408,11 @@ impl Proc {
         self.pids.lock().unwrap_or_else(PoisonError::into_inner).retain(|&pid| pid != self.pid);
     }
 
+    /// Whether it ends within this time.
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        readable(&self.pidfd, limit)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         !readable(&self.pidfd, Duration::ZERO)
     }

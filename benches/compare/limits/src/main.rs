@@ -1,0 +1,23 @@
+//! The bare limits of benches/compare: each file is one of them, with no choice, no check and no message that it
+//! could do without. Not for use: an error is a panic.
+
+mod answer;
+mod ends;
+mod talk;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["answer"] => answer::run(),
+        ["fill", size, block] => ends::fill(number(size), number(block)),
+        ["drain", "splice"] => ends::drain_by_splice(),
+        ["drain", block] => ends::drain(number(block)),
+        ["talk", how, at, up, down] => talk::run(how, at, up, down),
+        _ => panic!("no such limit: {args:?}"),
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}

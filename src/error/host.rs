@@ -1,0 +1,106 @@
+//! What this host knows about its own part in a failure: its routes, its neighbours, its ports.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Process;
+
+/// The way that this host has to an address: rtnetlink(7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What the routes of this host do with it.
+    pub kind: RouteKind,
+    /// The router that packets are handed to; none where the address is on a network of this host.
+    pub gateway: Option<IpAddr>,
+    /// The interface they leave by.
+    pub interface: Option<String>,
+    /// How that interface stands.
+    pub link: Link,
+    /// Whether the next hop (the gateway, or the address itself) answers on that link.
+    pub neighbour: Neighbour,
+}
+
+/// What routes do: the types of ip-route(8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Sends packets on.
+    Unicast,
+    /// Keeps them: the address is one of this host.
+    Local,
+    /// Sends them to everybody on a network.
+    Broadcast,
+    /// Sends them to a group.
+    Multicast,
+    /// Says that the host is unreachable.
+    Unreachable,
+    /// Says that it is prohibited.
+    Prohibit,
+    /// Throws them away.
+    Blackhole,
+    /// There is none.
+    None {
+        /// An interface that has an address of the same network, and is down.
+        down: Option<String>,
+        /// Whether an interface has an address of this family that is good beyond its link.
+        address: bool,
+        /// The interfaces that are switched off.
+        off: Vec<String>,
+    },
+}
+
+/// How an interface stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Nothing is known against it.
+    Up,
+    /// It is switched on, but has no carrier: no cable, or the other end is off.
+    NoCarrier,
+    /// It is switched off.
+    Down,
+}
+
+/// What ARP, or neighbour discovery of IPv6, has of an address: ip-neighbour(8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbour {
+    /// Nothing, or nothing certain.
+    Unknown,
+    /// It was asked for, and nobody answers (yet).
+    Silent,
+    /// It answered just now.
+    Reachable,
+}
+
+/// The ports that the kernel gives to clients, net.ipv4.ip_local_port_range, and who has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports {
+    /// The first of them.
+    pub low: u16,
+    /// The last of them.
+    pub high: u16,
+    /// So many different ones are taken.
+    pub taken: usize,
+    /// So many of those by connections that only wait out TIME_WAIT.
+    pub waiting: usize,
+    /// Who has most of them, and how many; as far as this user may see.
+    pub by: Vec<(Process, usize)>,
+}
+
+/// More about a socket that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The user that it belongs to, where that is not the one who asks: by name or number.
+    pub other_user: Option<String>,
+    /// What it is, where it does not listen: `established`, `fin-wait-2` and the like, as ss(8) calls it.
+    pub state: Option<&'static str>,
+    /// Whether no process has it any more.
+    pub orphan: bool,
+}
+
+/// Connections that wait out TIME_WAIT on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeWait {
+    /// How many.
+    pub connections: usize,
+    /// How long the last of them has left, where that is known.
+    pub left: Option<Duration>,
+}

@@ -1,0 +1,400 @@
+//! Why packets do not get to an address, or no answer back.
+
+use std::net::IpAddr;
+
+use crate::addr::{Endpoint, Host, Inet, Transport};
+use crate::error::{Exit, Fact, Link, Neighbour, Route, RouteKind};
+
+use super::inet::{Icmp, holders};
+use super::{Case, Why, holder, is, word};
+
+/// The interface on whose link an address is, where it means something on one link only.
+fn link<'a>(case: &Case<'a>) -> Option<&'a str> {
+    match case.endpoint {
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. })
+            if addr.is_unicast_link_local() || addr.is_multicast() =>
+        {
+            Some(scope)
+        }
+        _ => None,
+    }
+}
+
+/// This host itself rejected it.
+pub(super) fn own_firewall(icmp: &Icmp) -> Why {
+    Why::new(format!("a rule of this host's own firewall rejects it (ICMP {} from {})", icmp.words(), icmp.from))
+        .try_("sudo nft list ruleset")
+        .try_("sudo iptables -S")
+}
+
+fn way<'a>(case: &'a Case<'_>) -> Option<&'a Route> {
+    case.facts().iter().find_map(|fact| match fact {
+        Fact::Route(route) => Some(route),
+        _ => None,
+    })
+}
+
+/// The protocol by which a neighbour is found.
+fn discovery(next: IpAddr) -> &'static str {
+    if next.is_ipv4() { "ARP" } else { "neighbour discovery" }
+}
+
+/// What is known against the first hop, for certain.
+fn first_hop(case: &Case<'_>) -> Option<Why> {
+    let route = way(case)?;
+    let interface = route.interface.as_deref()?;
+    let host = case.host();
+    match route.link {
+        Link::Down => {
+            return Some(
+                Why::new(format!("{interface}, the interface towards {host}, is switched off"))
+                    .try_(format!("sudo ip link set {} up", word(interface)))
+                    .try_(format!("ip -br link show dev {}", word(interface))),
+            );
+        }
+        Link::NoCarrier => {
+            return Some(
+                Why::new(format!(
+                    "{interface}, the interface towards {host}, has no carrier: no cable, no radio, or the other end is off"
+                ))
+                .try_(format!("ip -br link show dev {}", word(interface))),
+            );
+        }
+        Link::Up => {}
+    }
+    if route.neighbour != Neighbour::Silent {
+        return None;
+    }
+    let why = match route.gateway {
+        Some(gateway) => Why::new(format!(
+            "{gateway}, the router of this host towards {host}, does not answer to {} on {interface}: it is down, or the route names a wrong one",
+            discovery(gateway)
+        ))
+        .try_(route_of(case)),
+        None => Why::new(format!(
+            "no machine on the network of {interface} answers for {host} ({}): it is down, or the address is wrong",
+            discovery(case.ip()?)
+        )),
+    };
+    let next = route.gateway.map_or(host, |gateway| gateway.to_string());
+    Some(why.try_(format!("ip neigh show {next} dev {}", word(interface))).try_(case.ping()))
+}
+
+/// The handshake, or a datagram, was not answered.
+pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
+    if let Some(why) = own_listener(case) {
+        return why;
+    }
+    if case.is_loopback() && !case.is_udp() {
+        return Why::new(
+            "a rule of this host's firewall drops the packets, or the accept queue of the server is full".to_owned(),
+        )
+        .try_(case.sockets())
+        .try_("sudo nft list ruleset");
+    }
+    if let Some(why) = first_hop(case) {
+        return why;
+    }
+    let host = case.host();
+    let up = way(case).filter(|route| route.neighbour == Neighbour::Reachable);
+    let on_link = up.is_some_and(|route| route.gateway.is_none());
+    if case.is_udp() {
+        let down = if on_link { "" } else { ", or a host that is down" };
+        return Why::new(format!(
+            "nothing came back from {host}: a port that is open but says nothing looks the same as a firewall that drops what is sent{down}"
+        ))
+        .try_(case.ping())
+        .try_(longer);
+    }
+    let why = match up.map(|route| (route.gateway, route.interface.as_deref().unwrap_or("the network"))) {
+        Some((None, interface)) => Why::new(format!(
+            "{host} is up (it answers to {} on {interface}), but not on this port: most likely its firewall drops the packets; or its accept queue is full",
+            case.ip().map_or("ARP", discovery)
+        )),
+        Some((Some(gateway), _)) => Why::new(format!(
+            "nothing came back from {host}: most likely a firewall there or on the way drops the packets (the first router, {gateway}, is up); or the host is down, or the server's accept queue is full"
+        )),
+        None => Why::new(format!(
+            "nothing came back from {host}: most likely a firewall drops the packets; or the host is down, or the server's accept queue is full"
+        )),
+    };
+    why.try_(case.ping()).try_(trace(case)).try_(longer)
+}
+
+/// A listener of this host that did not answer.
+fn own_listener(case: &Case<'_>) -> Option<Why> {
+    let queue = case.facts().iter().find_map(|fact| match fact {
+        Fact::AcceptQueue { waiting, limit } => Some((*waiting, *limit)),
+        _ => None,
+    });
+    let holders = holders(case, true);
+    let ((local, process), (waiting, limit)) = (holders.first()?, queue?);
+    let who = holder(local, *process);
+    let connections = if waiting == 1 { "1 connection".to_owned() } else { format!("{waiting} connections") };
+    // The kernel takes one more than the limit: sk_acceptq_is_full() of include/net/sock.h.
+    Some(match limit {
+        Some(limit) if waiting > limit => Why::new(format!(
+            "{who} listens but does not accept, and its accept queue is full: {connections} in it, with a backlog of {limit}"
+        ))
+        .try_(case.sockets())
+        .try_("nstat -az TcpExtListenOverflows"),
+        Some(limit) => Why::new(format!(
+            "{who} listens and has room in its accept queue ({waiting} of {limit}): most likely a rule of this host's firewall drops the packets"
+        ))
+        .try_("sudo nft list ruleset"),
+        None if waiting == 0 => Why::new(format!(
+            "{who} listens and has room in its accept queue: most likely a rule of this host's firewall drops the packets"
+        ))
+        .try_("sudo nft list ruleset"),
+        None => Why::new(format!(
+            "{who} listens but has {connections} waiting that it does not accept: most likely its accept queue is full; or the firewall of this host drops the packets"
+        ))
+        .try_(case.sockets()),
+    })
+}
+
+pub(super) fn trace(case: &Case<'_>) -> String {
+    match case.port() {
+        Some(port) if case.is_udp() => format!("sudo traceroute -U -p {port} {}", word(&case.host())),
+        Some(port) => format!("sudo traceroute -T -p {port} {}", word(&case.host())),
+        None => format!("tracepath {}", word(&case.host())),
+    }
+}
+
+pub(super) fn route_of(case: &Case<'_>) -> String {
+    match case.endpoint {
+        // ip(8) takes no zone in an address.
+        Endpoint::Inet(Inet { host: Host::V6 { addr, scope: Some(scope) }, .. }) => {
+            format!("ip -6 route get {addr} oif {}", word(scope))
+        }
+        _ if case.is_v6() => format!("ip -6 route get {}", word(&case.host())),
+        _ => format!("ip route get {}", word(&case.host())),
+    }
+}
+
+/// The routes of this host that say no in this way.
+fn routes(case: &Case<'_>, kind: &str) -> String {
+    let six = if case.is_v6() { "-6 " } else { "" };
+    format!("ip {six}route show table all type {kind}")
+}
+
+/// A route that throws away: connect(2) says EINVAL.
+pub(super) fn thrown_away(case: &Case<'_>) -> Why {
+    if way(case).is_some_and(|route| route.kind == RouteKind::Blackhole) {
+        return Why::new(format!("a route of this host throws packets to {} away (ip route: blackhole)", case.host()))
+            .try_(routes(case, "blackhole"));
+    }
+    Why::new(
+        "a route of this host throws packets to this address away (a blackhole route), or it cannot be reached from the local address that was asked for (--source)",
+    )
+    .try_(route_of(case))
+}
+
+pub(super) fn unreachable(case: &Case<'_>, errno: i32) -> Why {
+    let host = case.host();
+    if let Some(icmp) = Icmp::of(case) {
+        return told_unreachable(case, &icmp);
+    }
+    let many = match case.ip() {
+        Some(ip) if ip.is_multicast() => Some("multicast"),
+        Some(IpAddr::V4(v4)) if v4.is_broadcast() => Some("broadcast"),
+        _ => None,
+    };
+    if let (libc::ENETUNREACH, Some(many), false) = (errno, many, case.is_udp()) {
+        let udp = match case.endpoint {
+            Endpoint::Inet(inet) => Endpoint::Inet(Inet { transport: Transport::Udp, ..inet.clone() }),
+            other => other.clone(),
+        };
+        return Why::new(format!("{host} is a {many} address, and TCP talks to one host only")).try_(format!(
+            "sockkit {} {}{}",
+            case.client(),
+            if many == "broadcast" { "--broadcast " } else { "" },
+            word(&udp.to_string())
+        ));
+    }
+    let known = way(case);
+    if let Some(Route { kind: RouteKind::Unreachable, .. }) = known {
+        return Why::new(format!("a route of this host says that {host} is unreachable (ip route: unreachable)"))
+            .try_(routes(case, "unreachable"));
+    }
+    if let Some(Route { kind: RouteKind::Broadcast, .. }) = known
+        && !case.is_udp()
+    {
+        return to_everybody(case);
+    }
+    if errno == libc::EHOSTUNREACH
+        && let Some(why) = first_hop(case)
+    {
+        return why;
+    }
+    match errno {
+        libc::ENETUNREACH => no_route(case, known),
+        libc::ENETDOWN => {
+            Why::new(format!("the network interface towards {host} is down")).try_("ip -br link").try_(route_of(case))
+        }
+        _ => Why::new(format!(
+            "a route of this host says that {host} is unreachable, or no machine answers for it on the local network: it is down, or the address is wrong; or a router or a firewall says so"
+        ))
+        .try_(route_of(case))
+        .try_("ip neigh")
+        .try_(case.ping()),
+    }
+}
+
+fn no_route(case: &Case<'_>, known: Option<&Route>) -> Why {
+    let host = case.host();
+    if let Some(link) = link(case) {
+        return Why::new(format!(
+            "{host} is an address of the link of {link}, and this host has no route to that: {link} is down, or has no link-local address (lo never has one), or IPv6 is switched off on it"
+        ))
+        .try_(route_of(case))
+        .try_(format!("ip -6 address show dev {}", word(link)));
+    }
+    let (version, list) = if case.is_v6() { ("IPv6", "ip -6 route") } else { ("IPv4", "ip route") };
+    match known.map(|route| &route.kind) {
+        Some(RouteKind::None { down: Some(down), .. }) => {
+            Why::new(format!("{host} is on the network of {down}, and {down} is switched off"))
+                .try_(format!("sudo ip link set {} up", word(down)))
+                .try_("ip -br link")
+        }
+        Some(RouteKind::None { address: true, .. }) => Why::new(format!(
+            "this host has no route to {host}: it is on none of its {version} networks, and there is no default route"
+        ))
+        .try_(list),
+        Some(RouteKind::None { off, .. }) if !off.is_empty() => Why::new(format!(
+            "this host has no route to {host}: no interface with an {version} address beyond loopback and links is up, and {} switched off",
+            if off.len() == 1 { format!("{} is", off[0]) } else { format!("{} are", super::list(off, "and")) }
+        ))
+        .try_("ip -br address")
+        .try_(format!("sudo ip link set {} up", word(&off[0]))),
+        Some(RouteKind::None { .. }) => Why::new(format!(
+            "this host has no route to {host}: it has no {version} address but those of its own loopback and links, so no {version} connection to the outside"
+        ))
+        .try_("ip -br address")
+        .try_(list),
+        _ if case.is_v6() => {
+            Why::new(format!("this host has no route to {host}: most likely it has no IPv6 connection to the outside"))
+                .try_(route_of(case))
+                .try_("ip -6 -br address")
+        }
+        _ => Why::new(format!("this host has no route to {host}: its network is down, or it has no default route"))
+            .try_(route_of(case))
+            .try_("ip route"),
+    }
+}
+
+/// An ICMP error says so.
+fn told_unreachable(case: &Case<'_>, icmp: &Icmp) -> Why {
+    let host = case.host();
+    if icmp.is_policy() {
+        return prohibited(case);
+    }
+    if icmp.is_expired() {
+        return Why::new(format!(
+            "packets to {host} run out of hops at {}: --ttl is too small, or routers send them in a circle",
+            icmp.from
+        ))
+        .try_(trace(case));
+    }
+    if icmp.ours {
+        if let Some(why) = first_hop(case) {
+            return why;
+        }
+        return match way(case) {
+            // It answers, so that is not it.
+            Some(Route { neighbour: Neighbour::Reachable, .. }) => own_firewall(icmp),
+            Some(Route { gateway: Some(gateway), .. }) => Why::new(format!(
+                "{gateway}, the router of this host towards {host}, did not answer; or a rule of this host's own firewall says so"
+            ))
+            .try_(route_of(case))
+            .try_("ip neigh"),
+            _ => Why::new(format!(
+                "{host} should be on a network of this host, but no machine answers for that address: it is down, or the address is wrong; or a rule of this host's own firewall says so"
+            ))
+            .try_(case.ping())
+            .try_("ip neigh"),
+        };
+    }
+    if icmp.from_target {
+        return Why::new(format!(
+            "{host} itself answered \"{}\": most likely its firewall rejects the connection",
+            icmp.words()
+        ))
+        .try_(trace(case));
+    }
+    let why = match (icmp.from.is_ipv6(), icmp.code) {
+        (false, 0 | 6) | (true, 0) => "it has no route there",
+        (false, 2) => "a firewall there says so, for that is no router's to say",
+        _ => "the host is down, or the address is wrong",
+    };
+    let or = if icmp.from.is_ipv4() && icmp.code == 2 { "" } else { "; or a firewall there says so" };
+    Why::new(format!(
+        "the router {} answered that it cannot deliver to {host} (ICMP {}): {why}{or}",
+        icmp.from,
+        icmp.words()
+    ))
+    .try_(trace(case))
+}
+
+/// A broadcast address, and TCP.
+fn to_everybody(case: &Case<'_>) -> Why {
+    Why::new(format!(
+        "{} is the broadcast address of a network of this host, and TCP talks to one host only",
+        case.host()
+    ))
+    .try_("ip -br address")
+}
+
+/// Somebody decided that it may not be.
+pub(super) fn prohibited(case: &Case<'_>) -> Why {
+    let host = case.host();
+    if let Some(icmp) = Icmp::of(case) {
+        if icmp.ours {
+            return own_firewall(&icmp);
+        }
+        let who = if icmp.from_target {
+            format!("the firewall of {host}")
+        } else {
+            format!("{}, a firewall on the way,", icmp.from)
+        };
+        return Why::new(format!("{who} prohibits it (ICMP {})", icmp.words())).try_(trace(case));
+    }
+    let ask = format!("sockkit {} --broadcast {}", case.client(), case.word());
+    match way(case).map(|route| &route.kind) {
+        Some(RouteKind::Prohibit) => {
+            return Why::new(format!("a route of this host prohibits connections to {host} (ip route: prohibit)"))
+                .try_(routes(case, "prohibit"));
+        }
+        Some(RouteKind::Broadcast) if case.is_udp() => {
+            return Why::new(format!(
+                "{host} is the broadcast address of a network of this host, and sending to everybody must be asked for"
+            ))
+            .try_(ask);
+        }
+        Some(RouteKind::Broadcast) => return to_everybody(case),
+        _ => {}
+    }
+    let last = case.ip().and_then(|ip| match ip {
+        IpAddr::V4(v4) => Some(v4.octets()[3]),
+        IpAddr::V6(_) => None,
+    });
+    if case.is_udp() && last == Some(255) {
+        return Why::new(format!(
+            "{host} is most likely a broadcast address, which must be asked for; or a route of this host prohibits it"
+        ))
+        .try_(ask)
+        .try_(route_of(case));
+    }
+    if is(case, Exit::Permission) {
+        return Why::new(format!(
+            "a route of this host prohibits it (ip route: prohibit), or {host} is a broadcast address, which must be asked for (--broadcast); or a security policy of this host forbids it (SELinux, AppArmor, a sandbox)"
+        ))
+        .try_(route_of(case))
+        .try_(ask);
+    }
+    Why::new(format!(
+        "a route of this host prohibits connections to {host} (ip route: prohibit), or a firewall or router on the way does; or a security policy of this host (SELinux, AppArmor, a sandbox)"
+    ))
+    .try_(route_of(case))
+    .try_(trace(case))
+}
