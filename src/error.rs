@@ -20,6 +20,9 @@ pub use host::{Held, Link, Neighbour, Ports, Route, RouteKind, TimeWait};
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The exit status of a panic, as Rust has it: a bug of this program.
+pub const PANICKED: u8 = 101;
+
 /// The exit codes, one per kind of failure, the same in every subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {

@@ -1,8 +1,4 @@
 //! The `sockkit` command. See the library.
+#![cfg_attr(own_start, no_main)]
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    let argv: Vec<_> = std::env::args_os().collect();
-    sockkit::cmd::main(&argv).into()
-}
+sockkit::program!(sockkit::cmd::main);

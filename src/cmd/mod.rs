@@ -18,6 +18,7 @@ mod time;
 mod wait;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,7 +118,10 @@ pub fn main(argv: &[OsString]) -> u8 {
         complain("sockkit", &misread.into(), ColorChoice::Auto);
         return Exit::Usage.code();
     }
-    let outcome = command(true).try_get_matches_from(argv).map_err(Failure::Arguments).and_then(|matches| {
+    // What clap built is not taken apart again: that would be a tenth of all that a short run computes.
+    let mut command = ManuallyDrop::new(command(true));
+    let outcome = command.try_get_matches_from_mut(argv).map_err(Failure::Arguments).and_then(|matches| {
+        let matches = ManuallyDrop::new(matches);
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
         let subcommand = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name).expect("clap knows no others");
         (subcommand.run)(matches)

@@ -9,6 +9,7 @@ mod interfaces;
 mod posix;
 mod signal;
 pub mod sockets;
+mod start;
 mod stop;
 mod tables;
 mod terminal;
@@ -32,6 +33,8 @@ pub use heap::trim_heap;
 pub use interfaces::{InterfaceAddress, addresses_of_interfaces, every_address, local_addresses};
 pub use posix::*;
 pub use signal::Asked;
+#[cfg(own_start)]
+pub use start::start;
 pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
 pub use terminal::TerminalModes;
