@@ -313,7 +313,8 @@ impl Link {
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
                     self.more.store(filled, Ordering::Relaxed);
-                    if !filled && sys::short_read_drains(fd) {
+                    // Of TLS, a record came that was shorter; more of them may have.
+                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
                         guard.clear_ready();
                     }
                 }
