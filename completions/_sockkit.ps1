@@ -205,6 +205,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--pipe', '--pipe', [CompletionResultType]::ParameterName, 'Be a pipe, also at a terminal')
             [CompletionResult]::new('-I', '-I ', [CompletionResultType]::ParameterName, 'Talk through a line editor, also without a terminal')
             [CompletionResult]::new('--repl', '--repl', [CompletionResultType]::ParameterName, 'Talk through a line editor, also without a terminal')
+            [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time')
             [CompletionResult]::new('--send-only', '--send-only', [CompletionResultType]::ParameterName, 'Send only: write nothing that comes, take no notice of the peer''s end')
             [CompletionResult]::new('--recv-only', '--recv-only', [CompletionResultType]::ParameterName, 'Receive only: read nothing from stdin, keep our side open until the peer ends')
             [CompletionResult]::new('--no-shutdown', '--no-shutdown', [CompletionResultType]::ParameterName, 'At the end of stdin, do not tell the peer (no FIN)')

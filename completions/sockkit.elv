@@ -200,6 +200,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --pipe 'Be a pipe, also at a terminal'
             cand -I 'Talk through a line editor, also without a terminal'
             cand --repl 'Talk through a line editor, also without a terminal'
+            cand --stats 'At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time'
             cand --send-only 'Send only: write nothing that comes, take no notice of the peer''s end'
             cand --recv-only 'Receive only: read nothing from stdin, keep our side open until the peer ends'
             cand --no-shutdown 'At the end of stdin, do not tell the peer (no FIN)'

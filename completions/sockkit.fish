@@ -260,6 +260,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s u -l udp -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s z -l check -d 'Connect, say what happened, close'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l pipe -d 'Be a pipe, also at a terminal'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -s I -l repl -d 'Talk through a line editor, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stats -d 'At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send-only -d 'Send only: write nothing that comes, take no notice of the peer\'s end'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l recv-only -d 'Receive only: read nothing from stdin, keep our side open until the peer ends'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l no-shutdown -d 'At the end of stdin, do not tell the peer (no FIN)'

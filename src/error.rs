@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
+use crate::course::Course;
 use crate::span::Misread;
 use crate::tls::Fault;
 
@@ -274,6 +275,8 @@ pub enum Fact {
         /// The last of them.
         last: Vec<u8>,
     },
+    /// How the session went that failed.
+    Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.
     AcceptQueue {
         /// How many.

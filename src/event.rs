@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::addr::Endpoint;
+use crate::course::Course;
 use crate::error::Error;
 use crate::tls::{Certificate, Secured};
 
@@ -41,6 +42,17 @@ pub trait Sink: Send + Sync {
             conn,
             &Event::Error { message: &message, reason: error.exit.name(), cause: None, r#try: &[], details: &[] },
         );
+    }
+
+    /// Takes what is odd although nothing failed, as an [`Event::Warning`] of one line. The rest as of
+    /// [`Sink::fail`].
+    fn warn(&self, conn: Option<ConnId>, odd: &Error) {
+        self.emit(conn, &Event::Warning { message: &odd.to_string() });
+    }
+
+    /// Whether it tells how a session went: its [`Course`], which costs a few questions to the kernel.
+    fn is_curious(&self) -> bool {
+        false
     }
 
     /// Whether it told stdout and nobody reads that any more: then there is nobody to work for.
@@ -101,6 +113,12 @@ pub enum Event<'a> {
         name: &'a str,
         /// What it stands for, in the order in which they will be tried.
         addresses: &'a [Endpoint],
+        /// Where each of them is from: `"hosts"`, `"dns"`, `"other"`; empty where nobody wants to know.
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        sources: &'a [&'static str],
+        /// The name servers that are asked, where one was.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        servers: &'a [String],
         /// How long the resolver took.
         #[serde(serialize_with = "seconds")]
         took: Duration,
@@ -114,6 +132,12 @@ pub enum Event<'a> {
         /// The system's words, when it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<&'a str>,
+        /// The address of ours that it came from.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        local: Option<&'a Endpoint>,
+        /// Which way it went, of this host's routes.
+        #[serde(flatten)]
+        route: Option<Route>,
         /// From its first packet to the result.
         #[serde(serialize_with = "seconds")]
         took: Duration,
@@ -218,6 +242,9 @@ pub enum Event<'a> {
         /// Handshakes lost to a full queue since we listen, of the whole host (`TcpExtListenOverflows`).
         #[serde(skip_serializing_if = "Option::is_none")]
         overflows: Option<u64>,
+        /// The same and those lost for other reasons (`TcpExtListenDrops`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drops: Option<u64>,
     },
     /// How a server stands, when it is asked (SIGUSR1) and at its end (`--stats`).
     Stats {
@@ -236,6 +263,20 @@ pub enum Event<'a> {
         /// Since it began to serve.
         #[serde(serialize_with = "seconds")]
         uptime: Duration,
+    },
+    /// How one session stands, when it is asked (SIGUSR1).
+    #[serde(rename = "stats")]
+    SessionStats {
+        /// Bytes sent.
+        sent: u64,
+        /// Bytes received.
+        received: u64,
+        /// How long it has been open.
+        #[serde(serialize_with = "seconds")]
+        duration: Duration,
+        /// How it went so far.
+        #[serde(flatten)]
+        course: &'a Course,
     },
     /// What a time server said, and how its clock stands to ours.
     Time {
@@ -331,6 +372,18 @@ pub enum Event<'a> {
         /// What.
         message: &'a str,
     },
+    /// The same with what it may come from, and what to try.
+    #[serde(rename = "warning")]
+    Oddity {
+        /// What.
+        message: &'a str,
+        /// Why, as far as it could be found out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<&'a str>,
+        /// What to run next, best first.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        r#try: &'a [String],
+    },
     /// Something failed.
     Error {
         /// The failure in one line: phase, address, the system's words.
@@ -358,6 +411,9 @@ pub enum Event<'a> {
         /// How long it was open.
         #[serde(serialize_with = "seconds")]
         duration: Duration,
+        /// How it went, where somebody wants to know ([`Sink::is_curious`]).
+        #[serde(flatten)]
+        course: Option<&'a Course>,
     },
     /// The last event.
     End {
@@ -400,6 +456,17 @@ pub struct Spread {
     pub stddev: Duration,
 }
 
+/// A route of this host, as ip-route(8) has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// The interface that packets leave by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// The router that they go to; none where the address is on the interface's own network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<std::net::IpAddr>,
+}
+
 /// Bytes on their way.
 #[derive(Debug, Clone, Copy)]
 pub struct Payload<'a> {
@@ -408,13 +475,15 @@ pub struct Payload<'a> {
     /// They themselves; absent where they passed through the kernel only, which a sink of
     /// [`Detail::Payload`] rules out.
     pub data: Option<&'a [u8]>,
+    /// How long after the beginning of the session, where they are the first that came.
+    pub first: Option<Duration>,
 }
 
 impl<'a> Payload<'a> {
     /// Bytes at hand.
     #[must_use]
     pub fn of(data: &'a [u8]) -> Self {
-        Self { bytes: data.len(), data: Some(data) }
+        Self { bytes: data.len(), data: Some(data), first: None }
     }
 }
 
@@ -423,7 +492,7 @@ impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use base64::Engine as _;
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Payload", 1 + usize::from(self.data.is_some()))?;
+        let mut out = serializer.serialize_struct("Payload", 3)?;
         out.serialize_field("bytes", &self.bytes)?;
         if let Some(data) = self.data {
             match std::str::from_utf8(data) {
@@ -432,6 +501,9 @@ impl Serialize for Payload<'_> {
                     out.serialize_field("base64", &base64::engine::general_purpose::STANDARD.encode(data))?;
                 }
             }
+        }
+        if let Some(first) = self.first {
+            out.serialize_field("first_byte", &first.as_secs_f64())?;
         }
         out.end()
     }

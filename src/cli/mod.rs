@@ -257,6 +257,7 @@ impl OutputArgs {
             events: self.events.clone(),
             record: self.record.clone(),
             hex: self.hex,
+            stats: false,
             timestamps: self.timestamps.map(|kind| match kind {
                 TimestampsArg::Rfc3339 => Timestamps::Rfc3339,
                 TimestampsArg::Delta => Timestamps::Delta,
@@ -512,13 +513,10 @@ impl ServingArgs {
     /// # Errors
     /// Exit 2.
     pub fn none_side_by_side(&self) -> Result<()> {
-        match (self.grace.is_some(), self.stats) {
-            (false, false) => Ok(()),
-            (grace, _) => {
-                let flag = if grace { "--grace" } else { "--stats" };
-                Err(Error::usage(format!(
-                    "{flag} is about sessions that go on side by side, which there are none of here"
-                )))
+        match self.grace {
+            None => Ok(()),
+            Some(_) => {
+                Err(Error::usage("--grace is about sessions that go on side by side, which there are none of here"))
             }
         }
     }

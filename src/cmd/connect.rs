@@ -17,6 +17,7 @@ use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
 use crate::net::tls;
+use crate::out::OutConfig;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
@@ -56,6 +57,9 @@ pub(super) struct Connect {
     /// Talk through a line editor, also without a terminal
     #[arg(short = 'I', long)]
     repl: bool,
+    /// At the end, tell rates, round trips and who ended first; SIGUSR1 asks at any time
+    #[arg(long, help_heading = "Output")]
+    stats: bool,
     #[command(flatten)]
     eof: EofArgs,
     #[command(flatten)]
@@ -92,7 +96,12 @@ impl Runnable for Connect {
         Some(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
     }
 
+    fn config(&self, config: OutConfig) -> OutConfig {
+        OutConfig { stats: self.stats, ..config }
+    }
+
     fn run(&self, context: &Context) -> Result<Exit> {
+        context.answer_usr1()?;
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
@@ -109,6 +118,7 @@ impl Runnable for Connect {
             close_on: None,
             copy: self.text.copy()?,
             show: self.output.show(),
+            accepts: false,
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };

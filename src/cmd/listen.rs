@@ -1,5 +1,6 @@
 //! `sockkit listen`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,12 +13,14 @@ use crate::addr::Endpoint;
 use crate::cli::{EofArgs, OutputArgs, ScriptArgs, ServerAddress, TextArgs, rules, text_argument};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
+use crate::out::OutConfig;
 use crate::work::door::Door;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
 use crate::work::pump::Rules;
 use crate::work::queue;
 use crate::work::script::{self, Script};
+use crate::work::tally::Tally;
 
 /// The arguments of `sockkit listen`.
 #[derive(Debug, Args)]
@@ -58,6 +61,10 @@ impl Runnable for Listen {
         self.address.endpoint().ok()
     }
 
+    fn config(&self, config: OutConfig) -> OutConfig {
+        OutConfig { stats: self.server.serving.stats, ..config }
+    }
+
     fn run(&self, context: &Context) -> Result<Exit> {
         if self.server.serving.count.is_some() && !self.keep_open {
             return Err(Error::usage("--count is for a server that goes on: add --keep-open"));
@@ -86,7 +93,19 @@ impl Runnable for Listen {
 
 impl Listen {
     fn one_at_a_time(&self, script: Option<Script>, context: &Context) -> Result<Exit> {
+        let tally = Arc::new(Tally::new(context.sink.clone()));
+        let context = Context { sink: tally.clone(), stop: context.stop.clone() };
+        let outcome = self.talk(script, &context, &tally);
+        if self.server.serving.stats {
+            tally.tell();
+        }
+        outcome
+    }
+
+    fn talk(&self, script: Option<Script>, context: &Context, tally: &Arc<Tally>) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
+        // Before it is ready: from then on somebody may ask.
+        context.answer_usr1()?;
         let options = self.server.socket.options();
         let stdio = Stdio {
             rules: Rules {
@@ -97,6 +116,7 @@ impl Listen {
             close_on: self.handlers.close_on()?,
             copy: self.text.copy()?,
             show: self.server.output.show(),
+            accepts: true,
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
@@ -111,7 +131,8 @@ impl Listen {
             };
             return queue::watch(&listener, &context.stop, &*context.sink);
         }
-        let door = Door::new(self.server.serving.acl(), options, context.sink.clone()).secured(tls);
+        let mut door = Door::new(self.server.serving.acl(), options, context.sink.clone()).secured(tls);
+        door.tally = Some(tally.clone());
         let sessions = Sessions {
             keep_open: self.keep_open,
             count: self.server.serving.count,

@@ -40,6 +40,13 @@ pub struct Context {
     pub stop: Stop,
 }
 
+impl Context {
+    /// From here on SIGUSR1 asks how it goes, and ends nothing.
+    fn answer_usr1(&self) -> Result<()> {
+        self.stop.answer_usr1().map_err(|source| Error::os(Phase::Opening, None, source))
+    }
+}
+
 /// A subcommand, as the dispatcher sees it.
 struct Subcommand {
     name: &'static str,

@@ -103,7 +103,7 @@ impl Replay {
         };
         let (sent, received) = session.sizes();
         let duration = begun.elapsed();
-        context.sink.emit(Some(id), &Event::Closed { reason: end.name(), sent, received, duration });
+        context.sink.emit(Some(id), &Event::Closed { reason: end.name(), sent, received, duration, course: None });
         match played {
             Played::Same => Ok(None),
             Played::Stopped => Ok(Some(end)),

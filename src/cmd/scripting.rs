@@ -86,8 +86,8 @@ pub(super) fn scripted(
 impl After {
     /// Goes on.
     pub(super) fn go_on(self, stdio: &Stdio, repl: &Repl<'_>) -> impl Fn(Handed<'_>) -> End {
-        move |mut handed| match (self, handed.before) {
-            (Self::Repl, _) => repl.talk(handed),
+        move |mut handed| match (self, handed.before.take()) {
+            (Self::Repl, before) => repl.talk(Handed { before, ..handed }),
             (_, Some(before)) => stdio.session_after(&mut handed.conn, handed.id, before),
             (_, None) => stdio.session(&mut handed.conn, handed.id),
         }

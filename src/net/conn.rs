@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
+use crate::course::Course;
 use crate::error::{Error, Phase};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::net::tls::{Layer, Step};
@@ -336,6 +337,30 @@ impl Conn {
         match retry(|| sys_recv(&self.socket, &mut [0], RecvFlags::PEEK)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             bytes => Ok(bytes? == 0),
+        }
+    }
+
+    /// The beginning of what comes next on a byte stream, at most so many bytes. Takes nothing.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of recvmsg(2).
+    pub fn peek(&self, most: usize) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; most];
+        let bytes = retry(|| sys_recv(&self.socket, &mut head, RecvFlags::PEEK))?;
+        head.truncate(bytes);
+        Ok(head)
+    }
+
+    /// Adds what the kernel knows of the connection.
+    pub fn examine(&self, course: &mut Course) {
+        if self.shape.is_tcp() {
+            course.tcp = sys::sockopt::tcp_info(&self.socket).ok();
+        }
+        if self.shape.kind == Kind::Stream {
+            // FIN_WAIT1, LAST_ACK, CLOSING of include/net/tcp_states.h: our FIN is counted as a byte that waits.
+            let fin = course.tcp.is_some_and(|tcp| matches!(tcp.state, 4 | 9 | 11));
+            course.send_queue = sys::unsent(&self.socket).ok().map(|bytes| bytes.saturating_sub(fin.into()) as u64);
+            course.recv_queue = rustix::io::ioctl_fionread(&self.socket).ok();
         }
     }
 

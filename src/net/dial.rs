@@ -1,16 +1,17 @@
 //! Making a connection: every address of a name, raced as RFC 8305 says, within one budget.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use socket2::{SockAddr, Socket};
 
-use crate::addr::{Endpoint, Host, Inet, IpFamily};
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port};
 use crate::error::{Error, Exit, Phase, Result, words};
-use crate::event::{ConnId, Event, Sink};
+use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
@@ -56,6 +57,29 @@ struct Attempt<'t> {
     target: &'t Target,
     socket: Socket,
     started: Instant,
+    /// Where somebody wants to know.
+    way: Option<Way>,
+}
+
+/// How packets leave this host.
+struct Way {
+    local: Option<Endpoint>,
+    route: Option<Route>,
+}
+
+impl Way {
+    /// Of a connection that is being made: after it failed the kernel has forgotten.
+    fn of(socket: &Socket, target: &Target) -> Self {
+        let local = socket.local_addr().ok().map(|local| endpoint_of(&local, target.shape));
+        let named = |local: &Endpoint| !matches!(local, Endpoint::Inet(inet) if inet.port == Port::Number(0));
+        let route = target.address.as_socket().and_then(|address| {
+            let scope = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
+            sys::route(address.ip(), scope)
+                .ok()
+                .map(|hop| Route { interface: hop.interface.and_then(sys::interface_name), via: hop.gateway })
+        });
+        Self { local: local.filter(named), route }
+    }
 }
 
 impl Dial<'_> {
@@ -196,7 +220,7 @@ impl Dial<'_> {
         self.apply(&socket, target, Stage::BeforeBind)?;
         self.bind_source(&socket, target)?;
         self.apply(&socket, target, Stage::BeforeConnect)?;
-        let attempt = Attempt { target, socket, started };
+        let mut attempt = Attempt { target, socket, started, way: None };
         if shape.family == Family::Unix {
             return self.connect_unix(attempt, budget);
         }
@@ -205,7 +229,11 @@ impl Dial<'_> {
             // So that an ICMP error says what it was, and who sent it. Best effort.
             let _ = sys::recverr(&attempt.socket, shape.family == Family::V6, true);
         }
-        match attempt.socket.connect(address) {
+        let outcome = attempt.socket.connect(address);
+        if self.sink.is_curious() {
+            attempt.way = Some(Way::of(&attempt.socket, target));
+        }
+        match outcome {
             Ok(()) => Ok(Started::Connected(attempt)),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Started::Pending(attempt)),
             Err(source) => Err(self.lost(&attempt, source)),
@@ -298,7 +326,10 @@ impl Dial<'_> {
 
     fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {
         let address = &attempt.target.endpoint;
-        self.sink.emit(None, &Event::Attempt { address, result, error, took: attempt.started.elapsed() });
+        let (took, way) = (attempt.started.elapsed(), &attempt.way);
+        let local = way.as_ref().and_then(|way| way.local.as_ref());
+        let route = way.as_ref().and_then(|way| way.route.clone());
+        self.sink.emit(None, &Event::Attempt { address, result, error, local, route, took });
     }
 
     fn apply(&self, socket: &Socket, target: &Target, stage: Stage) -> Result<()> {
@@ -352,7 +383,7 @@ mod tests {
         let target = |text: &str| {
             let endpoint: Endpoint = text.parse().unwrap();
             let family = if text.starts_with('[') { Family::V6 } else { Family::V4 };
-            let address: std::net::SocketAddr = text.parse().unwrap();
+            let address: SocketAddr = text.parse().unwrap();
             Target { address: address.into(), shape: Shape { family, kind: Kind::Stream }, endpoint }
         };
         let order = interleave(vec![target("[::1]:1"), target("[::2]:1"), target("[::3]:1"), target("1.1.1.1:1")]);

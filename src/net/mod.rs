@@ -6,4 +6,6 @@ pub mod dial;
 pub mod options;
 pub mod resolve;
 pub mod socket;
+mod sources;
 pub mod tls;
+pub mod track;

@@ -14,6 +14,7 @@ use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
 use crate::net::conn::inet_endpoint;
 use crate::net::socket::{Family, Kind, Shape};
+use crate::net::sources::Files;
 use crate::sys::{self, Hints, LookupError, Stop};
 
 /// What an address is for: it decides what `:80` means.
@@ -147,7 +148,10 @@ fn resolve_inet(
     let addresses = answer.map_err(|error| resolver_error(endpoint, error))?;
     let targets = targets(inet.transport, addresses);
     let endpoints: Vec<Endpoint> = targets.iter().map(|target| target.endpoint.clone()).collect();
-    sink.emit(None, &Event::Resolve { name, addresses: &endpoints, took: started.elapsed() });
+    let took = started.elapsed();
+    let (sources, servers) =
+        if sink.is_curious() { Files::of_this_host().tell(name, &endpoints) } else { Default::default() };
+    sink.emit(None, &Event::Resolve { name, addresses: &endpoints, sources: &sources, servers: &servers, took });
     Ok(targets)
 }
 

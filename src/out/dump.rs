@@ -113,7 +113,10 @@ mod tests {
         dump.emit(Some(1), &Event::Recv(Payload::of(b"a")));
         dump.emit(Some(1), &Event::Send(Payload::of(b"\n")));
         dump.emit(Some(2), &Event::Recv(Payload::of(b"")));
-        dump.emit(Some(1), &Event::Closed { reason: "ok", sent: 18, received: 1, duration: Duration::ZERO });
+        dump.emit(
+            Some(1),
+            &Event::Closed { reason: "ok", sent: 18, received: 1, duration: Duration::ZERO, course: None },
+        );
         assert_eq!(dump.0.lock().unwrap().offsets.len(), 1, "what is over is forgotten");
         drop(dump);
         let mut written = String::new();

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::stamp::{Stamper, Timestamps};
 use crate::addr::{Endpoint, Unix, UnixName};
-use crate::event::{ConnId, Detail, Event, Limit, Side, Sink};
+use crate::event::{ConnId, Detail, Event, Limit, Payload, Route, Side, Sink};
 use crate::text::visible_line;
 use crate::tls::{Certificate, Secured};
 
 use super::color::{Paint, paint};
-use super::explain::render;
+use super::explain::{reasons, render};
+
+mod summary;
 
 /// How much is said. It never changes what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -37,6 +39,8 @@ pub enum Verbosity {
 pub struct Human {
     verbosity: Verbosity,
     color: bool,
+    /// Tell at the end of a session how it went, whatever the verbosity (`--stats`).
+    stats: bool,
     /// The highest connection number so far: with one connection there is no need to number lines.
     connections: AtomicU64,
     state: Mutex<State>,
@@ -57,13 +61,26 @@ impl Human {
         start: Instant,
     ) -> Self {
         let stamper = Stamper::new(timestamps, start);
-        Self { verbosity, color: false, connections: AtomicU64::new(0), state: Mutex::new(State { out, stamper }) }
+        Self {
+            verbosity,
+            color: false,
+            stats: false,
+            connections: AtomicU64::new(0),
+            state: Mutex::new(State { out, stamper }),
+        }
     }
 
     /// Uses colour. The crate `colored` must agree.
     #[must_use]
     pub fn color(mut self, on: bool) -> Self {
         self.color = on;
+        self
+    }
+
+    /// Tells at the end of a session how it went, also where it is not verbose.
+    #[must_use]
+    pub fn stats(mut self, on: bool) -> Self {
+        self.stats = on;
         self
     }
 
@@ -91,10 +108,27 @@ impl Sink for Human {
                 let message = number + &visible_line(message);
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
             }
+            Event::Oddity { message, cause, r#try } => {
+                if self.verbosity < Verbosity::Default {
+                    return;
+                }
+                let label = paint(self.color, Paint::Warning, "warning:");
+                let first = format!("{number}{label} {}\n", visible_line(message));
+                self.stamp(&mut state) + &first + &reasons(*cause, r#try, self.color)
+            }
             _ => {
-                let Some((from, text)) = say(event) else { return };
+                let Some((from, mut text)) = say(event) else { return };
                 if self.verbosity < from {
                     return;
+                }
+                if let Event::Closed { course: Some(course), .. } = event
+                    && (self.stats || self.verbosity >= Verbosity::Verbose)
+                {
+                    text.push_str(&summary::ending(course));
+                    let more = summary::more(course);
+                    if !more.is_empty() {
+                        text = format!("{text}\n  {more}");
+                    }
                 }
                 let text = match text.strip_prefix("warning:") {
                     Some(rest) => paint(self.color, Paint::Warning, "warning:") + rest,
@@ -107,6 +141,10 @@ impl Sink for Human {
         let _ = state.out.write_all(text.as_bytes());
     }
 
+    fn is_curious(&self) -> bool {
+        self.stats || self.verbosity >= Verbosity::Verbose
+    }
+
     fn detail(&self) -> Detail {
         if self.verbosity >= Verbosity::VeryVerbose { Detail::Transfers } else { Detail::Sessions }
     }
@@ -116,17 +154,28 @@ impl Sink for Human {
 fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
     use Verbosity::{Default, Verbose, VeryVerbose};
     Some(match event {
-        Event::Error { .. } => return None,
+        Event::Error { .. } | Event::Oddity { .. } => return None,
         Event::Start { command, version, pid } => {
             (Verbose, format!("sockkit {version}, {}, pid {pid}", visible_line(command)))
         }
-        Event::Resolve { name, addresses, took } => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let addresses = if addresses.is_empty() { "nothing".to_owned() } else { addresses.join(", ") };
-            (Verbose, format!("resolved {} to {addresses} in {}", visible_line(name), span(*took)))
-        }
-        Event::Attempt { address, result, error, took } => {
-            let mut text = format!("tried {address}: {result} in {}", span(*took));
+        Event::Resolve { name, addresses, sources, servers, took } => (
+            Verbose,
+            format!("resolved {} to {} in {}", visible_line(name), found(addresses, sources, servers), span(*took)),
+        ),
+        Event::Attempt { address, result, error, local, route, took } => {
+            let mut text = format!("tried {address}");
+            if let Some(local) = local {
+                let _ = write!(text, "{}", unless_unnamed("from", local));
+            }
+            if let Some(Route { interface, via }) = route {
+                if let Some(interface) = interface {
+                    let _ = write!(text, " by {}", visible_line(interface));
+                }
+                if let Some(via) = via {
+                    let _ = write!(text, " and router {via}");
+                }
+            }
+            let _ = write!(text, ": {result} in {}", span(*took));
             if let Some(error) = error {
                 let _ = write!(text, ": {}", visible_line(error));
             }
@@ -167,6 +216,9 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             (Verbose, text)
         }
         Event::Send(payload) => (VeryVerbose, format!("sent {}", bytes(payload.bytes as u64))),
+        Event::Recv(Payload { bytes: count, first: Some(first), .. }) => {
+            (Verbose, format!("first byte after {}, {} at once", span(*first), bytes(*count as u64)))
+        }
         Event::Recv(payload) => (VeryVerbose, format!("received {}", bytes(payload.bytes as u64))),
         Event::Eof { side: Side::Local } => (Verbose, "end of input on our side".to_owned()),
         Event::Eof { side: Side::Peer } => (Verbose, "end of input from the peer".to_owned()),
@@ -187,10 +239,12 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 },
             )
         }
-        Event::Queue { length, limit, overflows } => {
+        Event::Queue { length, limit, overflows, drops } => {
             let mut text = format!("accept queue: {length} waiting, limit {limit}");
-            if let Some(overflows @ 1..) = overflows {
-                let _ = write!(text, ", {overflows} lost on this host since");
+            for (count, name) in [(overflows, "TcpExtListenOverflows"), (drops, "TcpExtListenDrops")] {
+                if let Some(count @ 1..) = count {
+                    let _ = write!(text, ", {name} +{count}");
+                }
             }
             (Default, text)
         }
@@ -204,6 +258,20 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 let _ = write!(text, "; out of descriptors or memory {exhausted} times");
             }
             let _ = write!(text, "; up {}", span(*uptime));
+            (Default, text)
+        }
+        Event::SessionStats { sent, received, duration, course } => {
+            let mut text = format!(
+                "open for {}: sent {}, received {}{}",
+                span(*duration),
+                bytes(*sent),
+                bytes(*received),
+                summary::ending(course)
+            );
+            let more = summary::more(course);
+            if !more.is_empty() {
+                text = format!("{text}\n  {more}");
+            }
             (Default, text)
         }
         // The reports of the commands themselves, which are their payload.
@@ -226,7 +294,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             },
         ),
         Event::Warning { message } => (Default, format!("warning: {}", visible_line(message))),
-        Event::Closed { reason, sent, received, duration } => {
+        Event::Closed { reason, sent, received, duration, .. } => {
             let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
             let (sent, received) = (bytes(*sent), bytes(*received));
             (Default, format!("closed{why}: sent {sent}, received {received} in {}", span(*duration)))
@@ -255,6 +323,29 @@ fn tls(secured: &Secured, took: Duration) -> String {
             by => format!("verified by {by}"),
         };
         let _ = write!(text, "; {verified}: {}", visible_line(&chain.join(" <- ")));
+    }
+    text
+}
+
+/// `[::1]:80, 127.0.0.1:80 (hosts file)`: the addresses, and where they are from.
+fn found(addresses: &[Endpoint], sources: &[&'static str], servers: &[String]) -> String {
+    if addresses.is_empty() {
+        return "nothing".to_owned();
+    }
+    let source = |source: &&str| match *source {
+        "hosts" => " (hosts file)".to_owned(),
+        "dns" if servers.is_empty() => " (DNS)".to_owned(),
+        "dns" => format!(" (DNS: {})", servers.join(" or ")),
+        _ => String::new(),
+    };
+    let mut sources = sources.iter().map(source).peekable();
+    let mut text = String::new();
+    for (nth, address) in addresses.iter().enumerate() {
+        let between = if nth > 0 { ", " } else { "" };
+        let source = sources.next().unwrap_or_default();
+        // Once for a row of them.
+        let source = if sources.peek() == Some(&source) { String::new() } else { source };
+        let _ = write!(text, "{between}{address}{source}");
     }
     text
 }

@@ -50,6 +50,10 @@ impl Json {
 }
 
 impl Sink for Json {
+    fn is_curious(&self) -> bool {
+        true
+    }
+
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.broken.is_some() {

@@ -33,7 +33,7 @@ mod stamp;
 
 pub use color::{ColorChoice, Terminal, wanted as color_wanted};
 pub use dump::Dump;
-pub use explain::{Explained, explain};
+pub use explain::{Explained, explain, explain_oddity};
 pub use human::{Human, Verbosity};
 pub use json::{Broken, Json};
 pub use progress::Progress;
@@ -66,6 +66,8 @@ pub struct OutConfig {
     pub record: Option<PathBuf>,
     /// `--hex`.
     pub hex: bool,
+    /// `--stats`.
+    pub stats: bool,
     /// `--timestamps`.
     pub timestamps: Option<Timestamps>,
     /// `--color`.
@@ -94,7 +96,8 @@ impl Out {
         let color = color::decide(config.color);
         let stop = config.stop.as_ref();
         let stderr = Box::new(Standard::new(io::stderr(), stop));
-        let human = Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color);
+        let human =
+            Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color).stats(config.stats);
         let mut out = Self {
             command: config.command.clone(),
             sinks: vec![Arc::new(human)],
@@ -160,6 +163,15 @@ impl Sink for Out {
 
     fn fail(&self, conn: Option<ConnId>, error: &Error) {
         self.emit(conn, &explain(&self.command, error).event());
+    }
+
+    fn warn(&self, conn: Option<ConnId>, odd: &Error) {
+        let Explained { headline, cause, r#try, .. } = explain_oddity(&self.command, odd);
+        self.emit(conn, &Event::Oddity { message: &headline, cause: cause.as_deref(), r#try: &r#try });
+    }
+
+    fn is_curious(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.is_curious())
     }
 
     fn reader_left(&self) -> bool {
@@ -308,6 +320,7 @@ mod tests {
             events: None,
             record: None,
             hex: false,
+            stats: false,
             timestamps: None,
             color: ColorChoice::Never,
             start: Instant::now(),

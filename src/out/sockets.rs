@@ -11,7 +11,6 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::json::Printable;
 use super::screen::Standard;
-use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
 use crate::sys::Stop;
 use crate::sys::sockets::{Entry, ListenCounters, Memory, Protocol, TcpDetails};
@@ -168,21 +167,23 @@ const LISTENERS: &[Column] = &[
 /// The table; cut to so many columns of a terminal.
 fn table(entries: &[Entry], counters: Option<ListenCounters>, report: &SocketReport, columns: Option<usize>) -> String {
     let heads = if report.listen { LISTENERS } else { ALL };
-    let rows: Vec<Vec<String>> =
-        entries.iter().map(|entry| if report.listen { listener(entry) } else { row(entry) }).collect();
+    let mut cells = Cells::default();
+    for entry in entries {
+        if report.listen { listener(entry, &mut cells) } else { row(entry, &mut cells) }
+    }
     let mut widths: Vec<usize> = heads.iter().map(|(head, ..)| head.len()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+    for nth in 0..entries.len() {
+        for (width, cell) in widths.iter_mut().zip(cells.row(nth, heads.len())) {
             *width = (*width).max(cell.width());
         }
     }
     if let Some(columns) = columns {
         narrow(&mut widths, heads, columns);
     }
-    let mut text = String::with_capacity((rows.len() + 1) * (widths.iter().sum::<usize>() + 16));
+    let mut text = String::with_capacity((entries.len() + 1) * (widths.iter().sum::<usize>() + 16));
     line(&mut text, heads, &widths, heads.iter().map(|(head, ..)| *head), columns.is_some());
-    for (row, entry) in rows.iter().zip(entries) {
-        line(&mut text, heads, &widths, row.iter().map(String::as_str), columns.is_some());
+    for (nth, entry) in entries.iter().enumerate() {
+        line(&mut text, heads, &widths, cells.row(nth, heads.len()), columns.is_some());
         if report.verbose {
             for more in details(entry) {
                 let more = format!("{INDENT}{more}");
@@ -194,6 +195,35 @@ fn table(entries: &[Entry], counters: Option<ListenCounters>, report: &SocketRep
         let _ = writeln!(text, "host: ListenOverflows {overflows}, ListenDrops {drops} since it started");
     }
     text
+}
+
+/// The cells of a table in one string, row after row: one by one they would cost ten thousand rows some milliseconds.
+#[derive(Default)]
+struct Cells {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    fn push(&mut self, cell: impl Display) {
+        let _ = write!(self.text, "{cell}");
+        self.ends.push(self.text.len());
+    }
+
+    fn push_or_dash(&mut self, cell: Option<impl Display>) {
+        match cell {
+            Some(cell) => self.push(cell),
+            None => self.push("-"),
+        }
+    }
+
+    /// Those of a row, where each has so many.
+    fn row(&self, nth: usize, columns: usize) -> impl Iterator<Item = &str> {
+        (nth * columns..(nth + 1) * columns).map(|cell| {
+            let start = if cell == 0 { 0 } else { self.ends[cell - 1] };
+            &self.text[start..self.ends[cell]]
+        })
+    }
 }
 
 /// Takes from the widest until all fit.
@@ -251,58 +281,49 @@ fn cut(text: &str, columns: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-fn dash(value: Option<impl Display>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-fn address(endpoint: Option<&Endpoint>) -> String {
-    dash(endpoint)
-}
-
-fn row(entry: &Entry) -> Vec<String> {
+fn row(entry: &Entry, cells: &mut Cells) {
     let (receive, send) = match entry.queue {
         Some(queue) => (Some(queue.waiting), Some(queue.limit)),
         None => (entry.recv_q, entry.send_q),
     };
-    vec![
-        entry.protocol.name().to_owned(),
-        entry.state.name().to_owned(),
-        dash(receive),
-        dash(send),
-        address(entry.local.as_ref()),
-        address(entry.peer.as_ref()),
-        owner(entry),
-    ]
+    cells.push(entry.protocol.name());
+    cells.push(entry.state.name());
+    cells.push_or_dash(receive);
+    cells.push_or_dash(send);
+    cells.push_or_dash(entry.local.as_ref());
+    cells.push_or_dash(entry.peer.as_ref());
+    owner(entry, cells);
 }
 
 /// The queue of a listener counts connections; that of datagrams, bytes.
-fn listener(entry: &Entry) -> Vec<String> {
-    let bytes = |number: u32| format!("{number}B");
-    let (waiting, limit) = match entry.queue {
-        Some(queue) => (queue.waiting.to_string(), queue.limit.to_string()),
-        None => (dash(entry.recv_q.map(bytes)), dash(entry.memory.map(|memory| bytes(memory.receive_limit)))),
-    };
-    vec![
-        entry.protocol.name().to_owned(),
-        waiting,
-        limit,
-        dash(entry.memory.map(|memory| memory.drops)),
-        address(entry.local.as_ref()),
-        owner(entry),
-    ]
+fn listener(entry: &Entry, cells: &mut Cells) {
+    cells.push(entry.protocol.name());
+    match entry.queue {
+        Some(queue) => {
+            cells.push(queue.waiting);
+            cells.push(queue.limit);
+        }
+        None => {
+            let bytes = |number: Option<u32>| number.map(|number| format!("{number}B"));
+            cells.push_or_dash(bytes(entry.recv_q));
+            cells.push_or_dash(bytes(entry.memory.map(|memory| memory.receive_limit)));
+        }
+    }
+    cells.push_or_dash(entry.memory.map(|memory| memory.drops));
+    cells.push_or_dash(entry.local.as_ref());
+    owner(entry, cells);
 }
 
 /// `nginx, pid 12`; where the process may not be seen, whose it is.
-fn owner(entry: &Entry) -> String {
+fn owner(entry: &Entry, cells: &mut Cells) {
     if entry.processes.is_empty() {
-        return user(entry).map_or_else(|| "-".to_owned(), |user| format!("user {user}"));
+        return cells.push_or_dash(user(entry).map(|user| format!("user {user}")));
     }
-    let mut text = String::new();
-    for process in &entry.processes {
-        let between = if text.is_empty() { "" } else { "; " };
-        let _ = write!(text, "{between}{}, pid {}", visible_line(&process.program), process.pid);
+    for (nth, process) in entry.processes.iter().enumerate() {
+        let between = if nth == 0 { "" } else { "; " };
+        let _ = write!(cells.text, "{between}{}, pid {}", visible_line(&process.program), process.pid);
     }
-    text
+    cells.push("");
 }
 
 fn user(entry: &Entry) -> Option<String> {
@@ -324,7 +345,7 @@ fn details(entry: &Entry) -> Vec<String> {
         format!("{} timer in {}{tries}", timer.kind, print_duration(timer.after))
     }));
     lines.extend((!facts.is_empty()).then(|| facts.join(", ")));
-    lines.extend(entry.tcp.as_ref().map(tcp));
+    lines.extend(entry.tcp.as_deref().map(tcp));
     let options: Vec<_> = entry.congestion.as_deref().into_iter().chain(entry.options.iter().copied()).collect();
     lines.extend((!options.is_empty()).then(|| format!("options {}", visible_line(&options.join(" ")))));
     lines.extend(entry.memory.map(|Memory { receive, receive_limit, send, send_limit, drops }| {
@@ -375,7 +396,7 @@ mod tests {
         entry.timer = Some(Timer { kind: "retransmit", after: Duration::from_millis(212), tries: 1 });
         entry.congestion = Some("cubic".to_owned());
         entry.options = vec!["sack", "IP_FREEBIND"];
-        entry.tcp = Some(TcpDetails {
+        entry.tcp = Some(Box::new(TcpDetails {
             rtt: Duration::from_micros(250),
             rttvar: Duration::from_micros(125),
             rto: Duration::from_millis(200),
@@ -388,7 +409,7 @@ mod tests {
             pacing_rate: Some(1_000_000),
             bytes_acked: Some(5),
             bytes_received: Some(6),
-        });
+        }));
         entry.memory = Some(Memory { receive: 1, receive_limit: 2, send: 3, send_limit: 4, drops: 5 });
         entry
     }

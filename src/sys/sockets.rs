@@ -247,7 +247,7 @@ pub struct Entry {
     pub options: Vec<&'static str>,
     /// Of a TCP connection.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<TcpDetails>,
+    pub tcp: Option<Box<TcpDetails>>,
     /// The memory of its buffers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,

@@ -8,9 +8,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Asked;
 use crate::error::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::SigId;
@@ -38,6 +39,10 @@ struct Inner {
     why: Arc<AtomicUsize>,
     /// What SIGINT sets off.
     interrupt: Mutex<Vec<SigId>>,
+    /// The question that SIGUSR1 asks. It is no stop, but it goes wherever something waits.
+    asked: OnceLock<Asked>,
+    /// What `--deadline` gives.
+    limit: OnceLock<Duration>,
 }
 
 /// Stands for the deadline where signal numbers stand; beyond them all.
@@ -52,7 +57,14 @@ impl Stop {
         let (wake, trigger) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         trigger.set_nonblocking(true)?;
-        Ok(Self(Arc::new(Inner { wake, trigger, why: Arc::new(AtomicUsize::new(0)), interrupt: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            wake,
+            trigger,
+            why: Arc::new(AtomicUsize::new(0)),
+            interrupt: Mutex::default(),
+            asked: OnceLock::new(),
+            limit: OnceLock::new(),
+        })))
     }
 
     /// The stop that signals set off. A signal that the parent had ignored (`nohup`, a shell's background
@@ -113,12 +125,34 @@ impl Stop {
     /// # Errors
     /// When this user may have no more threads.
     pub fn after(&self, limit: Duration) -> io::Result<()> {
+        let _ = self.0.limit.set(limit);
         let stop = self.clone();
         let thread = std::thread::Builder::new().spawn(move || {
             std::thread::sleep(limit);
             stop.trigger(DEADLINE);
         });
         thread.map(drop)
+    }
+
+    /// How long the whole run may take.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        self.0.limit.get().copied()
+    }
+
+    /// From here on SIGUSR1 does not end the process, but asks whoever waits: see [`Stop::asked`].
+    ///
+    /// # Errors
+    /// Those of socketpair(2) and sigaction(2).
+    pub fn answer_usr1(&self) -> io::Result<()> {
+        let _ = self.0.asked.set(Asked::by_signal()?);
+        Ok(())
+    }
+
+    /// The question that SIGUSR1 asks, where it does.
+    #[must_use]
+    pub fn asked(&self) -> Option<&Asked> {
+        self.0.asked.get()
     }
 
     /// Asks for the end as SIGTERM would.

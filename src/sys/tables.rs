@@ -1,8 +1,8 @@
 //! What the kernel's tables and queues hold, the same on every system that has them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
+pub use crate::course::TcpInfo;
 use crate::error::Fact;
 
 /// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
@@ -76,23 +76,4 @@ impl IcmpReport {
         let from_target = from.to_canonical() == target.to_canonical();
         Some(Fact::Icmp { from: from.to_canonical(), from_target, kind: self.kind, code: self.code })
     }
-}
-
-/// What the kernel knows of a TCP connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TcpInfo {
-    /// The smoothed round-trip time.
-    pub rtt: Duration,
-    /// How much it varies.
-    pub rtt_deviation: Duration,
-    /// Segments sent again since the connection began.
-    pub retransmits: u32,
-    /// The congestion window, in segments.
-    pub congestion_window: u32,
-    /// The size of the segments we send, in bytes.
-    pub segment: u32,
-    /// Segments sent and not acknowledged yet.
-    pub unacknowledged: u32,
-    /// Segments taken for lost.
-    pub lost: u32,
 }

@@ -76,7 +76,8 @@ impl Ask<'_> {
         let mut moved = (0, 0);
         let answer = self.question(&mut conn, id, &mut moved);
         let reason = answer.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
-        let closed = Event::Closed { reason, sent: moved.0, received: moved.1, duration: self.begun.elapsed() };
+        let closed =
+            Event::Closed { reason, sent: moved.0, received: moved.1, duration: self.begun.elapsed(), course: None };
         self.sink.emit(Some(id), &closed);
         answer
     }

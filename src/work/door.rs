@@ -20,6 +20,7 @@ use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
 use crate::net::tls::{self, ServerTls, Step};
 use crate::sys::{Stop, poll};
+use crate::work::tally::Tally;
 
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +40,8 @@ pub struct Door {
     pub denied: AtomicU64,
     /// How many times somebody had to wait for lack of descriptors or memory.
     pub exhausted: u64,
+    /// Whom to ask, while nobody is there, how it went so far.
+    pub tally: Option<Arc<Tally>>,
     next: ConnId,
     last_exhausted: Option<Instant>,
     tls: Option<Arc<ServerTls>>,
@@ -80,6 +83,7 @@ impl Door {
             sink,
             denied: 0.into(),
             exhausted: 0,
+            tally: None,
             next: 1,
             last_exhausted: None,
             tls: None,
@@ -166,7 +170,8 @@ impl Door {
 
     fn closed(&self, id: ConnId, begun: Instant) {
         let reason = Exit::Tls.name();
-        self.sink.emit(Some(id), &Event::Closed { reason, sent: 0, received: 0, duration: begun.elapsed() });
+        self.sink
+            .emit(Some(id), &Event::Closed { reason, sent: 0, received: 0, duration: begun.elapsed(), course: None });
     }
 
     /// Goes on with all handshakes; the first that is done.
@@ -275,7 +280,13 @@ impl Door {
             }
             fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
             let pause = self.coming.iter().map(|coming| coming.until).chain(pause).min();
+            if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
+                fds.push(PollFd::new(asked, PollFlags::IN));
+            }
             poll(&mut fds, pause).map_err(os)?;
+            if let Some(tally) = &self.tally {
+                tally.answer(stop);
+            }
         }
     }
 

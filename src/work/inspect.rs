@@ -1,7 +1,7 @@
 //! Which sockets there are on this host: asks the kernel, keeps what was asked for, finds whose they are.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
@@ -71,16 +71,23 @@ impl Filter {
     /// # Errors
     /// When the kernel has no table of sockets for us.
     pub fn gather(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = sys::sockets(&self.wanted)?;
-        entries.retain(|entry| self.takes(entry));
-        let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
-        if !inodes.is_empty() {
-            let mut owners = sys::all_owners(&inodes, Instant::now() + PATIENCE);
-            let users = Users::read();
-            for entry in &mut entries {
-                entry.processes = owners.remove(&entry.inode).unwrap_or_default();
-                entry.user = entry.uid.and_then(|uid| users.name(uid).map(str::to_owned));
+        // Which sockets there are and whose they are is asked side by side.
+        let (entries, mut owners) = std::thread::scope(|scope| {
+            let search = || sys::socket_owners(Instant::now() + PATIENCE);
+            let other = std::thread::Builder::new().spawn_scoped(scope, search);
+            let entries = sys::sockets(&self.wanted).map(|mut entries| {
+                entries.retain(|entry| self.takes(entry));
+                entries
+            });
+            (entries, other.map_or_else(|_| search(), |other| other.join().unwrap_or_default()))
+        });
+        let mut entries = entries?;
+        let users = if entries.is_empty() { Users::default() } else { Users::read() };
+        for entry in &mut entries {
+            if entry.inode != 0 {
+                entry.processes = owners.of(entry.inode);
             }
+            entry.user = entry.uid.and_then(|uid| users.name(uid).map(str::to_owned));
         }
         entries.retain(|entry| self.process.as_ref().is_none_or(|who| has(entry, who)));
         entries.sort_by(order);

@@ -22,11 +22,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
 use crate::addr::Endpoint;
+use crate::course::Course;
 use crate::error::{Error, Phase, Result};
 use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
+use crate::work::pump::odd;
 use crate::work::stopping::{Stopping, at};
 
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
@@ -613,14 +615,30 @@ impl Link {
         match got {
             Got::Bytes(bytes) => {
                 self.moved();
-                self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                let before = self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                // The first byte of a TLS handshake, RFC 8446, section 5.1.
+                if before == 0 && bytes.first() == Some(&22) {
+                    self.look_for_tls(bytes);
+                }
                 self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if self.shared.detail >= Detail::Transfers {
                     let data = Some(*bytes).filter(|_| !self.hushed.load(Ordering::Relaxed));
-                    self.shared.sink.emit(Some(self.id), &Event::Recv(Payload { bytes: bytes.len(), data }));
+                    self.shared
+                        .sink
+                        .emit(Some(self.id), &Event::Recv(Payload { bytes: bytes.len(), data, first: None }));
                 }
             }
             Got::Eof => self.shared.sink.emit(Some(self.id), &Event::Eof { side: Side::Peer }),
+        }
+    }
+
+    /// A client that begins a TLS handshake with a server of plain text is worth a word.
+    #[cold]
+    fn look_for_tls(&self, bytes: &[u8]) {
+        let Wire::Connection(_) = &self.wire else { return };
+        let course = Course { accepted: true, received: bytes.len() as u64, head: bytes.to_vec(), ..Course::default() };
+        if let Some(odd) = odd(&course, self.peer()) {
+            self.shared.sink.warn(Some(self.id), &odd);
         }
     }
 

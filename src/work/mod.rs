@@ -22,5 +22,6 @@ pub mod serve;
 mod sessions;
 pub mod splice;
 mod stopping;
+pub mod tally;
 pub mod translate;
 pub mod wait;

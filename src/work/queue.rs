@@ -18,16 +18,16 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// When the kernel does not tell the queue of such a listener.
 pub fn watch(listener: &Listener, stop: &Stop, sink: &dyn Sink) -> Result<Exit> {
     let os = |source| Error::os(Phase::Listening, Some(listener.local()), source);
-    let overflows_before = sys::listen_overflows();
+    let before = sys::listen_counters();
     let mut last = None;
     loop {
         let (length, limit) = read(listener).map_err(os)?;
-        let overflows = match (sys::listen_overflows(), overflows_before) {
-            (Some(now), Some(before)) => Some(now.saturating_sub(before)),
-            _ => None,
-        };
-        if last != Some((length, overflows)) {
-            sink.emit(None, &Event::Queue { length, limit, overflows });
+        let lost = before.zip(sys::listen_counters()).map(|(before, now)| {
+            (now.overflows.saturating_sub(before.overflows), now.drops.saturating_sub(before.drops))
+        });
+        let (overflows, drops) = (lost.map(|lost| lost.0), lost.map(|lost| lost.1));
+        if last != Some((length, lost)) {
+            sink.emit(None, &Event::Queue { length, limit, overflows, drops });
             // The kernel takes one more than the limit: sk_acceptq_is_full() in include/net/sock.h.
             let was_full = last.is_some_and(|(length, _)| length > limit);
             if length > limit && !was_full {
@@ -37,7 +37,7 @@ pub fn watch(listener: &Listener, stop: &Stop, sink: &dyn Sink) -> Result<Exit> 
                 };
                 sink.emit(None, &Event::Warning { message });
             }
-            last = Some((length, overflows));
+            last = Some((length, lost));
         }
         if stop.wait(Instant::now() + INTERVAL).map_err(os)? {
             return Ok(stop.requested().map_or(Exit::Ok, exit));

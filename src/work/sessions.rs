@@ -123,7 +123,7 @@ async fn session<K>(key: K, handler: Arc<Handler>, link: Box<Link>, goes_on: boo
     if let Err(error) = &result {
         tell_failure(&link, error, goes_on);
     }
-    link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed() });
+    link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed(), course: None });
     (key, result.map_err(Box::new))
 }
 

@@ -21,6 +21,7 @@ mod harness;
 mod inject;
 mod inspect;
 mod listen;
+mod midway;
 mod peers;
 mod ping;
 mod pump;
@@ -60,6 +61,7 @@ fn main() -> std::process::ExitCode {
         inject::tests,
         inspect::tests,
         listen::tests,
+        midway::tests,
         peers::tests,
         ping::tests,
         pump::tests,

@@ -213,7 +213,8 @@ fn stats_at_the_end(t: &Ctx) {
 }
 
 fn flags_without_sessions_side_by_side(t: &Ctx) {
-    for args in [&["listen", "--grace", "1s"][..], &["listen", "-k", "--stats"], &["echo", "--never-accept", "--stats"]]
+    for args in
+        [&["listen", "--grace", "1s"][..], &["listen", "-k", "--grace", "1s"], &["echo", "--never-accept", "--stats"]]
     {
         t.sockkit(args).args(&["127.0.0.1:0"]).run(b"").code(2).says(&["side by side"]);
     }

@@ -48,7 +48,8 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
         libc::ECONNRESET | libc::ECONNABORTED if phase == Phase::Connecting => Why::new(format!(
             "{} accepted the connection and reset it at once: most likely a proxy with nothing behind it, or a server that does not want us",
             case.endpoint
-        )),
+        ))
+        .try_(format!("sockkit wait --stable 1s {}", case.word())),
         libc::ECONNRESET | libc::ECONNABORTED => Why::new(
             "the peer reset the connection: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
         ),

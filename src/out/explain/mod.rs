@@ -16,6 +16,7 @@ use crate::text::visible_line;
 
 use super::color::{Paint, paint};
 
+mod course;
 mod held;
 mod inet;
 mod names;
@@ -65,6 +66,12 @@ pub(super) fn render(headline: &str, details: &[String], cause: Option<&str>, tr
     for detail in details {
         let _ = writeln!(text, "  {}", visible_line(detail));
     }
+    text + &reasons(cause, tries, color)
+}
+
+/// The lines below: why, and what to try.
+pub(super) fn reasons(cause: Option<&str>, tries: &[String], color: bool) -> String {
+    let mut text = String::new();
     if let Some(cause) = cause {
         let _ = writeln!(text, "{} {}", paint(color, Paint::Label, "cause:"), visible_line(cause));
     }
@@ -73,6 +80,14 @@ pub(super) fn render(headline: &str, details: &[String], cause: Option<&str>, tr
         let _ = writeln!(text, "{label} {}", visible_line(one));
     }
     text
+}
+
+/// Explains what is odd although nothing failed.
+#[must_use]
+pub fn explain_oddity(command: &str, odd: &Error) -> Explained {
+    let Explained { cause, r#try, reason, .. } = explain(command, odd);
+    let headline = visible_line(&odd.cause.to_string()).into_owned();
+    Explained { headline, details: Vec::new(), cause, r#try, reason }
 }
 
 /// Explains a failure of `command` (the subcommand).
@@ -350,6 +365,9 @@ fn why(command: &str, error: &Error) -> Option<Why> {
     }
     let endpoint = error.endpoint.as_ref()?;
     let case = Case { command, error, endpoint };
+    if let Some(why) = course::of(error).and_then(|course| course::why(&case, course)) {
+        return Some(why);
+    }
     match (&error.cause, endpoint) {
         (Cause::Resolver { code, .. }, _) => Some(names::why(&case, Some(*code))),
         (Cause::TimedOut { .. }, _) if error.phase == Phase::Resolving => Some(names::why(&case, None)),
@@ -426,14 +444,17 @@ fn setting<'a>(error: &'a Error, wanted: &str) -> Option<&'a str> {
     })
 }
 
+/// The same with three times the patience.
+fn longer(case: &Case<'_>, verb: &str, limit: &str, after: Duration) -> String {
+    let longer = humantime::format_duration(after.max(Duration::from_secs(1)).saturating_mul(3)).to_string();
+    // The time that --check waits is its own where no other was given.
+    let limit = if limit == "--check" { "--check --connect-timeout" } else { limit };
+    format!("sockkit {verb} {limit} {} {}", longer.replace(' ', ""), case.again())
+}
+
 /// A time limit of ours passed.
 fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
-    let longer = |verb: &str| {
-        let longer = humantime::format_duration(after.max(Duration::from_secs(1)).saturating_mul(3)).to_string();
-        // The time that --check waits is its own where no other was given.
-        let limit = if limit == "--check" { "--check --connect-timeout" } else { limit };
-        format!("sockkit {verb} {limit} {} {}", longer.replace(' ', ""), case.again())
-    };
+    let longer = |verb: &str| longer(case, verb, limit, after);
     if limit == "--deadline" {
         return Why::new("the work was not done by then").try_(longer(case.command));
     }

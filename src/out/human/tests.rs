@@ -67,17 +67,17 @@ fn lines_that_matter() {
         ),
         (Event::Warning { message: "odd" }, "warning: odd"),
         (Event::Timeout { limit: Limit::Deadline, after: second * 5 }, "timed out: the run may take 5s (--deadline)"),
-        (Event::Queue { length: 1, limit: 5, overflows: Some(0) }, "accept queue: 1 waiting, limit 5"),
+        (Event::Queue { length: 1, limit: 5, overflows: Some(0), drops: None }, "accept queue: 1 waiting, limit 5"),
         (
-            Event::Queue { length: 6, limit: 5, overflows: Some(2) },
-            "accept queue: 6 waiting, limit 5, 2 lost on this host since",
+            Event::Queue { length: 6, limit: 5, overflows: Some(2), drops: Some(3) },
+            "accept queue: 6 waiting, limit 5, TcpExtListenOverflows +2, TcpExtListenDrops +3",
         ),
         (
-            Event::Closed { reason: "ok", sent: 1, received: 12, duration: Duration::from_micros(1234) },
+            Event::Closed { reason: "ok", sent: 1, received: 12, duration: Duration::from_micros(1234), course: None },
             "closed: sent 1 byte, received 12 bytes in 1.23 ms",
         ),
         (
-            Event::Closed { reason: "reset", sent: 0, received: 12, duration: Duration::from_secs(75) },
+            Event::Closed { reason: "reset", sent: 0, received: 12, duration: Duration::from_secs(75), course: None },
             "closed (reset): sent 0 bytes, received 12 bytes in 1m 15s",
         ),
     ] {
@@ -92,11 +92,49 @@ fn lines_for_those_who_want_more() {
     let took = Duration::from_micros(250);
     for (event, text) in [
         (
-            Event::Resolve { name: "localhost", addresses: &[at("[::1]:80"), at("127.0.0.1:80")], took },
+            Event::Resolve {
+                name: "localhost",
+                addresses: &[at("[::1]:80"), at("127.0.0.1:80")],
+                sources: &[],
+                servers: &[],
+                took,
+            },
             "resolved localhost to [::1]:80, 127.0.0.1:80 in 0.25 ms",
         ),
         (
-            Event::Attempt { address: &at("[::1]:80"), result: "failed", error: Some("Connection refused"), took },
+            Event::Resolve {
+                name: "x",
+                addresses: &[at("[::1]:80"), at("127.0.0.1:80"), at("192.0.2.1:80")],
+                sources: &["hosts", "hosts", "dns"],
+                servers: &["192.0.2.53".to_owned(), "192.0.2.54".to_owned()],
+                took,
+            },
+            "resolved x to [::1]:80, 127.0.0.1:80 (hosts file), 192.0.2.1:80 (DNS: 192.0.2.53 or 192.0.2.54) in 0.25 ms",
+        ),
+        (
+            Event::Attempt {
+                address: &at("192.0.2.7:80"),
+                result: "connected",
+                error: None,
+                local: Some(&at("192.0.2.1:5000")),
+                route: Some(Route { interface: Some("eth0".to_owned()), via: Some("192.0.2.254".parse().unwrap()) }),
+                took,
+            },
+            "tried 192.0.2.7:80 from 192.0.2.1:5000 by eth0 and router 192.0.2.254: connected in 0.25 ms",
+        ),
+        (
+            Event::Recv(Payload { first: Some(took), ..Payload::of(b"abc") }),
+            "first byte after 0.25 ms, 3 bytes at once",
+        ),
+        (
+            Event::Attempt {
+                address: &at("[::1]:80"),
+                result: "failed",
+                error: Some("Connection refused"),
+                local: None,
+                route: None,
+                took,
+            },
             "tried [::1]:80: failed in 0.25 ms: Connection refused",
         ),
         (
@@ -123,7 +161,7 @@ fn each_verbosity_says_what_it_should() {
         Event::Error { message: "it failed", reason: "failed", cause: None, r#try: &[], details: &[] },
         Event::Warning { message: "odd" },
         Event::Eof { side: Side::Local },
-        Event::Send(Payload { bytes: 3, data: None }),
+        Event::Send(Payload { bytes: 3, data: None, first: None }),
     ];
     for (verbosity, lines) in
         [(Verbosity::Quiet, 1), (Verbosity::Default, 2), (Verbosity::Verbose, 3), (Verbosity::VeryVerbose, 4)]
@@ -189,8 +227,16 @@ fn an_event_is_one_line_however_hostile() {
     for text in [hostile, &long] {
         let events = [
             Event::Start { command: text, version: "1", pid: 1 },
-            Event::Resolve { name: text, addresses: &[], took: Duration::ZERO },
-            Event::Attempt { address: &at("127.0.0.1:1"), result: "failed", error: Some(text), took: Duration::ZERO },
+            Event::Resolve { name: text, addresses: &[], sources: &[], servers: &[], took: Duration::ZERO },
+            Event::Attempt {
+                address: &at("127.0.0.1:1"),
+                result: "failed",
+                error: Some(text),
+                local: None,
+                route: Some(Route { interface: Some(text.to_owned()), via: None }),
+                took: Duration::ZERO,
+            },
+            Event::Oddity { message: text, cause: None, r#try: &[] },
             Event::Denied { peer: &at("127.0.0.1:1"), rule: text },
             Event::Option { name: text, asked: text, effective: "x", note: Some(text) },
             Event::Reset { error: text },

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::addr::Endpoint;
+use crate::course::{Course, Ending, TcpInfo};
 use crate::error::Exit;
-use crate::event::{Limit, Payload, Side, Spread};
+use crate::event::{Limit, Payload, Route, Side, Spread};
 use crate::tls::{Certificate, Secured};
 
 /// An example of every variant, and of every field. The documentation shows these very lines.
@@ -27,6 +28,29 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         p999: took * 4,
         max: took * 4,
         stddev: took,
+    };
+    let servers = ["192.0.2.53".to_owned()];
+    let wait = ["sockkit wait --stable 1s 127.0.0.1:80".to_owned()];
+    let course = Course {
+        ended_by: Some(Side::Peer),
+        how: Some(Ending::Fin),
+        first_byte: Some(took),
+        quiet: took * 2000,
+        send_queue: Some(0),
+        recv_queue: Some(0),
+        tcp: Some(TcpInfo {
+            rtt: took,
+            rtt_deviation: took,
+            segments: Some(12),
+            retransmits: 1,
+            congestion_window: 10,
+            unsent: Some(0),
+            window: Some(65536),
+            window_limited: Some(Duration::ZERO),
+            out_of_order: Some(0),
+            ..TcpInfo::default()
+        }),
+        ..Course::default()
     };
     let tries = ["sockkit listen 127.0.0.1:80".to_owned(), "ss -ltnp 'sport = :80'".to_owned()];
     let details = ["[::1]:80: Connection refused".to_owned(), "127.0.0.1:80: Connection refused".to_owned()];
@@ -52,9 +76,38 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
     };
     take(&[
         (None, Event::Start { command: "connect", version: "0.1.0", pid: 4242 }),
-        (None, Event::Resolve { name: "localhost", addresses: &addresses, took }),
-        (None, Event::Attempt { address: &refused, result: "failed", error: Some("Connection refused"), took }),
-        (None, Event::Attempt { address: &peer, result: "connected", error: None, took }),
+        (
+            None,
+            Event::Resolve {
+                name: "localhost",
+                addresses: &addresses,
+                sources: &["hosts", "dns"],
+                servers: &servers,
+                took,
+            },
+        ),
+        (
+            None,
+            Event::Attempt {
+                address: &refused,
+                result: "failed",
+                error: Some("Connection refused"),
+                local: None,
+                route: None,
+                took,
+            },
+        ),
+        (
+            None,
+            Event::Attempt {
+                address: &peer,
+                result: "connected",
+                error: None,
+                local: Some(&local),
+                route: Some(Route { interface: Some("eth0".to_owned()), via: Some("192.0.2.254".parse().unwrap()) }),
+                took,
+            },
+        ),
         (Some(1), Event::Connected { local: &local, peer: &peer, took }),
         (None, Event::Listening { local: &listen, families: Some("IPv4 and IPv6"), backlog: Some(5) }),
         (Some(1), Event::Accepted { local: &listen, peer: &client }),
@@ -64,11 +117,12 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Option { name: "rcvbuf", asked: "64k", effective: "131072", note: Some("Linux doubles it") }),
         (Some(1), Event::Send(Payload::of("收到\r\n".as_bytes()))),
         (Some(1), Event::Recv(Payload::of(b"\xff\x00\x1b"))),
+        (Some(1), Event::Recv(Payload { first: Some(took), ..Payload::of(b"220 hello\r\n") })),
         (Some(1), Event::Eof { side: Side::Peer }),
         (Some(1), Event::Shutdown { direction: "write" }),
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
-        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0) }),
+        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0), drops: Some(0) }),
         (
             None,
             Event::Stats {
@@ -81,6 +135,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 uptime: Duration::from_secs(60),
             },
         ),
+        (Some(1), Event::SessionStats { sent: 8, received: 3, duration: took * 4000, course: &course }),
         (
             Some(1),
             Event::Time {
@@ -135,6 +190,16 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Child { pid: 4243, status: None, signal: Some(9) }),
         (None, Event::Warning { message: "the backlog was capped" }),
         (
+            Some(1),
+            Event::Oddity {
+                message: "127.0.0.1:80 closed the connection at once",
+                cause: Some(
+                    "127.0.0.1:80 accepted and closed at once, without a word: most likely a proxy with nothing behind it",
+                ),
+                r#try: &wait,
+            },
+        ),
+        (
             None,
             Event::Error {
                 message: "connect failed: connecting, localhost:80: Connection refused (all 2 addresses)",
@@ -144,7 +209,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 details: &details,
             },
         ),
-        (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took }),
+        (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
     ]);
 }
@@ -179,11 +244,13 @@ fn number(event: &Event<'_>) -> usize {
         Event::Wait { .. } => 23,
         Event::Probe { .. } => 24,
         Event::Latency { .. } => 25,
-        Event::Certificate { .. } => 26,
-        Event::Tls { .. } => 27,
+        Event::SessionStats { .. } => 26,
+        Event::Oddity { .. } => 27,
+        Event::Certificate { .. } => 28,
+        Event::Tls { .. } => 29,
     }
 }
-const VARIANTS: usize = 28;
+const VARIANTS: usize = 30;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

@@ -159,7 +159,7 @@ pub(super) fn inet_entry(table: Table, body: &[u8]) -> Option<Entry> {
     for (kind, value) in Attributes(body.get(inetdiag::MESSAGE..)?) {
         match kind {
             INET_DIAG_INFO if entry.state != State::Listen => {
-                entry.tcp = tcp_info(value);
+                entry.tcp = tcp_info(value).map(Box::new);
                 entry.options.extend(negotiated(value));
             }
             INET_DIAG_CONG => entry.congestion = text(value),

@@ -8,6 +8,7 @@ mod fuzz;
 mod inetdiag;
 mod listed;
 mod netlink;
+mod owners;
 mod packet;
 pub mod proc;
 mod procfs;
@@ -20,8 +21,9 @@ pub use dump::{sockets, sockets_on_port};
 pub use errqueue::{icmp_error, recverr};
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz;
+pub use owners::{Owners, socket_owners};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
-pub use procfs::{all_owners, inet_receivers, owners, owners_at_a_glance, unix_sockets};
+pub use procfs::{inet_receivers, owners, owners_at_a_glance, unix_sockets};
 pub use route::{Hop, neighbour, route};
 pub use unixdiag::unix_queue;

@@ -4,7 +4,7 @@
 //! All of it is best effort: a reader that gets nothing says less, it does not fail. Each function takes the
 //! moment at which it has to be done, for a busy host has a hundred thousand lines in these files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::mem::MaybeUninit;
@@ -181,36 +181,13 @@ fn each_descriptor(pid: u32, at_most: usize, deadline: Instant, mut take: impl F
     false
 }
 
-/// Every process that has one of these sockets open, as far as this user may see them, by PID: one pass over
-/// `/proc/PID/fd`.
-#[must_use]
-pub fn all_owners(inodes: &HashSet<u64>, deadline: Instant) -> HashMap<u64, Vec<Process>> {
-    let mut found: HashMap<u64, Vec<Process>> = HashMap::new();
-    let Ok(proc) = fs::read_dir("/proc") else { return found };
-    let mut pids: Vec<u32> = proc.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    for pid in pids {
-        let mut name = None;
-        each_descriptor(pid, usize::MAX, deadline, |inode| {
-            if inodes.contains(&inode) {
-                let name = name.get_or_insert_with(|| program(pid));
-                let owners = found.entry(inode).or_default();
-                if owners.last().is_none_or(|last| last.pid != pid) {
-                    owners.push(Process { pid, program: name.clone() });
-                }
-            }
-        });
-    }
-    found
-}
-
-fn socket_inode(link: &[u8]) -> Option<u64> {
+pub(super) fn socket_inode(link: &[u8]) -> Option<u64> {
     let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 /// The program's name; the kernel keeps 15 bytes of it.
-fn program(pid: u32) -> String {
+pub(super) fn program(pid: u32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }

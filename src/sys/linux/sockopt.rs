@@ -8,11 +8,15 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use socket2::{Protocol, Socket};
 
+use super::netlink;
 use crate::sys::TcpInfo;
 
 // From linux/mptcp.h; the libc crate has neither.
 const SOL_MPTCP: c_int = 284;
 const MPTCP_INFO: c_int = 1;
+
+/// As much of struct tcp_info as is read here.
+const TCP_INFO_LENGTH: usize = 232;
 
 /// The state of a listener in `tcpi_state`: TCP_LISTEN of linux/tcp_states.h.
 const TCP_LISTEN: u8 = 10;
@@ -98,15 +102,35 @@ pub fn tcp_info_listen(fd: impl AsFd) -> io::Result<(u32, u32)> {
 /// # Errors
 /// Those of getsockopt(2): `EOPNOTSUPP` when it is not TCP.
 pub fn tcp_info(fd: impl AsFd) -> io::Result<TcpInfo> {
-    let info = raw_tcp_info(fd)?;
-    Ok(TcpInfo {
-        rtt: Duration::from_micros(info.tcpi_rtt.into()),
-        rtt_deviation: Duration::from_micros(info.tcpi_rttvar.into()),
-        retransmits: info.tcpi_total_retrans,
-        congestion_window: info.tcpi_snd_cwnd,
-        segment: info.tcpi_snd_mss,
-        unacknowledged: info.tcpi_unacked,
-        lost: info.tcpi_lost,
+    // The structure grew over the years, and the libc crate has its beginning only.
+    let info = get_bytes(fd, libc::IPPROTO_TCP, libc::TCP_INFO, TCP_INFO_LENGTH)?;
+    parse_tcp_info(&info).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// struct tcp_info of linux/tcp.h.
+fn parse_tcp_info(info: &[u8]) -> Option<TcpInfo> {
+    let number = |at| netlink::u32_at(info, at);
+    let micros = |at| Some(Duration::from_micros(number(at)?.into()));
+    Some(TcpInfo {
+        state: *info.first()?,
+        retries: *info.get(2)?,
+        probes: *info.get(3)?,
+        segment: number(16)?,
+        unacknowledged: number(24)?,
+        sacked: number(28)?,
+        lost: number(32)?,
+        since_ack: Duration::from_millis(number(56)?.into()),
+        path_mtu: number(60)?,
+        rtt: micros(68)?,
+        rtt_deviation: micros(72)?,
+        congestion_window: number(80)?,
+        retransmits: number(100)?,
+        acked: netlink::u64_at(info, 120),
+        unsent: number(144),
+        segments: number(156),
+        window_limited: netlink::u64_at(info, 176).map(Duration::from_micros),
+        out_of_order: number(224),
+        window: number(228),
     })
 }
 

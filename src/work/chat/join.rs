@@ -251,7 +251,7 @@ impl<'a> Visit<'a> {
             Ok(_) => Exit::Ok,
         };
         let (sent, received) = (self.sent, self.received);
-        self.emit(&Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed() });
+        self.emit(&Event::Closed { reason: reason.name(), sent, received, duration: begun.elapsed(), course: None });
         Ok((result?, self.joined))
     }
 
@@ -321,7 +321,7 @@ impl<'a> Visit<'a> {
                         self.sent += count as u64;
                         // An answer may be a secret.
                         let data = (!own && self.joined.is_some()).then_some(&bytes[..count]);
-                        self.emit(&Event::Send(Payload { bytes: count, data }));
+                        self.emit(&Event::Send(Payload { bytes: count, data, first: None }));
                         if own {
                             self.answers.drain(..count);
                         } else {

@@ -188,9 +188,9 @@ pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
     };
     let (taken, waiting) = (distinct(None), distinct(Some(State::TimeWait)));
     let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
-    let owners = if inodes.is_empty() { Default::default() } else { sys::all_owners(&inodes, deadline) };
+    let mut owners = if inodes.is_empty() { Default::default() } else { sys::socket_owners(deadline) };
     let mut by: Vec<(Process, usize)> = Vec::new();
-    for process in owners.into_values().filter_map(|processes| processes.into_iter().next()) {
+    for process in inodes.iter().filter_map(|inode| owners.of(*inode).into_iter().next()) {
         match by.iter_mut().find(|(known, _)| *known == process) {
             Some((_, sockets)) => *sockets += 1,
             None => by.push((process, 1)),

@@ -6,11 +6,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Exit, Phase, Result};
+use crate::addr::Endpoint;
+use crate::course::Course;
+use crate::error::{Error, Exit, Fact, Phase, Result};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::socket::Shape;
+use crate::net::track::Track;
 use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
@@ -40,6 +43,8 @@ pub struct Stdio {
     pub copy: Option<File>,
     /// What goes to stdout.
     pub show: Show,
+    /// Whether peers come to us.
+    pub accepts: bool,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// Ends it.
@@ -60,7 +65,7 @@ pub struct Sessions {
 impl Stdio {
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
-        self.session_after(conn, id, Released { opened: Instant::now(), sent: 0, received: 0 })
+        self.session_after(conn, id, Released { track: Track::new(self.accepts), sent: 0, received: 0 })
     }
 
     /// The same for a connection on which a script has talked before.
@@ -68,6 +73,7 @@ impl Stdio {
         let (stdin, stdout) = (io::stdin(), io::stdout());
         // With fd:0 or fd:1, what comes from the peer is not our input, and what goes to it is not our output.
         let (own_stdin, own_stdout) = (!conn.is_behind(&stdin), !conn.is_behind(&stdout));
+        let Released { track, .. } = before;
         let pump = Pump {
             conn,
             id,
@@ -76,19 +82,26 @@ impl Stdio {
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),
+            track,
             copy: self.copy.as_ref(),
             sink: &*self.sink,
             stop: &self.stop,
         };
-        let Outcome { sent, received, end } = pump.run();
+        let Outcome { sent, received, mut course, end } = pump.run();
+        let end = match end {
+            End::Stopped(Reason::Deadline) => deadline(&self.stop, conn.peer(), course.clone()),
+            end => end,
+        };
         let reason = match &end {
             End::Finished | End::OutputClosed => Exit::Ok,
             End::Stopped(reason) => exit(*reason),
             End::Failed(error) => error.exit,
         };
         let (sent, received) = (before.sent + sent, before.received + received);
-        let duration = before.opened.elapsed();
-        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration });
+        (course.sent, course.received) = (sent, received);
+        let duration = course.age;
+        let course = Some(&course).filter(|_| self.sink.is_curious());
+        self.sink.emit(Some(id), &Event::Closed { reason: reason.name(), sent, received, duration, course });
         end
     }
 
@@ -139,7 +152,9 @@ impl Stdio {
                 End::Finished => {}
                 End::OutputClosed => return Ok(Exit::Ok),
                 End::Stopped(reason) => return Ok(exit(reason)),
-                End::Failed(error) if !sessions.keep_open || is_ours(&error) => return Err(error),
+                End::Failed(error) if !sessions.keep_open || is_ours(&error) || error.exit == Exit::Deadline => {
+                    return Err(error);
+                }
                 End::Failed(mut error) => {
                     diag::enrich(&mut error);
                     self.sink.fail(Some(id), &error);
@@ -188,6 +203,16 @@ impl Stdio {
             }
         }
     }
+}
+
+/// The end of a session in which the time for the whole run is up: what it came to is worth an explanation.
+#[must_use]
+pub fn deadline(stop: &Stop, peer: &Endpoint, course: Course) -> End {
+    let after = stop.limit().unwrap_or_default();
+    let mut error = Error::timed_out(Phase::Waiting, Some(peer), "--deadline", after);
+    error.exit = Exit::Deadline;
+    error.facts.push(Fact::Course(Box::new(course)));
+    End::Failed(error)
 }
 
 /// What the end of the only session means for the program.

@@ -103,6 +103,7 @@ impl Session<'_> {
             return;
         }
         if self.failure.is_none() {
+            self.track.broke(&source);
             let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
             // The peer does not know, and would wait for the rest as long as we wait for it.
@@ -126,8 +127,9 @@ impl Session<'_> {
         self.sent += bytes as u64;
         self.times.sent = now;
         self.times.progress = now;
+        self.track.sent(data, now);
         if self.detail >= Detail::Transfers {
-            self.sink.emit(Some(self.id), &Event::Send(Payload { bytes, data }));
+            self.sink.emit(Some(self.id), &Event::Send(Payload { bytes, data, first: None }));
         }
         if let Some(data) = data {
             self.keep_copy(data);
@@ -139,8 +141,9 @@ impl Session<'_> {
         let now = Instant::now();
         self.times.received = now;
         self.times.progress = now;
-        if self.detail >= Detail::Transfers {
-            self.sink.emit(Some(self.id), &Event::Recv(Payload { bytes, data }));
+        let first = self.track.received(data, now);
+        if self.detail >= Detail::Transfers || first.is_some() && self.sink.is_curious() {
+            self.sink.emit(Some(self.id), &Event::Recv(Payload { bytes, data, first }));
         }
         if let Some(data) = data {
             self.keep_copy(data);
@@ -159,7 +162,11 @@ impl Session<'_> {
     }
 
     pub(super) fn receive(&mut self) -> Result<Flow> {
+        // What passes through the kernel is not seen later.
+        let look = self.down.splice.is_some() && self.track.is_first();
+        let looked = if look { self.track.look(self.conn) } else { Ok(()) };
         let outcome = match (&mut self.down.splice, &self.output) {
+            _ if looked.as_ref().is_err_and(|error| !would_block(error)) => looked.map(|()| Incoming::Eof),
             (Some(lane), Some(output)) => {
                 let direct = matches!(lane, SpliceDown::Direct { .. });
                 let outcome = lane.fill(self.conn, output);
@@ -180,6 +187,7 @@ impl Session<'_> {
             Ok(Incoming::Bytes(_)) => return self.flush(),
             Ok(Incoming::Eof) => {
                 self.times.peer_end.get_or_insert_with(Instant::now);
+                self.track.peer_ended();
                 self.down.state = State::Ended;
                 self.finish_screen();
                 return self.flush();
@@ -191,6 +199,7 @@ impl Session<'_> {
                 self.down.state = State::Ended;
             }
             Err(source) => {
+                self.track.broke(&source);
                 let error = self.conn.failed(Phase::Receiving, source);
                 self.broken(&error);
                 // What the peer said about it tells more than that it takes no more.

@@ -18,6 +18,7 @@
 //! | the connection breaks | what came is written, then the error | |
 //! | the program is to stop | what was read is passed on, at most for 500 ms | |
 
+mod course;
 mod lanes;
 mod rules;
 
@@ -26,15 +27,18 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::course::Course;
 use crate::error::{Error, Phase, Result};
 use crate::event::{ConnId, Detail, Sink};
 use crate::net::conn::Conn;
 use crate::net::socket;
+use crate::net::track::Track;
 use crate::sys::{Reason, Stop, poll};
 use crate::text::Visible;
 use crate::work::close_on::CloseOn;
 use crate::work::local::{Input, Kind, Output};
 use crate::work::splice::{self, SpliceDown};
+pub use course::odd;
 use lanes::Flow;
 
 /// The pause before a datagram is tried again that poll(2) tells nothing about.
@@ -89,6 +93,8 @@ pub struct Outcome {
     pub sent: u64,
     /// Bytes received.
     pub received: u64,
+    /// How it went.
+    pub course: Course,
     /// How it ended.
     pub end: End,
 }
@@ -109,6 +115,8 @@ pub struct Pump<'a> {
     pub greeting: Option<&'a [u8]>,
     /// A message that ends it.
     pub close_on: Option<&'a CloseOn>,
+    /// What is remembered of it.
+    pub track: Track,
     /// A file that gets the bytes of both directions as they pass (`--output`).
     pub copy: Option<&'a File>,
     /// Is told.
@@ -121,7 +129,7 @@ impl Pump<'_> {
     /// Runs the session to its end.
     #[must_use]
     pub fn run(self) -> Outcome {
-        let Pump { conn, id, input, output, rules, greeting, close_on, copy, sink, stop } = self;
+        let Pump { conn, id, input, output, rules, greeting, close_on, track, copy, sink, stop } = self;
         let detail = sink.detail();
         let payload_passes_here = detail == Detail::Payload || copy.is_some() || close_on.is_some();
         let now = Instant::now();
@@ -164,6 +172,7 @@ impl Pump<'_> {
             output,
             rules,
             close_on,
+            track,
             copy,
             sink,
             stop,
@@ -173,14 +182,21 @@ impl Pump<'_> {
             times: Times { input: now, sent: now, received: now, progress: now, input_end: None, peer_end: None },
             output_gone: false,
             draining: None,
+            at_stop: None,
             failure: None,
             copy_failure: None,
         };
-        let end = match (session.run(), session.copy_failure.take()) {
+        let mut end = match (session.run(), session.copy_failure.take()) {
             (Ok(End::Finished), Some(error)) | (Err(error), _) => End::Failed(error),
             (Ok(end), _) => end,
         };
-        Outcome { sent: session.sent, received: session.received, end }
+        let mut course = session.last_course();
+        if let Some(at_stop) = session.at_stop.take() {
+            // Its own end has nothing to do with how it stood.
+            course = Course { sent: course.sent, received: course.received, ..*at_stop };
+        }
+        course::account(&mut end, &course, id, session.conn.peer(), rules, sink);
+        Outcome { sent: session.sent, received: session.received, course, end }
     }
 }
 
@@ -235,6 +251,7 @@ struct Session<'a> {
     output: Option<Output<'a>>,
     rules: &'a Rules,
     close_on: Option<&'a CloseOn>,
+    track: Track,
     copy: Option<&'a File>,
     sink: &'a dyn Sink,
     stop: &'a Stop,
@@ -248,6 +265,8 @@ struct Session<'a> {
     output_gone: bool,
     /// The program is to stop, for this reason, at the latest then.
     draining: Option<(Reason, Instant)>,
+    /// How it stood when that was asked for.
+    at_stop: Option<Box<Course>>,
     /// Broken; what came before is still written.
     failure: Option<Error>,
     /// `--output` could not be written. What is copied goes on; the error is the session's at its end.
@@ -262,6 +281,8 @@ struct Ready {
     writable: bool,
     output: bool,
     output_broken: bool,
+    /// Somebody asks how it stands.
+    asked: bool,
 }
 
 impl Session<'_> {
@@ -277,6 +298,9 @@ impl Session<'_> {
             if ready.output_broken {
                 self.output_gone = true;
                 self.times.peer_end.get_or_insert_with(Instant::now);
+            }
+            if ready.asked {
+                self.tell();
             }
             if ready.input {
                 self.read_input()?;
@@ -295,7 +319,7 @@ impl Session<'_> {
 
     /// Waits for whatever can move, or for the next timer.
     fn wait(&mut self) -> Result<Ready> {
-        let mut fds = Vec::with_capacity(4);
+        let mut fds = Vec::with_capacity(5);
         let none = PollFlags::empty();
         let wants_input = self.up.state == State::Open && self.up.pending.is_empty() && self.conn.has_peer();
         let blocked = self.has_unwritten();
@@ -307,7 +331,7 @@ impl Session<'_> {
         let sends = !self.up.pending.is_empty() && self.conn.has_peer() && again.is_none();
         conn_flags.set(PollFlags::OUT, sendfile || sends);
         let conn_flags = self.conn.watch(conn_flags);
-        let mut places = [None; 3];
+        let mut places = [None; 4];
         // Without a flag to wait for, a hung-up descriptor would be ready for ever.
         if let Some(input) = self.input.as_ref().filter(|_| wants_input && !sendfile) {
             places[0] = Some(fds.len());
@@ -320,6 +344,10 @@ impl Session<'_> {
         if let Some(output) = self.output.as_ref().filter(|_| blocked || !self.output_gone) {
             places[2] = Some(fds.len());
             fds.push(PollFd::new(output, if blocked { PollFlags::OUT } else { none }));
+        }
+        if let Some(asked) = self.stop.asked() {
+            places[3] = Some(fds.len());
+            fds.push(PollFd::new(asked, PollFlags::IN));
         }
         if self.draining.is_none() {
             fds.push(PollFd::new(self.stop, PollFlags::IN));
@@ -339,6 +367,7 @@ impl Session<'_> {
             readable: conn_flags.contains(PollFlags::IN) && conn.intersects(PollFlags::IN | broken),
             writable: sends && conn.intersects(PollFlags::OUT | broken),
             output: blocked && !output.is_empty(),
+            asked: !seen(places[3]).is_empty(),
             output_broken: !blocked && output.intersects(broken),
         })
     }

@@ -26,6 +26,7 @@ impl Session<'_> {
             && let Some(reason) = self.stop.requested()
         {
             self.draining = Some((reason, now + DRAIN));
+            self.at_stop = Some(Box::new(self.course()));
             if self.up.state == State::Open {
                 self.up.state = State::Ended;
             }
@@ -71,6 +72,7 @@ impl Session<'_> {
         self.times.input_end = Some(now);
         self.sink.emit(Some(self.id), &Event::Eof { side: Side::Local });
         if !self.rules.no_shutdown && self.conn.has_end() && self.failure.is_none() {
+            self.track.ending(self.conn);
             let os = |source| Error::os(Phase::Sending, Some(self.conn.peer()), source);
             self.conn.shutdown_write().map_err(os)?;
             self.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });

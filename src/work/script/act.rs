@@ -88,6 +88,7 @@ impl Engine<'_> {
     fn told_sent(&mut self, id: ConnId, bytes: &[u8]) {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
             slot.sent += bytes.len() as u64;
+            slot.track.sent(Some(bytes), Instant::now());
         }
         if self.detail >= Detail::Transfers {
             self.sink.emit(Some(id), &Event::Send(Payload::of(bytes)));
@@ -152,6 +153,9 @@ impl Engine<'_> {
             Half::Read => (Shutdown::Read, "read"),
         };
         let id = slot.id;
+        if half == Half::Write {
+            slot.track.ending(conn);
+        }
         let done = match half {
             Half::Write if conn.is_tls() => conn.shutdown_write(),
             _ => conn.socket().shutdown(how),
@@ -191,6 +195,7 @@ impl Engine<'_> {
         let Some(conn) = &slot.conn else { return Ok(()) };
         conn.reset_on_close().map_err(|source| Error::os(Phase::Setting, Some(slot.peer()), source))?;
         slot.buffer.clear();
+        slot.track.reset();
         let id = slot.id;
         self.sink.emit(Some(id), &Event::Reset { error: "reset by us" });
         self.close(id);

@@ -70,7 +70,7 @@ impl Engine<'_> {
                     None if slot.refused.is_some() => format!("{name} did not come"),
                     None => {
                         let text = format!("{name} did not come within {}", span(limit));
-                        return Err(Failed::met(failure(slot, text), begun));
+                        return Err(Failed::met(failure_midway(slot, text), begun));
                     }
                 }
             } else if let Some(refused) = &slot.refused {
@@ -80,7 +80,7 @@ impl Engine<'_> {
                 self.turn(Some(wait), Watch { keep: Some(id), ..Watch::default() })?;
                 continue;
             };
-            let error = failure(slot, format!("{why}, after {}", span(begun.elapsed())));
+            let error = failure_midway(slot, format!("{why}, after {}", span(begun.elapsed())));
             self.slot_mut(id).refused = None;
             return Err(Failed::met(error, begun));
         }
@@ -105,7 +105,7 @@ impl Engine<'_> {
             match (bytes, slot.buffer.next()) {
                 (Some(wanted), Some(size)) if messages && size != wanted => {
                     let text = format!("a message of {wanted} bytes was expected, and one of {size} came");
-                    return Err(failure(slot, text).into());
+                    return Err(failure_midway(slot, text).into());
                 }
                 (Some(wanted), _) if !messages && unread >= wanted => {
                     self.slot_mut(id).buffer.take(wanted);
@@ -130,10 +130,10 @@ impl Engine<'_> {
                 }
                 (None, None, got) => {
                     let got = got.unwrap_or_else(|| "nothing".to_owned());
-                    return Err(failure(slot, format!("{got} came within {}", span(limit))).into());
+                    return Err(failure_midway(slot, format!("{got} came within {}", span(limit))).into());
                 }
             };
-            let error = failure(slot, format!("{text}, after {}", span(begun.elapsed())));
+            let error = failure_midway(slot, format!("{text}, after {}", span(begun.elapsed())));
             self.slot_mut(id).refused = None;
             return Err(error.into());
         }
@@ -278,6 +278,13 @@ fn how_over(slot: &Slot) -> Option<String> {
 
 fn count(bytes: usize) -> String {
     if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
+}
+
+/// The same of one about what the peer says: why it does not may be seen in how the session went.
+fn failure_midway(slot: &Slot, text: String) -> Error {
+    let mut error = failure(slot, text);
+    error.facts.extend(slot.course().map(|course| Fact::Course(Box::new(course))));
+    error
 }
 
 /// An expectation that was not met, with what came.

@@ -31,6 +31,7 @@ use crate::net::bind::Listener;
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
 use crate::net::tls::ClientTls;
+use crate::net::track::Track;
 use crate::sys::{Reason, Stop};
 use crate::work::door::Door;
 
@@ -215,7 +216,7 @@ impl<'a> Engine<'a> {
     /// Counts on from what went over the current connection before.
     pub fn resume(&mut self, before: Released) {
         if let Some(slot) = self.slots.iter_mut().find(|slot| Some(slot.id) == self.current) {
-            (slot.opened, slot.sent, slot.received) = (before.opened, before.sent, before.received);
+            (slot.track, slot.sent, slot.received) = (before.track, before.sent, before.received);
         }
     }
 
@@ -474,16 +475,18 @@ impl<'a> Engine<'a> {
         }
         let conn = slot.conn.take()?;
         let slot = self.slots.remove(nth);
-        Some((slot.id, conn, Released { opened: slot.opened, sent: slot.sent, received: slot.received }))
+        Some((slot.id, conn, Released { track: slot.track, sent: slot.sent, received: slot.received }))
     }
 
     /// Says that no more comes, and gives the peer a moment to take what was sent: a close with unread bytes is a
     /// reset, which can overtake our last words.
     pub(super) fn drain(&mut self, id: ConnId) -> Result<(), Failure> {
         let until = Instant::now() + CLOSING;
-        if let Some(conn) = self.open_slot(id).and_then(|slot| slot.conn.as_ref())
+        let open = self.slots.iter_mut().find(|slot| slot.id == id && slot.broken.is_none());
+        if let Some(Slot { conn: Some(conn), track, .. }) = open
             && conn.has_end()
         {
+            track.ending(conn);
             let _ = conn.shutdown_write();
         }
         let mut look = true;
@@ -507,11 +510,13 @@ impl<'a> Engine<'a> {
     pub(super) fn close(&mut self, id: ConnId) {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id && slot.conn.is_some()) else { return };
         slot.remember_peer();
+        let course = slot.conn.as_ref().filter(|_| self.sink.is_curious());
+        let course = course.map(|conn| slot.track.last_course(conn, slot.sent, slot.received));
         slot.conn = None;
         slot.closed = Some(Instant::now());
         let reason = slot.broken.as_ref().map_or(Exit::Ok, |(_, exit)| *exit).name();
         let (sent, received, duration) = (slot.sent, slot.received, slot.age());
-        self.sink.emit(Some(id), &Event::Closed { reason, sent, received, duration });
+        self.sink.emit(Some(id), &Event::Closed { reason, sent, received, duration, course: course.as_ref() });
     }
 
     /// Where the current connection stands in the list.
@@ -569,10 +574,10 @@ impl<'a> Engine<'a> {
 }
 
 /// What went over a connection before it was handed on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Released {
-    /// When it was opened.
-    pub opened: Instant,
+    /// What is remembered of it.
+    pub track: Track,
     /// Bytes sent.
     pub sent: u64,
     /// Bytes received.

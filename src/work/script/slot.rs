@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::buffer::Buffer;
 use crate::addr::Endpoint;
+use crate::course::Course;
 use crate::error::Exit;
 use crate::event::ConnId;
 use crate::net::conn::Conn;
 use crate::net::options::Role;
 use crate::net::socket::{Kind, Shape};
+use crate::net::track::Track;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub struct Slot {
     pub sent: u64,
     /// Bytes received.
     pub received: u64,
-    pub(super) opened: Instant,
+    pub(super) track: Track,
     pub(super) closed: Option<Instant>,
     pub(super) peer_ended: bool,
     pub(super) we_ended: bool,
@@ -79,7 +81,7 @@ impl Slot {
             buffer: Buffer::new(limit, shape.kind != Kind::Stream),
             sent: 0,
             received: 0,
-            opened: Instant::now(),
+            track: Track::new(role != Role::Client),
             closed: None,
             peer_ended: false,
             we_ended: false,
@@ -116,7 +118,7 @@ impl Slot {
     /// How long it is, or was, open.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.closed.unwrap_or_else(Instant::now).duration_since(self.opened)
+        self.closed.unwrap_or_else(Instant::now).duration_since(self.track.opened())
     }
 
     /// How many bytes came and were not taken.
@@ -140,6 +142,11 @@ impl Slot {
     /// Whether nothing more can come.
     pub(super) fn is_over(&self) -> bool {
         self.peer_ended || self.broken.is_some() || self.conn.is_none()
+    }
+
+    /// How it went so far.
+    pub(super) fn course(&self) -> Option<Course> {
+        self.conn.as_ref().map(|conn| self.track.course(conn, self.sent, self.received))
     }
 
     pub(super) fn remember_peer(&mut self) {

@@ -7,10 +7,11 @@ use super::commands::{self, COMMANDS, CommandInfo};
 use super::run::{Engine, Failure, usage};
 use super::slot::{Slot, State};
 use crate::error::{Error, Phase};
+use crate::event::Event;
 use crate::net::conn::Conn;
 use crate::net::options::{self, On, Options};
 use crate::net::socket::Kind;
-use crate::sys::sockopt;
+use crate::sys::{Asked, sockopt};
 use crate::text::visible_line;
 
 impl Engine<'_> {
@@ -111,6 +112,17 @@ impl Engine<'_> {
         }
         self.face.say(&text);
         Ok(())
+    }
+
+    /// Tells how each connection stands, to whoever asked by SIGUSR1.
+    pub(super) fn tell_asked(&self) {
+        let Some(Ok(())) = self.stop.asked().map(Asked::take) else { return };
+        for slot in &self.slots {
+            if let Some(course) = slot.course() {
+                let (sent, received, duration) = (slot.sent, slot.received, course.age);
+                self.sink.emit(Some(slot.id), &Event::SessionStats { sent, received, duration, course: &course });
+            }
+        }
     }
 
     pub(super) fn tell_help(&mut self, topic: Option<&str>) -> Result<(), Failure> {

@@ -48,6 +48,7 @@ pub(super) struct Turn {
 #[derive(Clone, Copy)]
 enum Fd {
     Stop,
+    Asked,
     Interrupt,
     Wake,
     Listener,
@@ -71,6 +72,7 @@ impl Engine<'_> {
                         return Err(Failure::Stopped(reason));
                     }
                 }
+                Fd::Asked => self.tell_asked(),
                 Fd::Interrupt => return Err(Failure::Interrupted),
                 Fd::Wake => turn.wake = true,
                 Fd::Listener => turn.listener = true,
@@ -100,6 +102,10 @@ impl Engine<'_> {
     fn watch(&self, until: Option<Instant>, watch: Watch<'_>) -> Result<Vec<(Fd, PollFlags)>, Failure> {
         let mut fds = vec![PollFd::new(&self.stop, PollFlags::IN)];
         let mut which = vec![Fd::Stop];
+        if let Some(asked) = self.stop.asked() {
+            fds.push(PollFd::new(asked, PollFlags::IN));
+            which.push(Fd::Asked);
+        }
         for (fd, name) in [(self.interrupt, Fd::Interrupt), (watch.wake, Fd::Wake)] {
             if let Some(fd) = fd {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
@@ -154,8 +160,9 @@ impl Engine<'_> {
             Ok(Incoming::Bytes(bytes)) => {
                 let bytes = &chunk[..*bytes];
                 slot.received += bytes.len() as u64;
-                if detail >= Detail::Transfers {
-                    self.sink.emit(Some(id), &Event::Recv(Payload::of(bytes)));
+                let first = slot.track.received(Some(bytes), Instant::now());
+                if detail >= Detail::Transfers || first.is_some() && self.sink.is_curious() {
+                    self.sink.emit(Some(id), &Event::Recv(Payload { first, ..Payload::of(bytes) }));
                 }
                 self.face.payload(id, bytes);
                 if watch.skip != Some(id) {
@@ -173,6 +180,7 @@ impl Engine<'_> {
             }
             Ok(Incoming::Eof) => {
                 slot.peer_ended = true;
+                slot.track.peer_ended();
                 self.sink.emit(Some(id), &Event::Eof { side: Side::Peer });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -205,6 +213,7 @@ impl Engine<'_> {
             slot.refused = Some(text);
             return;
         }
+        slot.track.broke(&source);
         let exit = Error::os(phase, None, source).exit;
         self.sink.emit(Some(slot.id), &Event::Reset { error: &text });
         slot.broken.get_or_insert((text, exit));

@@ -1,0 +1,406 @@
+//! Why a session went wrong that had begun well: what its course tells.
+
+use std::time::Duration;
+
+use crate::course::{Course, Ending, Oddity, TcpInfo};
+use crate::error::{Cause, Error, Fact, Phase};
+use crate::event::Side;
+
+use super::{Case, Why, ways, word};
+
+/// So long without a word, and a firewall or a router with NAT may have forgotten the connection (RFC 5382 asks them
+/// for two hours and four minutes; many give it some minutes).
+const FORGOTTEN: Duration = Duration::from_secs(60);
+/// Of a hundred segments, so many that had to be sent again are a loss that slows a connection down.
+const LOSS: u32 = 2;
+
+/// Where TLS is spoken from the first byte (IANA): https, smtps, ldaps, domain-s, ftps, nntps, imaps, pop3s, sips, ircs,
+/// secure-mqtt; and what is often used for https beside 443.
+const TLS_PORTS: [u16; 12] = [443, 465, 563, 636, 853, 990, 993, 995, 5061, 6697, 8443, 8883];
+
+/// The course among the facts.
+pub(super) fn of(error: &Error) -> Option<&Course> {
+    error.facts.iter().find_map(|fact| match fact {
+        Fact::Course(course) => Some(&**course),
+        _ => None,
+    })
+}
+
+/// What the course of the session says; `None` where it says nothing.
+pub(super) fn why(case: &Case<'_>, course: &Course) -> Option<Why> {
+    if let Some(oddity) = course.oddity().filter(|oddity| matches!(oddity, Oddity::AnswersInTls | Oddity::ClientHello))
+    {
+        return Some(odd(case, course, oddity));
+    }
+    match (&case.error.cause, case.error.errno()) {
+        (Cause::TimedOut { limit, after }, _) => stalled(case, course, limit, *after),
+        (_, Some(libc::ECONNRESET | libc::ECONNABORTED)) => Some(reset(case, course)),
+        (_, Some(libc::EPIPE)) => Some(late(case)),
+        (_, Some(libc::ETIMEDOUT)) if case.error.phase != Phase::Connecting => Some(lost(case, course, "")),
+        (_, Some(libc::ENETUNREACH | libc::EHOSTUNREACH)) if course.tcp.is_some() => {
+            Some(lost(case, course, ", and a router says that it cannot deliver there (ICMP)"))
+        }
+        (_, Some(_)) => None,
+        (Cause::Text(_), None) if case.error.phase == Phase::Expecting => expected(case, course),
+        _ => course.oddity().map(|oddity| odd(case, course, oddity)),
+    }
+}
+
+/// Nothing failed, and yet.
+fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
+    let port = case.port().unwrap_or(0);
+    match oddity {
+        Oddity::AnswersInTls => {
+            let name = course.tls_alert().map(alert).unwrap_or_default();
+            Why::new(format!(
+                "the answer is a TLS alert{name}: {} speaks TLS, and got plain text from us",
+                case.endpoint
+            ))
+            .try_(format!("sockkit connect --tls {}", case.word()))
+            .try_(format!("openssl s_client -connect {}", word(&bare(case))))
+        }
+        Oddity::ClientHello => Why::new(format!(
+            "{} began a TLS handshake (a ClientHello came), and this server speaks plain text",
+            case.endpoint
+        ))
+        .try_(format!("sockkit {} --tls --tls-self-signed …", case.server()))
+        .try_("sockkit connect ADDR  (on the client's side: without TLS)".to_owned()),
+        Oddity::ClosedAtOnce => Why::new(format!(
+            "{} accepted and closed at once, without a word: most likely a proxy or port forwarding with nothing behind it, or a service that does not let this host in",
+            case.endpoint
+        ))
+        .try_(format!("sockkit wait --stable 1s {}", case.word()))
+        .try_(if case.is_here() { format!("ss -ltnp 'sport = :{port}'") } else { ways::trace(case) }),
+        Oddity::ClosedUnanswered => {
+            let most = if TLS_PORTS.contains(&port) {
+                format!("most likely it expects TLS, as port {port} usually does, and got plain text")
+            } else {
+                "most likely it expects something else (TLS servers close so on plain text), or does not let this host in"
+                    .to_owned()
+            };
+            Why::new(format!(
+                "{} took {} and closed without an answer: {most}; or a proxy found nothing behind it; or that was all it wanted",
+                case.endpoint,
+                count(course.sent)
+            ))
+            .try_(format!("openssl s_client -connect {}", word(&bare(case))))
+            .try_(format!("sockkit connect --hex -v {}", case.word()))
+        }
+    }
+}
+
+/// ` (unexpected_message)`: RFC 8446, section 6.
+fn alert(description: u8) -> String {
+    let name = match description {
+        10 => "unexpected_message",
+        22 => "record_overflow",
+        40 => "handshake_failure",
+        47 => "illegal_parameter",
+        50 => "decode_error",
+        70 => "protocol_version",
+        80 => "internal_error",
+        other => return format!(" ({other})"),
+    };
+    format!(" ({name})")
+}
+
+/// `host:port` without a scheme.
+fn bare(case: &Case<'_>) -> String {
+    let whole = case.endpoint.to_string();
+    whole.split_once("://").map_or(whole.clone(), |(_, rest)| rest.to_owned())
+}
+
+fn count(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
+}
+
+fn span(length: Duration) -> String {
+    let whole = if length < Duration::from_millis(1) {
+        Duration::from_micros(u64::try_from(length.as_micros()).unwrap_or(u64::MAX))
+    } else if length < Duration::from_secs(1) {
+        Duration::from_millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(length.as_secs())
+    };
+    humantime::format_duration(whole).to_string()
+}
+
+/// The way back to where the same is tried with more patience.
+fn longer(case: &Case<'_>, limit: &str, after: Duration) -> String {
+    super::longer(case, case.command, limit, after)
+}
+
+/// A limit passed: what of the two directions stood still, and why.
+fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Option<Why> {
+    let peer = case.endpoint;
+    if course.output_full {
+        return Some(
+            Why::new(format!(
+                "whoever reads our standard output does not: what {peer} sent waits for room there, and so the peer is not to blame"
+            ))
+            .try_("ss -tmi  (a Recv-Q that stays full is ours)".to_owned()),
+        );
+    }
+    let queue = course.send_queue.unwrap_or(0);
+    if queue > 0 {
+        let Some(tcp) = course.tcp else {
+            return Some(
+                Why::new(format!("{peer} does not read: {} of ours wait in its socket", count(queue)))
+                    .try_(longer(case, limit, after)),
+            );
+        };
+        return Some(unacknowledged(case, course, &tcp, queue).try_(longer(case, limit, after)));
+    }
+    if let Some(why) = course.tcp.and_then(|tcp| slow(case, &tcp)).filter(|_| limit == "--deadline") {
+        return Some(why.try_(longer(case, limit, after)));
+    }
+    // In a session where much moves until the end, nobody is silent.
+    if limit == "--deadline" && course.quiet < after / 4 {
+        return None;
+    }
+    let mut why = silent(case, course);
+    why.tries.insert(0, longer(case, limit, after));
+    Some(why)
+}
+
+/// Something of ours is on its way, or waits to be.
+fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -> Why {
+    let host = case.host();
+    let waits = count(queue);
+    // What was sent is all acknowledged; the rest may not be sent.
+    let no_room = tcp.unacknowledged == 0 || tcp.window == Some(0);
+    if no_room && tcp.probes > 1 {
+        return Why::new(format!(
+            "{host} did not read what was sent, its receive buffer was full (zero window), and for {} it has not answered the question whether there is room again: the host is gone, or the way to it is broken",
+            span(tcp.since_ack)
+        ))
+        .try_(case.ping());
+    }
+    if no_room {
+        let since = span(course.quiet);
+        return Why::new(format!(
+            "{host} does not read what is sent: its kernel acknowledges, but its receive buffer is full (zero window), and {waits} wait in our send queue; for {since} nothing could be sent. Its program is busy, stopped or waits for us to read"
+        ))
+        .try_(match case.port() {
+            Some(port) if case.is_here() => format!("sockkit inspect -v :{port}"),
+            Some(port) => format!("on {host}: ss -tnp '( sport = :{port} )'  (a large Recv-Q is what its program does not read)"),
+            None => "ss -tnp".to_owned(),
+        });
+    }
+    if tcp.retries > 0 || tcp.retransmits > 0 {
+        return not_through(case, course, tcp, &waits);
+    }
+    Why::new(format!(
+        "of what was sent {waits} are not acknowledged by {host} yet: the way is slow (round trip {}), or broke just now",
+        span(tcp.rtt)
+    ))
+    .try_(case.ping())
+}
+
+/// Segments are sent again and again. Full ones only, or all?
+fn not_through(case: &Case<'_>, course: &Course, tcp: &TcpInfo, waits: &str) -> Why {
+    let host = case.host();
+    // The kernel counts the SYN among what was acknowledged.
+    let acked = tcp.acked.unwrap_or(0).saturating_sub(1);
+    let full = u64::from(tcp.segment);
+    let large = course.send_queue.unwrap_or(0) >= full && full > 0;
+    let small_went = acked > 0 || course.received > 0;
+    let never_a_full_one = acked < full;
+    let loss = tcp.segments.map_or(0, |segments| u64::from(tcp.retransmits) * 100 / u64::from(segments.max(1)));
+    let again = tcp.retransmits;
+    let (smaller, probe) = (smaller_mss(case, tcp), probe(case, tcp));
+    if tcp.sacked > 0 && large && never_a_full_one {
+        return Why::new(format!(
+            "small packets reach {host} and large ones do not: of what was sent it acknowledges only what came in short segments, and {waits} wait although sent again {again} times. Most likely a link on the way takes less than {} bytes, and the ICMP message that says so is dropped (path-MTU black hole)",
+            tcp.path_mtu
+        ))
+        .try_(smaller)
+        .try_(probe);
+    }
+    if large && never_a_full_one && small_went {
+        return Why::new(format!(
+            "no full-sized segment ({full} bytes) has got through to {host} yet, although what was smaller did: most likely a link on the way takes less than {} bytes and the ICMP message that says so is dropped (path-MTU black hole); or the way broke just then, or the host is gone",
+            tcp.path_mtu
+        ))
+        .try_(smaller)
+        .try_(probe);
+    }
+    if tcp.since_ack < Duration::from_secs(2) && tcp.retries < 3 {
+        return Why::new(format!(
+            "the way to {host} loses packets: {again} segments had to be sent again ({loss} in a hundred), and {waits} still wait"
+        ))
+        .try_(format!("ping -c 50 -i 0.2 {}", word(&host)))
+        .try_(ways::trace(case));
+    }
+    Why::new(format!(
+        "{host} acknowledges nothing for {} any more, although {waits} were sent again {again} times: the host is gone, or the way to it is broken; or a firewall began to drop this connection",
+        span(tcp.since_ack)
+    ))
+    .try_(case.ping())
+    .try_(ways::trace(case))
+}
+
+fn smaller_mss(case: &Case<'_>, tcp: &TcpInfo) -> String {
+    let mss = if tcp.segment > 1220 { 1200 } else { 500 };
+    format!("sockkit {} --mss {mss} {}", case.command, case.again())
+}
+
+/// A ping as large as the path should take, that may not be cut up.
+fn probe(case: &Case<'_>, tcp: &TcpInfo) -> String {
+    let headers = if case.is_v6() { 48 } else { 28 };
+    format!("ping -M do -s {} -c 3 {}", tcp.path_mtu.saturating_sub(headers), word(&case.host()))
+}
+
+/// All arrives in the end, but much of it at the second try.
+fn slow(case: &Case<'_>, tcp: &TcpInfo) -> Option<Why> {
+    let segments = tcp.segments.filter(|segments| *segments >= 50)?;
+    (tcp.retransmits * 100 / segments >= LOSS).then(|| {
+        Why::new(format!(
+            "the way to {} loses packets: {} of {segments} segments had to be sent again, which makes the connection slow",
+            case.host(),
+            tcp.retransmits
+        ))
+        .try_(format!("ping -c 50 -i 0.2 {}", word(&case.host())))
+        .try_(ways::trace(case))
+    })
+}
+
+/// Nothing of ours is left to send: it is the peer's turn.
+fn silent(case: &Case<'_>, course: &Course) -> Why {
+    let peer = case.endpoint;
+    if let Some(missing) = course.tcp.and_then(|tcp| tcp.out_of_order).filter(|count| *count > 0)
+        && course.quiet > Duration::from_millis(300)
+        && !course.peer_ended
+    {
+        return Why::new(format!(
+            "{missing} packets of {peer} came while earlier ones are missing: the way from it loses packets, most likely its large ones (path-MTU black hole)"
+        ))
+        .try_(format!("sockkit {} --mss 1200 {}", case.command, case.again()))
+        .try_(case.ping());
+    }
+    if course.peer_ended {
+        return Why::new(format!(
+            "{peer} has ended its side (FIN), and we have not: our standard input is open and says nothing"
+        ));
+    }
+    if course.accepted {
+        return match course.received {
+            0 => Why::new(format!(
+                "{peer} connected and says nothing: it waits for us to speak first, or only looked whether the port is open"
+            )),
+            bytes => Why::new(format!(
+                "{peer} sent {} and has been silent for {}: it waits for something from us, or it is stuck or gone without a word",
+                count(bytes),
+                span(course.quiet)
+            )),
+        };
+    }
+    match (course.sent, course.received) {
+        (0, 0) => Why::new(format!(
+            "{peer} accepted, and neither side has said a word: most likely it waits for us to speak first, as HTTP and TLS servers do; or its program accepts late, or is stuck"
+        ))
+        .try_(format!("sockkit connect --hex -v {}", case.again())),
+        (sent, 0) => {
+            let line = match course.last_sent {
+                Some(b'\n') | None => "for more",
+                Some(_) => "for the end of a line (the last byte sent was no newline), for more",
+            };
+            let end = if course.we_ended { "" } else { " or for our end (FIN)" };
+            let lost = if case.is_loopback() { "" } else { "; or its answer is in packets too large for the way (path MTU)" };
+            Why::new(format!(
+                "the kernel of {peer} has taken all {} that we sent, and its program has not answered: it waits {line}{end}, or it is busy or stuck{lost}",
+                count(sent)
+            ))
+        }
+        (_, received) => Why::new(format!(
+            "{peer} sent {} and has been silent for {}, and has acknowledged all that we sent: it waits for something from us, or has nothing to say, or is stuck",
+            count(received),
+            span(course.quiet)
+        )),
+    }
+}
+
+/// A RST came.
+fn reset(case: &Case<'_>, course: &Course) -> Why {
+    let peer = case.endpoint;
+    if course.was_short() && course.sent == 0 {
+        return if course.accepted {
+            Why::new(format!(
+                "{peer} connected and reset the connection at once: a check whether the port is open, or a client that was stopped"
+            ))
+        } else {
+            Why::new(format!(
+                "{peer} accepted the connection and reset it at once: most likely a proxy with nothing behind it, or a server that does not want us; or its program crashed"
+            ))
+            .try_(format!("sockkit wait --stable 1s {}", case.word()))
+            .try_(ways::trace(case))
+        };
+    }
+    if course.peer_ended {
+        return late(case);
+    }
+    if course.quiet >= FORGOTTEN {
+        return Why::new(format!(
+            "after {} without a word: most likely a firewall or NAT router on the way forgot the connection; or the peer closed it, or was started anew",
+            span(course.quiet)
+        ))
+        .try_(format!("sockkit {} --keepalive=30s {}", case.command, case.again()));
+    }
+    if course.was_short() {
+        return Why::new(format!(
+            "{peer} closed without reading what was sent ({}), and without an answer: most likely it expects something else (TLS servers close so on plain text), or does not let this host in; or a proxy found nothing behind it; or its program crashed",
+            count(course.sent)
+        ))
+        .try_(format!("openssl s_client -connect {}", word(&bare(case))))
+        .try_(format!("sockkit wait --banner . {}", case.word()))
+        .try_(ways::trace(case));
+    }
+    Why::new(format!(
+        "{peer} reset the connection after {}, with {} sent and {} received: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
+        span(course.age),
+        count(course.sent),
+        count(course.received)
+    ))
+}
+
+/// What we sent came after the peer had closed.
+fn late(case: &Case<'_>) -> Why {
+    let peer = case.endpoint;
+    Why::new(format!(
+        "{peer} had closed the connection already (FIN), so that nobody reads what is still sent: it had what it wanted, or it gave up on us"
+    ))
+    .try_(format!("sockkit {} --hex -v {}", case.command, case.again()))
+}
+
+/// The kernel gave up.
+fn lost(case: &Case<'_>, course: &Course, more: &str) -> Why {
+    match course.tcp {
+        Some(tcp) if tcp.segment > 0 && tcp.acked.unwrap_or(0) < u64::from(tcp.segment) && course.sent > u64::from(tcp.segment) => {
+            not_through(case, course, &TcpInfo { retries: tcp.retries.max(3), ..tcp }, &count(course.sent))
+        }
+        _ => Why::new(format!(
+            "the connection was open, but {} no longer acknowledges what is sent{more}: the host is gone, or the way to it is broken",
+            case.host()
+        ))
+        .try_(case.ping())
+        .try_(ways::trace(case)),
+    }
+}
+
+/// A script's expectation was not met: only where the course says more than what came.
+fn expected(case: &Case<'_>, course: &Course) -> Option<Why> {
+    if let Some(oddity) = course.oddity() {
+        return Some(odd(case, course, oddity));
+    }
+    let broke = matches!(course.how, Some(Ending::Reset | Ending::Lost)) && course.ended_by == Some(Side::Peer);
+    if broke && course.was_short() {
+        return Some(reset(case, course));
+    }
+    if course.send_queue.unwrap_or(0) > 0
+        && let Some(tcp) = course.tcp
+        && !broke
+    {
+        return Some(unacknowledged(case, course, &tcp, course.send_queue.unwrap_or(0)));
+    }
+    (course.received == 0 && course.ended_by.is_none()).then(|| silent(case, course))
+}
