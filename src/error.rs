@@ -16,7 +16,7 @@ use crate::tls::Fault;
 
 mod host;
 
-pub use host::{Held, Link, Neighbour, Ports, Route, RouteKind, TimeWait};
+pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -219,6 +219,16 @@ pub enum Fact {
     Ports(Ports),
     /// The way that this host has to the address.
     Route(Route),
+    /// How this host finds names.
+    Resolver(Resolver),
+    /// What was seen last of an address that was waited for: connecting failed with this number, or, without one, was
+    /// not answered.
+    Saw {
+        /// The error number.
+        errno: Option<i32>,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// What one name server said when asked again, directly.
     NameServer {
         /// Who was asked.
@@ -312,8 +322,16 @@ pub enum NameAnswer {
     Silence,
     /// The host answered that no name server runs there.
     NoServer,
-    /// The question could not be sent: no route to the server, or no permission.
+    /// The question could not be sent: no route to the server.
     Unreachable,
+    /// A rule of this host forbids to send the question.
+    Forbidden,
+    /// What came back is no answer to the question.
+    Garbage,
+    /// The answer is too large for a datagram, and over TCP there was none.
+    Truncated,
+    /// The name is an alias (CNAME) that leads to nothing.
+    AliasOfNothing,
 }
 
 /// What stands at the path of a UNIX socket.
@@ -328,6 +346,11 @@ pub enum UnixPathState {
     NotASocket(&'static str),
     /// A socket file without a process behind it.
     Stale,
+    /// A socket file that a process has bound, and does not listen on.
+    Bound {
+        /// Its process, where this user may see it.
+        process: Option<Process>,
+    },
     /// A socket file that a process serves.
     Live {
         /// The kind it serves, where that could be told: `"stream"`, `"dgram"`, `"seqpacket"`.
@@ -589,7 +612,7 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::EAGAIN if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Inet(_))) => Exit::Bind,
         // connect(2) of a route that throws packets away (ip-route(8), blackhole).
         libc::EINVAL if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Inet(_))) => Exit::Unreachable,
-        libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Connecting => Exit::Unreachable,
+        libc::ENOENT | libc::ENOTDIR | libc::ELOOP if unix && phase == Phase::Connecting => Exit::Unreachable,
         libc::ETIMEDOUT if phase == Phase::Connecting => Exit::ConnectTimeout,
         libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ETIMEDOUT
             if matches!(phase, Phase::Sending | Phase::Receiving | Phase::Connecting) =>
@@ -597,7 +620,7 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
             Exit::Reset
         }
         libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::ENODEV => Exit::Bind,
-        libc::ENOENT | libc::ENOTDIR if unix && phase == Phase::Binding => Exit::Bind,
+        libc::ENOENT | libc::ENOTDIR | libc::ELOOP if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
     }
 }

@@ -218,3 +218,16 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     }
     rows[a.len()][b.len()]
 }
+
+/// Whether somebody who means `meant` may well have typed `typed`: a near number, the same digits in another
+/// order, or a few more or less of them at the front (80 and 8080, 443 and 8443).
+#[must_use]
+pub fn is_slip(typed: u16, meant: u16) -> bool {
+    let digits = |port: u16| {
+        let mut digits = port.to_string().into_bytes();
+        digits.sort_unstable();
+        digits
+    };
+    let ends = |long: u16, short: u16| short >= 10 && long.to_string().ends_with(&short.to_string());
+    typed.abs_diff(meant) <= 20 || digits(typed) == digits(meant) || ends(typed, meant) || ends(meant, typed)
+}

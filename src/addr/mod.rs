@@ -34,6 +34,8 @@ mod show;
 mod tests;
 mod unix;
 
+pub use guess::is_slip;
+
 /// The port an address has when it names none, unless `-p/--port` says otherwise.
 pub const DEFAULT_PORT: u16 = 2023;
 

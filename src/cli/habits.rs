@@ -25,6 +25,11 @@ pub(super) fn hint(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[Str
     if !matches!(command, None | Some("listen" | "connect")) {
         return None;
     }
+    if command.is_none()
+        && let Some(line) = (1..words.len()).map(|nth| command_first(&words, nth)).find(|line| parses(line))
+    {
+        return Some(Hint { note: None, tries: vec![shell_words::join(&line)] });
+    }
     let note = match error.kind() {
         ErrorKind::UnknownArgument => {
             let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
@@ -48,6 +53,12 @@ pub(super) fn hint(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[Str
     let line = translated(&words);
     let tries = if parses(&line) { vec![shell_words::join(&line)] } else { Vec::new() };
     (note.is_some() || !tries.is_empty()).then_some(Hint { note, tries })
+}
+
+/// The line with this word in front, as if it were the subcommand: flags stand behind that.
+fn command_first(words: &[String], nth: usize) -> Vec<String> {
+    let others = words.iter().enumerate().filter(|(other, _)| *other != nth).map(|(_, word)| word.clone());
+    ["sockkit".to_owned(), words[nth].clone()].into_iter().chain(others).collect()
 }
 
 /// Where `-q` is followed by a number of seconds, as in nc.

@@ -101,7 +101,7 @@ fn verdict(address: &str) -> Check {
 
 /// Where it ended, in the words in which any failure is told.
 fn failure(error: &Error) -> Check {
-    let told = explain(Doctor::NAME, error);
+    let told = explain(Doctor::NAME, error).for_this_host();
     let layer = match error.phase {
         Phase::Resolving => "resolve",
         Phase::Connecting | Phase::Opening => "connect",

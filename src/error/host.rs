@@ -1,9 +1,10 @@
 //! What this host knows about its own part in a failure: its routes, its neighbours, its ports.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Process;
+use super::{Error, Fact, Phase, Process};
 
 /// The way that this host has to an address: rtnetlink(7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub struct Ports {
     pub taken: usize,
     /// So many of those by connections that only wait out TIME_WAIT.
     pub waiting: usize,
+    /// So many by others that no process has any more, and that the kernel still ends.
+    pub ending: usize,
     /// Who has most of them, and how many; as far as this user may see.
     pub by: Vec<(Process, usize)>,
 }
@@ -103,4 +106,35 @@ pub struct TimeWait {
     pub connections: usize,
     /// How long the last of them has left, where that is known.
     pub left: Option<Duration>,
+}
+
+/// How this host finds names: nsswitch.conf(5), resolv.conf(5), hosts(5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resolver {
+    /// Where it looks, as nsswitch.conf says, if DNS is not among that.
+    pub without_dns: Option<String>,
+    /// Whether resolv.conf names a server.
+    pub servers: bool,
+    /// The domains that it tries to complete a name with.
+    pub search: Vec<String>,
+    /// What the hosts file has for the name.
+    pub listed: Vec<String>,
+}
+
+impl Error {
+    /// For one that gave up waiting: what connecting failed with at last, as a failure of its own.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<Self> {
+        let endpoint = self.endpoint.as_ref()?;
+        let (errno, after) = self.facts.iter().find_map(|fact| match fact {
+            Fact::Saw { errno, after } => Some((*errno, *after)),
+            _ => None,
+        })?;
+        let mut last = match errno {
+            Some(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(errno)),
+            None => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
+        };
+        last.facts.clone_from(&self.facts);
+        Some(last)
+    }
 }

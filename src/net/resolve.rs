@@ -145,7 +145,21 @@ fn resolve_inet(
         let budget = budget.expect("only a budget or a stop ends the wait");
         return Err(Error::timed_out(Phase::Resolving, Some(endpoint), budget.flag, budget.limit));
     };
-    let addresses = answer.map_err(|error| resolver_error(endpoint, error))?;
+    let addresses = match answer {
+        Ok(addresses) => addresses,
+        // No name was typed, so none needs to be known: what localhost means is settled (RFC 6761, section 6.3).
+        Err(error) if inet.host == Host::Any && error.code != libc::EAI_SERVICE => {
+            let port = port_number(endpoint, inet)?;
+            let both = [SocketAddr::from((Ipv6Addr::LOCALHOST, port)), SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+            let asked = |address: &SocketAddr| match inet.family {
+                Some(IpFamily::V4) => address.is_ipv4(),
+                Some(IpFamily::V6) => address.is_ipv6(),
+                None => true,
+            };
+            both.into_iter().filter(asked).collect()
+        }
+        Err(error) => return Err(resolver_error(endpoint, error)),
+    };
     let targets = targets(inet.transport, addresses);
     let endpoints: Vec<Endpoint> = targets.iter().map(|target| target.endpoint.clone()).collect();
     let took = started.elapsed();

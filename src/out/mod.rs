@@ -162,7 +162,7 @@ impl Sink for Out {
     }
 
     fn fail(&self, conn: Option<ConnId>, error: &Error) {
-        self.emit(conn, &explain(&self.command, error).event());
+        self.emit(conn, &explain(&self.command, error).for_this_host().event());
     }
 
     fn warn(&self, conn: Option<ConnId>, odd: &Error) {
@@ -222,7 +222,7 @@ pub fn print_part(bytes: &[u8], stop: &Stop) -> Result<bool> {
 
 /// Says a failure before there is an [`Out`]: arguments that do not parse.
 pub fn complain(command: &str, error: &Error, color: ColorChoice) {
-    let text = explain(command, error).render(color::decide(color));
+    let text = explain(command, error).for_this_host().render(color::decide(color));
     let _ = Descriptor::new(io::stderr(), None).write_all(text.as_bytes());
 }
 

@@ -5,6 +5,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
+/// The flag that tells at once when the carrier is gone; IFF_RUNNING follows up to a second later (netdevice(7)).
+#[cfg(target_os = "linux")]
+const CARRIER: Option<libc::c_int> = Some(libc::IFF_LOWER_UP);
+#[cfg(not(target_os = "linux"))]
+const CARRIER: Option<libc::c_int> = None;
+
 /// An address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceAddress {
@@ -88,7 +94,7 @@ pub fn every_address() -> io::Result<Vec<InterfaceAddress>> {
                     None => 0,
                 },
                 up: has(libc::IFF_UP),
-                running: has(libc::IFF_RUNNING),
+                running: has(libc::IFF_RUNNING) && CARRIER.is_none_or(has),
             });
         }
     }

@@ -36,7 +36,7 @@ pub use signal::Asked;
 #[cfg(own_start)]
 pub use start::start;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo, UnixSocket};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
 pub use watch::{Watched, short_read_drains, watch, watch_stream};

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::sockets::{Entry, ListenCounters, Wanted};
-use super::tables::{IcmpReport, InetSocket, Table, UnixSocket};
+use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
 
 /// No table of sockets to read.
@@ -47,12 +47,6 @@ pub fn route(_to: IpAddr, _scope: u32) -> io::Result<Hop> {
 #[must_use]
 pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
     Neighbour::Unknown
-}
-
-/// No table of sockets to read.
-#[must_use]
-pub fn unix_sockets(_name: &[u8], _deadline: Instant) -> Vec<UnixSocket> {
-    Vec::new()
 }
 
 /// No table of descriptors to read.

@@ -220,6 +220,9 @@ pub struct Entry {
     /// The inode of a UNIX socket's peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_inode: Option<u64>,
+    /// The inode and the device of the file that a UNIX socket was bound to, of each the low 32 bits.
+    #[serde(skip)]
+    pub file: Option<(u32, u32)>,
     /// 0 where no process has it: not accepted yet, or not any more.
     pub inode: u64,
     /// Who made it.
@@ -266,6 +269,7 @@ impl Entry {
             local: None,
             peer: None,
             peer_inode: None,
+            file: None,
             inode: 0,
             uid: None,
             user: None,

@@ -40,17 +40,6 @@ pub struct InetSocket {
     pub v6only: Option<bool>,
 }
 
-/// A UNIX socket that has a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnixSocket {
-    /// `"stream"`, `"dgram"` or `"seqpacket"`.
-    pub kind: &'static str,
-    /// Whether it listens (a datagram socket never does).
-    pub listens: bool,
-    /// Its inode.
-    pub inode: u64,
-}
-
 /// One error of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpReport {

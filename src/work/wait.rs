@@ -13,7 +13,7 @@ use regex::bytes::Regex;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
-use crate::error::{Cause, Error, Exit, Phase, Result, words};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Result, words};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
@@ -29,6 +29,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// How long a connection is watched for its end; or as long as two handshakes, where those take longer.
 const WATCH: Duration = Duration::from_millis(10);
+/// The same once a connection was seen to end at once: what stands in front of a service that starts takes its time
+/// to find out that there is none.
+const WARY_WATCH: Duration = Duration::from_millis(250);
 /// The longest that two handshakes are taken for.
 const LONGEST_WATCH: Duration = Duration::from_secs(1);
 /// How long this host may take to say that a UDP port is closed.
@@ -86,6 +89,8 @@ impl Seen {
 /// What is known of an address.
 struct Known {
     seen: Option<Seen>,
+    /// What the last try failed with: an error number, or no answer.
+    saw: Option<Option<i32>>,
     tries: u64,
     met: bool,
 }
@@ -137,7 +142,7 @@ impl Wait<'_> {
         let begun = Instant::now();
         // Ends all tries: the program is to stop, time is up, or there is nothing to wait for any more.
         let over = Stop::new().map_err(os)?;
-        let known = self.endpoints.iter().map(|_| Known { seen: None, tries: 0, met: false }).collect();
+        let known = self.endpoints.iter().map(|_| Known { seen: None, saw: None, tries: 0, met: false }).collect();
         let shared = Mutex::new(Shared { known, left: self.endpoints.len(), fatal: None });
         std::thread::scope(|scope| {
             let waited = (0..self.endpoints.len()).try_for_each(|nth| {
@@ -196,14 +201,24 @@ impl Wait<'_> {
             return Ok(Waited::Stopped(reason));
         }
         let last = |(endpoint, known): (&Endpoint, &Known)| {
-            let seen = known.seen.as_ref().map_or("no answer yet", |seen| &seen.words);
+            let Some(seen) = known.seen.as_ref().map(|seen| &seen.words) else {
+                return format!("{endpoint}: no answer to the first try yet");
+            };
             let tries = if known.tries == 1 { "try" } else { "tries" };
             format!("{endpoint}: {seen}, after {} {tries}", known.tries)
         };
         let details = self.endpoints.iter().zip(&shared.known).filter(|(_, known)| !known.met).map(last).collect();
         let what = format!("gave up after {} (--timeout); last seen:", humantime::format_duration(self.timeout));
         let only = (self.endpoints.len() == 1).then(|| &self.endpoints[0]);
-        Err(Error { exit: Exit::Deadline, ..Error::expected(Phase::Waiting, only, what, details) })
+        let mut error = Error { exit: Exit::Deadline, ..Error::expected(Phase::Waiting, only, what, details) };
+        // Of several, each may have a cause of its own.
+        if only.is_some() && !self.gone {
+            let known = &shared.known[0];
+            let unanswered = || (known.tries == 0 && self.banner.is_none()).then_some(None);
+            let saw = known.saw.or_else(unanswered);
+            error.facts.extend(saw.map(|errno| Fact::Saw { errno, after: self.timeout }));
+        }
+        Err(error)
     }
 
     /// Tries one address until it is as it should be.
@@ -213,9 +228,10 @@ impl Wait<'_> {
         let longest = if here { LONGEST_PAUSE.0 } else { LONGEST_PAUSE.1 };
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut since: Option<Instant> = None;
+        let mut wary = false;
         loop {
             let tried = Instant::now();
-            let seen = match self.attempt(endpoint, here, over) {
+            let (seen, saw) = match self.attempt(endpoint, here, wary, over) {
                 Ok(Some(seen)) => seen,
                 Ok(None) => return,
                 Err(error) => {
@@ -224,6 +240,7 @@ impl Wait<'_> {
                     return;
                 }
             };
+            wary |= seen.state == "closes";
             let good = if self.gone { is_gone(&seen) } else { seen.state == "serves" };
             // Of a thing that took time to see it is only known that it is so now.
             since = good.then(|| since.unwrap_or_else(Instant::now));
@@ -234,11 +251,12 @@ impl Wait<'_> {
             (known.tries, known.met) = (known.tries + 1, met);
             let tries = known.tries;
             known.seen = Some(seen.clone());
+            known.saw = saw;
             let done = met || self.timeout.is_zero();
             all.left -= usize::from(done);
             let last = done && all.left == 0 || met && self.any;
             drop(all);
-            if news || met {
+            if met || news && over.requested().is_none() {
                 let (state, detail) = (seen.state, seen.words.as_str());
                 let event = Event::Wait { address: endpoint, state, detail, tries, took: begun.elapsed(), met };
                 self.sink.emit(None, &event);
@@ -260,8 +278,14 @@ impl Wait<'_> {
         }
     }
 
-    /// One try. `None` when it is over.
-    fn attempt(&self, endpoint: &Endpoint, here: bool, over: &Stop) -> Result<Option<Seen>> {
+    /// One try, with what it failed with. `None` when it is over.
+    fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        here: bool,
+        wary: bool,
+        over: &Stop,
+    ) -> Result<Option<(Seen, Option<Option<i32>>)>> {
         let begun = Instant::now();
         let dial = Dial {
             conn: CONN,
@@ -274,17 +298,23 @@ impl Wait<'_> {
             stop: over,
             sink: &Tries(self.sink),
         };
-        let seen = match dial.dial() {
-            Ok(Some(conn)) => self.watch(conn, here, begun.elapsed(), over),
+        Ok(match dial.dial() {
+            Ok(Some(conn)) => {
+                let least = if wary { WARY_WATCH } else { WATCH };
+                let seen = self.watch(conn, here, least, begun.elapsed(), over);
+                // What was said, or not, until time was up is worth telling.
+                let late = over.requested().is_some();
+                seen.filter(|seen| !late || seen.state == "mute").map(|seen| (seen, None))
+            }
             Ok(None) => None,
             Err(error) if error.exit == Exit::Usage => return Err(error),
-            Err(error) => Some(failed(endpoint, &error)),
-        };
-        Ok(if over.requested().is_some() { None } else { seen })
+            Err(_) if over.requested().is_some() => None,
+            Err(error) => Some((failed(endpoint, &error), saw(endpoint, &error))),
+        })
     }
 
     /// What a connection turns out to be.
-    fn watch(&self, mut conn: Conn, here: bool, handshake: Duration, over: &Stop) -> Option<Seen> {
+    fn watch(&self, mut conn: Conn, here: bool, least: Duration, handshake: Duration, over: &Stop) -> Option<Seen> {
         let (udp, kind) = (conn.shape().is_udp(), conn.shape().kind);
         if kind == Kind::Dgram && !udp {
             return Some(Seen::new("serves", "serves"));
@@ -301,7 +331,7 @@ impl Wait<'_> {
                     self.patience
                 }
             }
-            (None, false) => WATCH.max(handshake * 2).min(LONGEST_WATCH),
+            (None, false) => least.max(handshake * 2).min(LONGEST_WATCH),
         };
         let until = Instant::now().checked_add(time);
         let (mut buffer, mut said) = (vec![0; 4096], Vec::new());
@@ -309,7 +339,7 @@ impl Wait<'_> {
             let mut fds = [PollFd::new(&conn, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
             let ready = poll(&mut fds, until).unwrap_or(false);
             if over.requested().is_some() {
-                return None;
+                return self.banner.map(|_| mute("is open", &said));
             }
             if !ready {
                 return Some(match self.banner {
@@ -373,6 +403,16 @@ fn failed(endpoint: &Endpoint, error: &Error) -> Seen {
         Exit::Resolve if is_no_name(error) => Seen::new("no-name", why),
         Exit::Resolve => Seen::new("unresolved", why),
         _ => Seen::new("failed", why),
+    }
+}
+
+/// What the explanation of a failure to connect needs to know, where it was about this very address.
+fn saw(endpoint: &Endpoint, error: &Error) -> Option<Option<i32>> {
+    let about_it = error.phase == Phase::Connecting && error.endpoint.as_ref() == Some(endpoint);
+    match &error.cause {
+        Cause::Os(_) if about_it => Some(error.errno()),
+        Cause::TimedOut { .. } if about_it => Some(None),
+        _ => None,
     }
 }
 

@@ -208,6 +208,8 @@ fn habits_of_nc_get_a_hint(t: &Ctx) {
         ("listen -lk 80", &["try: sockkit listen -k 80\n"]),
         ("connect -N host 80", &["does anyway", "try: sockkit connect host 80\n"]),
         ("connect -nv 10.0.0.1 80", &["not needed", "try: sockkit connect -v 10.0.0.1 80\n"]),
+        ("-v connect 10.0.0.1 80", &["try: sockkit connect -v 10.0.0.1 80\n"]),
+        ("-k --count 2 listen :80", &["try: sockkit listen -k --count 2 :80\n"]),
         ("listen -e cat 80", &["--exec", "try: sockkit listen --exec cat 80\n"]),
         ("listen -c cat 80", &["--sh", "try: sockkit listen --sh cat 80\n"]),
         ("connect -q 1 host 80", &["--quiet", "try: sockkit connect --linger-after-eof 1 host 80\n"]),
@@ -376,7 +378,11 @@ fn no_route(t: &Ctx) {
 fn black_holed_route(t: &Ctx) {
     let ns = Netns::new();
     ns.run("ip route add blackhole 192.0.2.0/24");
-    t.connect(&["192.0.2.1:80"]).under(&ns.wrap()).run(b"").code(6).says(&["blackhole", "ip route get 192.0.2.1"]);
+    t.connect(&["192.0.2.1:80"])
+        .under(&ns.wrap())
+        .run(b"")
+        .code(6)
+        .says(&["blackhole", "ip route show table all type blackhole"]);
 }
 
 fn link_local_without_a_route(t: &Ctx) {

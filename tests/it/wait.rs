@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_port_that_opens,
         a_port_that_opens_in_a_namespace [Root],
         gives_up_and_says_what_it_saw,
+        gives_up_and_says_why,
         zero_is_one_try,
         one_that_closes_at_once_does_not_serve,
         one_that_speaks_and_closes_serves,
@@ -132,6 +133,16 @@ fn one_that_closes_at_once_does_not_serve(t: &Ctx) {
     wait(t, &["--timeout", "200ms", &address]).run(b"").code(124).says(&["accepts, then breaks off: Connection reset"]);
 }
 
+/// Of what it waited for in vain it knows as much as `connect` would.
+fn gives_up_and_says_why(t: &Ctx) {
+    let host = t.loopback();
+    let server = t.listen(&["-k", "--discard", &format!("{host}:0")]).server();
+    let exit = wait(t, &["--timeout", "150ms", &format!("{host}:{}", server.port() - 1)]).run(b"");
+    exit.code(124).says(&["cause: nothing listens on ", "near it, ", &format!("try: sockkit wait {}", server.addr())]);
+    let exit = wait(t, &["--timeout", "150ms", &format!("unix:{}", t.file("none"))]).run(b"");
+    exit.code(124).says(&["has no none: the server is not running"]);
+}
+
 fn one_that_speaks_and_closes_serves(t: &Ctx) {
     let server = t.sockkit(&["time", "--on-connect", "127.0.0.1:0"]).server();
     wait(t, &[server.addr()]).run(b"").code(0).says(&["serves"]);
@@ -152,8 +163,10 @@ fn banners(t: &Ctx) {
     let exit = wait(t, &["-v", "--banner", "^(?-u:\\xff)220 ", &address]).run(b"");
     exit.code(0).says(&["closed, but said \"421 not yet\"", "serves: it said", "after 3 tries"]);
     let (_silent, address) = listener();
-    let exit = wait(t, &["--banner", "SSH", "-w", "100ms", "--timeout", "250ms", &address]).run(b"");
-    exit.code(124).says(&["is open, but said nothing"]);
+    for patience in ["100ms", "10s"] {
+        let exit = wait(t, &["--banner", "SSH", "-w", patience, "--timeout", "250ms", &address]).run(b"");
+        exit.code(124).says(&["is open, but said nothing"]);
+    }
     wait(t, &["--banner", "(SSH", &address]).run(b"").code(2).says(&["unclosed group", "^"]);
 }
 

@@ -140,7 +140,7 @@ fn overlap(case: &Case<'_>, local: &Endpoint) -> (&'static str, String, Option<S
 
 /// Every port that a client may be given is taken. None where that is not known to be so.
 pub(super) fn no_port_left(case: &Case<'_>) -> Option<Why> {
-    let Ports { low, high, taken, waiting, by } = case.facts().iter().find_map(|fact| match fact {
+    let Ports { low, high, taken, waiting, ending, by } = case.facts().iter().find_map(|fact| match fact {
         Fact::Ports(ports) => Some(ports),
         _ => None,
     })?;
@@ -150,6 +150,9 @@ pub(super) fn no_port_left(case: &Case<'_>) -> Option<Why> {
     let range = format!("net.ipv4.ip_local_port_range is {low}-{high}");
     let mut who: Vec<String> =
         by.iter().map(|(process, sockets)| format!("{} of {}", sockets, name_of(process))).collect();
+    if *ending > 0 {
+        who.push(format!("{ending} that no process has any more"));
+    }
     if *waiting > 0 {
         who.push(format!("{waiting} that only wait out TIME_WAIT"));
     }

@@ -23,6 +23,7 @@ mod names;
 mod refused;
 mod tls;
 mod unix;
+mod usable;
 mod ways;
 
 /// A failure in words. Every string is one line that is safe to show.
@@ -355,6 +356,9 @@ fn list(items: &[String], and: &str) -> String {
 }
 
 fn why(command: &str, error: &Error) -> Option<Why> {
+    if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
+        return why(command, &last);
+    }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
         return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
     }
@@ -461,6 +465,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     match (case.error.phase, limit) {
         (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
+            Endpoint::Unix(unix) => unix::full_queue(case, unix, longer(case.client())),
             _ => Why::new("the server does not accept: its queue of waiting connections is full")
                 .try_(longer(case.client())),
         },

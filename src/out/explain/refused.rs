@@ -1,6 +1,6 @@
 //! Why a port refuses, and what listens near it.
 
-use crate::addr::{Endpoint, Host, Inet, Port};
+use crate::addr::{Endpoint, Host, Inet, Port, is_slip};
 use crate::error::{Error, Fact, Process};
 
 use super::inet::{Icmp, holders};
@@ -144,18 +144,6 @@ fn port_of(endpoint: &Endpoint) -> Option<u16> {
         Endpoint::Inet(Inet { port: Port::Number(port), .. }) => Some(*port),
         _ => None,
     }
-}
-
-/// Whether somebody who means `meant` may well have typed `typed`: a near number, the same digits in another
-/// order, or a few more or less of them at the front (80 and 8080, 443 and 8443).
-fn is_slip(typed: u16, meant: u16) -> bool {
-    let digits = |port: u16| {
-        let mut digits = port.to_string().into_bytes();
-        digits.sort_unstable();
-        digits
-    };
-    let ends = |long: u16, short: u16| short >= 10 && long.to_string().ends_with(&short.to_string());
-    typed.abs_diff(meant) <= 20 || digits(typed) == digits(meant) || ends(typed, meant) || ends(meant, typed)
 }
 
 /// The address that was asked for, with the port of `local`, which takes it in. An IPv6 wildcard may leave IPv4

@@ -56,9 +56,21 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
                 .try_(format!("sockkit {} --unlink {}", case.server(), case.word()))
                 .try_(format!("rm {}", path_word(&path_of(unix))))
         }
-        (libc::EADDRINUSE, Some(UnixPathState::Live { process, .. })) => {
-            Why::new(format!("{name} is served by {}; it was left alone", someone(process.as_ref())))
-                .try_(format!("sockkit connect {}", case.word()))
+        (libc::EADDRINUSE, Some(UnixPathState::Bound { process })) => Why::new(format!(
+            "{name} is bound by {}, which does not listen on it (yet); it was left alone",
+            someone(case, process.as_ref())
+        ))
+        .try_("ss -axp"),
+        (libc::EADDRINUSE, Some(UnixPathState::Live { process, kind })) => {
+            let kind = match kind {
+                Some("dgram") => UnixKind::Dgram,
+                Some("seqpacket") => UnixKind::Seqpacket,
+                Some(_) => UnixKind::Stream,
+                None => unix.kind,
+            };
+            let there = Endpoint::Unix(Unix { kind, name: unix.name.clone() });
+            Why::new(format!("{name} is served by {}; it was left alone", someone(case, process.as_ref())))
+                .try_(format!("sockkit connect {}", word(&there.to_string())))
                 .try_("ss -lxp")
         }
         (libc::EADDRINUSE, _) => {
@@ -70,9 +82,19 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         ))
         .try_(format!("sockkit {} --unlink {}", case.server(), case.word()))
         .try_("ss -lxp"),
+        (libc::ECONNREFUSED, Some(UnixPathState::Bound { process })) => Why::new(format!(
+            "{name} is bound by {}, which does not listen on it (yet)",
+            someone(case, process.as_ref())
+        ))
+        .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
+        .try_("ss -axp"),
         (libc::ECONNREFUSED, Some(UnixPathState::Live { process, .. })) => {
-            Why::new(format!("{name} is served by {} now: it had just not begun to listen", someone(process.as_ref())))
-                .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
+            let who = someone(case, process.as_ref());
+            Why::new(format!("{name} is served by {who} now: it had just not begun to listen")).try_(format!(
+                "sockkit {} --retry 5s {}",
+                case.client(),
+                case.word()
+            ))
         }
         (libc::ECONNREFUSED, _) if matches!(unix.name, UnixName::Abstract(_)) => {
             Why::new(format!("no process of this network namespace serves the abstract name {name}"))
@@ -83,8 +105,9 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
             Why::new(format!("no process serves {name}: its server has ended, or it is not a socket")).try_("ss -lxp")
         }
         (libc::EPROTOTYPE, state) => wrong_kind(case, unix, &name, state),
-        (libc::EAGAIN, _) => Why::new(format!("{name} is served, but its queue of waiting connections is full"))
-            .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word())),
+        (libc::EAGAIN, _) => full_queue(case, unix, format!("sockkit {} --retry 5s {}", case.client(), case.word())),
+        (libc::ELOOP, _) => Why::new(format!("the symbolic links on the way to {name} lead round in a circle"))
+            .try_(format!("namei {}", word(&name))),
         (libc::EMSGSIZE, _) => Why::new(
             "the message is larger than the send buffer of the socket (net.core.wmem_default)",
         )
@@ -173,10 +196,42 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
     why
 }
 
-fn someone(process: Option<&Process>) -> String {
-    process.map_or("a process that was not found".to_owned(), |process| {
-        format!("{} (pid {})", visible_line(&process.program), process.pid)
-    })
+/// The server does not accept.
+pub(super) fn full_queue(case: &Case<'_>, unix: &Unix, again: String) -> Why {
+    let process = case.facts().iter().find_map(|fact| match fact {
+        Fact::UnixPath(UnixPathState::Live { process, .. }) => Some(process.as_ref()),
+        _ => None,
+    });
+    let queue = case.facts().iter().find_map(|fact| match fact {
+        Fact::AcceptQueue { waiting, limit: Some(limit) } => Some((*waiting, *limit)),
+        _ => None,
+    });
+    let (Some(process), Some((waiting, limit))) = (process, queue) else {
+        return Why::new("the server does not accept: its queue of waiting connections is full").try_(again);
+    };
+    let name = Endpoint::Unix(Unix { kind: UnixKind::Stream, name: unix.name.clone() });
+    let connections = if waiting == 1 { "1 connection".to_owned() } else { format!("{waiting} connections") };
+    let who = someone(case, process);
+    let cause = if waiting > limit {
+        format!(
+            "{who} serves {name} but does not accept, and its queue is full: {connections} in it, with a backlog of {limit}"
+        )
+    } else {
+        format!("{who} serves {name}, and its queue has room again ({waiting} of {limit}): it accepts slowly")
+    };
+    Why::new(cause).try_(again).try_("ss -lxp")
+}
+
+fn someone(case: &Case<'_>, process: Option<&Process>) -> String {
+    let user = case.facts().iter().find_map(|fact| match fact {
+        Fact::Held(held) => held.other_user.as_deref(),
+        _ => None,
+    });
+    match (process, user) {
+        (Some(process), _) => format!("{} (pid {})", visible_line(&process.program), process.pid),
+        (None, Some(user)) => format!("a process of the user {user}, which is hidden from this one"),
+        (None, None) => "a process that was not found".to_owned(),
+    }
 }
 
 fn path_of(unix: &Unix) -> std::path::PathBuf {

@@ -103,6 +103,7 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
         return Why::new(format!(
             "nothing came back from {host}: a port that is open but says nothing looks the same as a firewall that drops what is sent{down}"
         ))
+        .try_(trace(case))
         .try_(case.ping())
         .try_(longer);
     }
@@ -118,7 +119,7 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
             "nothing came back from {host}: most likely a firewall drops the packets; or the host is down, or the server's accept queue is full"
         )),
     };
-    why.try_(case.ping()).try_(trace(case)).try_(longer)
+    why.try_(trace(case)).try_(case.ping()).try_(longer)
 }
 
 /// A listener of this host that did not answer.
@@ -153,7 +154,11 @@ fn own_listener(case: &Case<'_>) -> Option<Why> {
     })
 }
 
+/// Where on the way packets end.
 pub(super) fn trace(case: &Case<'_>) -> String {
+    if case.command != "doctor" {
+        return format!("sockkit doctor {}", case.word());
+    }
     match case.port() {
         Some(port) if case.is_udp() => format!("sudo traceroute -U -p {port} {}", word(&case.host())),
         Some(port) => format!("sudo traceroute -T -p {port} {}", word(&case.host())),

@@ -20,11 +20,13 @@ const INET_DIAG_SKV6ONLY: u16 = 11;
 const INET_DIAG_SOCKOPT: u16 = 22;
 /// `<linux/unix_diag.h>`.
 const UNIX_DIAG_NAME: u16 = 0;
+const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_PEER: u16 = 2;
 const UNIX_DIAG_RQLEN: u16 = 4;
 const UNIX_DIAG_MEMINFO: u16 = 5;
 const UNIX_DIAG_UID: u16 = 7;
 const UDIAG_SHOW_NAME: u32 = 0x01;
+const UDIAG_SHOW_VFS: u32 = 0x02;
 const UDIAG_SHOW_PEER: u32 = 0x04;
 const UDIAG_SHOW_RQLEN: u32 = 0x10;
 const UDIAG_SHOW_MEMINFO: u32 = 0x20;
@@ -102,7 +104,7 @@ fn inet_on_port(
 
 fn unix(wanted: &Wanted, deadline: Instant, all: &mut Vec<Entry>) -> io::Result<()> {
     let memory = if wanted.details { UDIAG_SHOW_MEMINFO } else { 0 };
-    let show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID | memory;
+    let show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID | memory;
     // unix_diag_req: family, protocol, pad, states, inode, what to show, and no cookie.
     let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
     request.extend(wanted.states.to_ne_bytes());
@@ -250,6 +252,8 @@ pub(super) fn unix_entry(body: &[u8]) -> Option<Entry> {
     for (attribute, value) in Attributes(body.get(UNIX_MESSAGE..)?) {
         match attribute {
             UNIX_DIAG_NAME => entry.local = unix_name(kind, value),
+            // unix_diag_vfs: inode, then device.
+            UNIX_DIAG_VFS => entry.file = u32_at(value, 0).zip(u32_at(value, 4)),
             UNIX_DIAG_PEER => entry.peer_inode = u32_at(value, 0).filter(|inode| *inode != 0).map(u64::from),
             UNIX_DIAG_RQLEN => {
                 if let (Some(receive), Some(send)) = (u32_at(value, 0), u32_at(value, 4)) {

@@ -24,6 +24,6 @@ pub use fuzz::fuzz;
 pub use owners::{Owners, socket_owners};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
-pub use procfs::{inet_receivers, owners, owners_at_a_glance, unix_sockets};
+pub use procfs::{inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};
 pub use unixdiag::unix_queue;

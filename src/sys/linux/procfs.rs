@@ -15,7 +15,7 @@ use std::time::Instant;
 use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
 
 use crate::error::Process;
-use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table, UnixSocket};
+use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table};
 
 /// So many descriptors of each process are looked at before all the others.
 const FIRST: usize = 128;
@@ -79,31 +79,6 @@ fn address(text: &str) -> Option<SocketAddr> {
         _ => return None,
     };
     Some(SocketAddr::new(ip, port))
-}
-
-/// The UNIX sockets with this name; an abstract one begins with `@`, as `/proc/net/unix` prints it.
-#[must_use]
-pub fn unix_sockets(name: &[u8], deadline: Instant) -> Vec<UnixSocket> {
-    let mut sockets = Vec::new();
-    each_line(Path::new("/proc/net/unix"), deadline, |line| {
-        // Num RefCount Protocol Flags Type St Inode Path: the name is what follows the inode, blanks and all.
-        if !line.ends_with(name) || line.len() <= name.len() || line[line.len() - name.len() - 1] != b' ' {
-            return;
-        }
-        let Ok(front) = std::str::from_utf8(&line[..line.len() - name.len()]) else { return };
-        let fields: Vec<&str> = front.split_ascii_whitespace().collect();
-        let [_, _, _, flags, kind, _, inode] = fields[..] else { return };
-        let kind = match u16::from_str_radix(kind, 16) {
-            Ok(1) => "stream",
-            Ok(2) => "dgram",
-            Ok(5) => "seqpacket",
-            _ => return,
-        };
-        // __SO_ACCEPTCON of include/linux/net.h.
-        let listens = u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x1_0000 != 0);
-        sockets.push(UnixSocket { kind, listens, inode: inode.parse().unwrap_or(0) });
-    });
-    sockets
 }
 
 pub(super) fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u8])) {

@@ -100,6 +100,9 @@ fn is_same(one: &Fact, other: &Fact) -> bool {
 }
 
 fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
+    if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
+        return facts(&last, ways);
+    }
     let deadline = ways.deadline;
     match (&error.cause, &error.endpoint) {
         (Cause::Os(source), endpoint) => {
@@ -115,13 +118,14 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                         libc::EADDRINUSE,
                         libc::EACCES,
                         libc::EPROTOTYPE,
+                        libc::ELOOP,
+                        libc::EAGAIN,
                     ];
                     if !interesting.contains(&errno) {
                         return Vec::new();
                     }
                     let binding = matches!(error.phase, Phase::Binding | Phase::Listening);
-                    let state = paths::state(unix, binding, errno == libc::EPROTOTYPE, deadline);
-                    state.map(Fact::UnixPath).into_iter().collect()
+                    paths::state(unix, binding, errno, deadline)
                 }
                 Some(Endpoint::Inet(inet)) => match errno {
                     libc::ECONNREFUSED => ports::around(inet, deadline),
@@ -148,6 +152,9 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
             no_answer(inet, deadline)
         }
+        (Cause::TimedOut { .. }, Some(Endpoint::Unix(unix))) if error.phase == Phase::Connecting => {
+            paths::state(unix, false, libc::EAGAIN, deadline)
+        }
         (Cause::Resolver { code, .. }, Some(Endpoint::Inet(inet))) if WORTH_ASKING.contains(code) => {
             ask_about(&inet.host, ways.resolv_conf, ways.patience)
         }
@@ -168,7 +175,13 @@ fn no_answer(inet: &Inet, deadline: Instant) -> Vec<Fact> {
 
 fn ask_about(host: &Host, resolv_conf: &Path, patience: Duration) -> Vec<Fact> {
     match host {
-        Host::Name(name) => ask_all(&name_servers(resolv_conf), name, patience),
+        Host::Name(name) => {
+            let mut found = ask_all(&name_servers(resolv_conf), name, patience);
+            if let Some(etc) = resolv_conf.parent() {
+                found.push(Fact::Resolver(names::resolver(etc, name)));
+            }
+            found
+        }
         _ => Vec::new(),
     }
 }
@@ -179,8 +192,9 @@ fn our_own_icmp(error: &Error) -> Vec<Fact> {
         Fact::Icmp { from, .. } => Some(*from),
         _ => None,
     });
-    match (sender, sys::local_addresses()) {
-        (Some(sender), Ok(ours)) if ours.contains(&sender) => vec![Fact::LocalAddresses(ours)],
+    let Some(sender) = sender else { return Vec::new() };
+    match sys::local_addresses() {
+        Ok(ours) if ours.contains(&sender) => vec![Fact::LocalAddresses(ours)],
         _ => Vec::new(),
     }
 }

@@ -5,13 +5,13 @@
 
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Fact, NameAnswer};
+use crate::error::{Fact, NameAnswer, Resolver};
 
 /// How many servers are asked: as many as the resolver of glibc uses (MAXNS of resolv.h).
 const SERVERS: usize = 3;
@@ -21,6 +21,8 @@ const PORT: u16 = 53;
 const ANSWER: usize = 4096;
 /// The types that are asked for: A (RFC 1035) and AAAA (RFC 3596).
 const TYPES: [u16; 2] = [1, 28];
+/// The type of an alias.
+const CNAME: u16 = 5;
 
 /// The name servers that the resolver would ask, resolv.conf(5); at most three. Without a file or an entry in
 /// it that is the one on this host.
@@ -55,6 +57,33 @@ fn server(text: &str) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, PORT, 0, index).into())
 }
 
+/// How the resolver of this host goes about `name`, as its files say.
+pub(super) fn resolver(etc: &Path, name: &str) -> Resolver {
+    let read = |file| String::from_utf8_lossy(&fs::read(etc.join(file)).unwrap_or_default()).into_owned();
+    let (switch, resolv, hosts) = (read("nsswitch.conf"), read("resolv.conf"), read("hosts"));
+    let words = |line: &str| -> Vec<String> {
+        line.split(['#', ';']).next().unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
+    };
+    let order = switch.lines().find_map(|line| Some(words(line.trim_start().strip_prefix("hosts:")?)));
+    // "resolve" is systemd's, and asks DNS too; of what else there may be, nothing is known.
+    let knows_dns = |order: &Vec<String>| order.iter().any(|word| !matches!(word.as_str(), "files" | "myhostname"));
+    let lines = || resolv.lines().map(words);
+    let of = |line: Vec<String>, key: &str| {
+        (line.first().is_some_and(|word| word == key) && line.len() > 1).then(|| line[1..].to_vec())
+    };
+    let named = |line: &Vec<String>| line.iter().skip(1).any(|word| word.eq_ignore_ascii_case(name));
+    Resolver {
+        without_dns: order.filter(|order| !knows_dns(order)).map(|order| order.join(" ")),
+        servers: lines().any(|line| of(line, "nameserver").is_some()),
+        // The last one counts, resolv.conf(5).
+        search: lines()
+            .filter_map(|line| of(line.clone(), "search").or_else(|| of(line, "domain")))
+            .next_back()
+            .unwrap_or_default(),
+        listed: hosts.lines().map(words).filter(named).filter_map(|line| line.into_iter().next()).collect(),
+    }
+}
+
 /// What each server says about the addresses of `name`, asked side by side, each for at most `patience`.
 /// Nothing where the name cannot be put into a query at all.
 #[must_use]
@@ -82,6 +111,8 @@ pub fn ask(server: SocketAddr, name: &str, patience: Duration) -> NameAnswer {
         Ok(answers) => merge(answers),
         Err(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => NameAnswer::NoServer,
+            // EPERM is the local firewall's; EACCES a route's.
+            io::ErrorKind::PermissionDenied if error.raw_os_error() == Some(libc::EPERM) => NameAnswer::Forbidden,
             io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::AddrNotAvailable
@@ -119,6 +150,7 @@ fn exchange(server: SocketAddr, name: &str, patience: Duration) -> io::Result<[O
 
     let start = Instant::now();
     let mut answers = [None; 2];
+    let mut garbage = false;
     let mut buffer = [0; ANSWER];
     // The second round is for a datagram that got lost.
     for until in [patience / 2, patience] {
@@ -130,11 +162,18 @@ fn exchange(server: SocketAddr, name: &str, patience: Duration) -> io::Result<[O
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut buffer) {
                 Ok(length) => {
+                    let mut fits = false;
                     for nth in 0..2 {
-                        if let Some(answer) = read(&buffer[..length], &queries[nth]) {
+                        if let Some(mut answer) = read(&buffer[..length], &queries[nth]) {
+                            fits = true;
+                            if answer == NameAnswer::Truncated {
+                                let left = patience.saturating_sub(start.elapsed());
+                                answer = by_tcp(server, &queries[nth], left).unwrap_or(answer);
+                            }
                             answers[nth] = Some(answer);
                         }
                     }
+                    garbage |= !fits;
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -144,7 +183,26 @@ fn exchange(server: SocketAddr, name: &str, patience: Duration) -> io::Result<[O
             }
         }
     }
+    if garbage && answers == [None; 2] {
+        answers[0] = Some(NameAnswer::Garbage);
+    }
     Ok(answers)
+}
+
+/// The same question over TCP, where an answer may be as long as it likes (RFC 7766).
+fn by_tcp(server: SocketAddr, query: &[u8], patience: Duration) -> Option<NameAnswer> {
+    let patience = patience.max(Duration::from_millis(1));
+    let mut stream = TcpStream::connect_timeout(&server, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.set_write_timeout(Some(patience)).ok()?;
+    let mut message = u16::try_from(query.len()).ok()?.to_be_bytes().to_vec();
+    message.extend(query);
+    stream.write_all(&message).ok()?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).ok()?;
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer).ok()?;
+    read(&answer, query).filter(|answer| *answer != NameAnswer::Truncated)
 }
 
 /// A name in labels (RFC 1035, section 3.1); none when it has none, or does not fit.
@@ -184,18 +242,26 @@ fn read(packet: &[u8], query: &[u8]) -> Option<NameAnswer> {
     if !(repeats && word(4)? == 1 || code == 1 && word(4)? == 0) {
         return None;
     }
+    let truncated = packet[2] & 0x02 != 0;
+    let aliases = || count(packet, query, CNAME).unwrap_or(0) > 0;
+    let kind = u16::from_be_bytes([query[query.len() - 4], query[query.len() - 3]]);
     Some(match code {
-        0 => NameAnswer::Addresses(count(packet, query).unwrap_or(0)),
+        0 if truncated => NameAnswer::Truncated,
+        0 => match count(packet, query, kind).unwrap_or(0) {
+            0 if aliases() => NameAnswer::AliasOfNothing,
+            addresses => NameAnswer::Addresses(addresses),
+        },
         2 => NameAnswer::ServerFailure,
+        3 if aliases() => NameAnswer::AliasOfNothing,
         3 => NameAnswer::NoSuchName,
         5 => NameAnswer::Refused,
         other => NameAnswer::Code(other),
     })
 }
 
-/// How many records of the type asked for are in the answer section (RFC 1035, section 4.1.3), aliases aside.
-fn count(packet: &[u8], query: &[u8]) -> Option<usize> {
-    let wanted = &query[query.len() - 4..];
+/// How many records of this type are in the answer section (RFC 1035, section 4.1.3).
+fn count(packet: &[u8], query: &[u8], kind: u16) -> Option<usize> {
+    let wanted = [&kind.to_be_bytes()[..], &query[query.len() - 2..]].concat();
     let records = u16::from_be_bytes([*packet.get(6)?, *packet.get(7)?]);
     let mut at = query.len();
     let mut found = 0;
@@ -209,7 +275,7 @@ fn count(packet: &[u8], query: &[u8]) -> Option<usize> {
             }
         };
         let Some(head) = packet.get(end..end + 10) else { return Some(found) };
-        found += usize::from(&head[..4] == wanted);
+        found += usize::from(head[..4] == wanted);
         at = end + 10 + usize::from(u16::from_be_bytes([head[8], head[9]]));
         if at > packet.len() {
             return Some(found);
@@ -221,7 +287,6 @@ fn count(packet: &[u8], query: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     const PATIENCE: Duration = Duration::from_millis(400);
 
@@ -354,6 +419,71 @@ mod tests {
                 Fact::NameServer { server: servers[2], answer: NameAnswer::NoSuchName },
             ]
         );
+    }
+
+    #[test]
+    fn an_alias_of_nothing_is_no_missing_name() {
+        for code in [0, 3] {
+            let server = fake(move |query| vec![reply(query, code, &[(CNAME, b"\x01x\x00")])]);
+            assert_eq!(ask(server, "example.org", PATIENCE), NameAnswer::AliasOfNothing);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_not_silence() {
+        let server = fake(|_| vec![b"what?".to_vec()]);
+        assert_eq!(ask(server, "example.org", PATIENCE), NameAnswer::Garbage);
+    }
+
+    /// An answer with the TC bit of RFC 1035, section 4.1.1.
+    fn cut(query: &[u8]) -> Vec<Vec<u8>> {
+        let mut packet = reply(query, 0, &[]);
+        packet[2] |= 0x02;
+        vec![packet]
+    }
+
+    #[test]
+    fn what_is_cut_short_is_asked_for_over_tcp() {
+        let server = fake(cut);
+        assert_eq!(ask(server, "example.org", PATIENCE), NameAnswer::Truncated);
+        let tcp = loop {
+            let server = fake(cut);
+            // The same port may be another's by now.
+            if let Ok(listener) = std::net::TcpListener::bind(server) {
+                break listener;
+            }
+        };
+        let server = tcp.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in tcp.incoming().take(2) {
+                let mut stream = stream.unwrap();
+                let mut length = [0; 2];
+                stream.read_exact(&mut length).unwrap();
+                let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut query).unwrap();
+                let answer = reply(&query, 0, if is_a(&query) { &[(1, &[1; 4])] } else { &[] });
+                stream.write_all(&u16::try_from(answer.len()).unwrap().to_be_bytes()).unwrap();
+                stream.write_all(&answer).unwrap();
+            }
+        });
+        assert_eq!(ask(server, "example.org", Duration::from_secs(5)), NameAnswer::Addresses(1));
+    }
+
+    #[test]
+    fn the_files_of_the_resolver_are_read() {
+        let etc = tempfile::tempdir().unwrap();
+        let write = |name, text| fs::write(etc.path().join(name), text).unwrap();
+        assert_eq!(resolver(etc.path(), "host"), Resolver::default());
+        write("nsswitch.conf", "passwd: files\n hosts: files myhostname # dns\n");
+        write("resolv.conf", "search a.example\nsearch corp.example example ; x\nnameserver 192.0.2.1\n");
+        write("hosts", "127.0.0.1 localhost\n256.1.1.1\tother HOST\n#10.0.0.1 host\n10.0.0.2 hostess\n");
+        let read = resolver(etc.path(), "host");
+        assert_eq!(read.without_dns.as_deref(), Some("files myhostname"));
+        assert!(read.servers);
+        assert_eq!(read.search, ["corp.example", "example"]);
+        assert_eq!(read.listed, ["256.1.1.1"]);
+        write("nsswitch.conf", "hosts: files resolve [!UNAVAIL=return] dns\n");
+        assert_eq!(resolver(etc.path(), "host").without_dns, None);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,41 +9,48 @@ use std::time::Instant;
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::addr::{Unix, UnixKind, UnixName};
-use crate::error::UnixPathState;
+use crate::addr::{Endpoint, Unix, UnixKind, UnixName};
+use crate::error::{Fact, Held, UnixPathState};
 use crate::sys;
+use crate::sys::sockets::{Entry, Protocol, State, Wanted};
+use crate::work::inspect::Users;
 
 /// Looks at the name that failed. `binding` is whether it was to be made (else: used), which decides the
-/// permission that was needed; `wrong_kind` whether it failed for its type (EPROTOTYPE).
-pub(super) fn state(unix: &Unix, binding: bool, wrong_kind: bool, deadline: Instant) -> Option<UnixPathState> {
+/// permission that was needed.
+pub(super) fn state(unix: &Unix, binding: bool, errno: i32, deadline: Instant) -> Vec<Fact> {
     match &unix.name {
-        UnixName::Unnamed => None,
+        UnixName::Unnamed => Vec::new(),
         // Abstract names are only in the kernel: there is one while a process has it.
-        UnixName::Abstract(name) => {
-            // As the table prints them.
-            let shown = name.iter().map(|&byte| if byte == 0 { b'@' } else { byte });
-            live(&std::iter::once(b'@').chain(shown).collect::<Vec<u8>>(), deadline)
+        UnixName::Abstract(_) => {
+            bound(deadline, |entry| matches!(&entry.local, Some(Endpoint::Unix(held)) if held.name == unix.name))
         }
-        UnixName::Path(path) => at_path(path, wrong_kind.then_some(unix.kind), binding, deadline),
+        UnixName::Path(path) => at_path(path, unix.kind, binding, errno, deadline),
     }
 }
 
-fn at_path(path: &Path, not: Option<UnixKind>, binding: bool, deadline: Instant) -> Option<UnixPathState> {
-    if let Some(forbidden) = forbidden(path, binding) {
-        return Some(forbidden);
+fn at_path(path: &Path, asked: UnixKind, binding: bool, errno: i32, deadline: Instant) -> Vec<Fact> {
+    let state = |state| vec![Fact::UnixPath(state)];
+    if errno == libc::EACCES
+        && let Some(forbidden) = forbidden(path, binding)
+    {
+        return state(forbidden);
     }
-    let kind = match fs::metadata(path) {
-        Ok(found) => found.file_type(),
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return state(UnixPathState::NotASocket("a symbolic link that leads back to itself"));
+        }
         Err(_) if fs::symlink_metadata(path).is_ok() => {
-            return Some(UnixPathState::NotASocket("a symbolic link that leads nowhere"));
+            return state(UnixPathState::NotASocket("a symbolic link that leads nowhere"));
         }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Some(UnixPathState::Missing { deepest: deepest(path) });
+            return state(UnixPathState::Missing { deepest: deepest(path) });
         }
-        Err(_) => return None,
+        Err(_) => return Vec::new(),
     };
+    let kind = found.file_type();
     if !kind.is_socket() {
-        return Some(UnixPathState::NotASocket(if kind.is_file() {
+        return state(UnixPathState::NotASocket(if kind.is_file() {
             "a regular file"
         } else if kind.is_dir() {
             "a directory"
@@ -54,22 +60,57 @@ fn at_path(path: &Path, not: Option<UnixKind>, binding: bool, deadline: Instant)
             "a device"
         }));
     }
-    // The table has names as they were bound, so a relative one or one through a link is not found in it.
-    let mut found = live(path.as_os_str().as_bytes(), deadline);
-    if found.is_none()
-        && let Ok(whole) = fs::canonicalize(path)
-    {
-        found = live(whole.as_os_str().as_bytes(), deadline);
-    }
-    found.or_else(|| knock(path, not))
+    // By the file, for the table has names as they were bound: relative ones, and not through links.
+    let inode = found.ino() as u32;
+    // As the kernel has it inside: MKDEV of include/linux/kdev_t.h.
+    let device = rustix::fs::major(found.dev()) << 20 | rustix::fs::minor(found.dev());
+    let last = |name: &UnixName| match name {
+        UnixName::Path(held) => held.file_name() == path.file_name(),
+        _ => false,
+    };
+    let named = |entry: &Entry| matches!(&entry.local, Some(Endpoint::Unix(held)) if last(&held.name));
+    // Some filesystems (overlayfs) tell another device than the kernel has inside; there the name must do.
+    let is_it = |entry: &Entry| match entry.file {
+        Some((held, on)) => held == inode && (on == device || named(entry)),
+        None => matches!(&entry.local, Some(Endpoint::Unix(held)) if held.name == UnixName::Path(path.to_owned())),
+    };
+    let facts = bound(deadline, is_it);
+    let not = (errno == libc::EPROTOTYPE).then_some(asked);
+    if facts.is_empty() { knock(path, not).map(Fact::UnixPath).into_iter().collect() } else { facts }
 }
 
-/// The socket of that name in the kernel's table that takes connections or datagrams. Accepted connections
-/// carry the name too, also after their listener is gone; they do not count.
-fn live(name: &[u8], deadline: Instant) -> Option<UnixPathState> {
-    let socket = sys::unix_sockets(name, deadline).into_iter().find(|s| s.listens || s.kind == "dgram")?;
-    let process = sys::owners(&[socket.inode], deadline).remove(&socket.inode);
-    Some(UnixPathState::Live { kind: Some(socket.kind), process })
+/// The socket in the kernel's table that has this name, and takes connections or datagrams, or might. Accepted
+/// connections carry the name too, also after their listener is gone; they do not count.
+fn bound(deadline: Instant, is_it: impl Fn(&Entry) -> bool) -> Vec<Fact> {
+    let wanted = Wanted { tcp: false, udp: false, unix: true, v4: false, v6: false, states: u32::MAX, details: false };
+    let mut entries = sys::sockets(&wanted).unwrap_or_default();
+    entries.retain(|entry| matches!(entry.state, State::Listen | State::Unconnected) || kind(entry) == Some("dgram"));
+    entries.retain(is_it);
+    entries.sort_by_key(|entry| entry.state != State::Listen);
+    let Some(entry) = entries.into_iter().next() else { return Vec::new() };
+    let process = sys::owners(&[entry.inode], deadline).remove(&entry.inode);
+    let kind = kind(&entry);
+    let state = match (entry.state, kind) {
+        (State::Listen, _) | (_, Some("dgram")) => UnixPathState::Live { kind, process },
+        _ => UnixPathState::Bound { process },
+    };
+    let mut facts = vec![Fact::UnixPath(state)];
+    let ours = rustix::process::geteuid().as_raw();
+    if let Some(uid) = entry.uid.filter(|uid| *uid != ours) {
+        let user = Users::read().name(uid).map_or_else(|| uid.to_string(), str::to_owned);
+        facts.push(Fact::Held(Held { other_user: Some(user), state: None, orphan: false }));
+    }
+    facts.extend(entry.queue.map(|queue| Fact::AcceptQueue { waiting: queue.waiting, limit: Some(queue.limit) }));
+    facts
+}
+
+fn kind(entry: &Entry) -> Option<&'static str> {
+    match entry.protocol {
+        Protocol::Unix(UnixKind::Stream) => Some("stream"),
+        Protocol::Unix(UnixKind::Dgram) => Some("dgram"),
+        Protocol::Unix(UnixKind::Seqpacket) => Some("seqpacket"),
+        _ => None,
+    }
 }
 
 /// Tries a datagram socket: that tells a server from a left-over file without making a connection to a

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::addr::{Endpoint, Host, Inet, Port, Transport};
+use crate::addr::{Endpoint, Host, Inet, Port, Transport, is_slip};
 use crate::error::{Fact, Held, Ports, Process, TimeWait};
 use crate::sys::sockets::{Entry, State, Wanted};
 use crate::sys::{self, InetSocket, Table};
@@ -79,8 +79,13 @@ enum Part {
     SameAddress,
 }
 
-fn facts(sockets: &[(Transport, InetSocket, Part)], deadline: Instant) -> Vec<Fact> {
-    let inodes: Vec<u64> = sockets.iter().map(|(_, socket, _)| socket.inode).filter(|inode| *inode != 0).collect();
+fn facts(sockets: &[(Transport, InetSocket, Part)], asked: u16, deadline: Instant) -> Vec<Fact> {
+    // To find processes is most of what all this costs: a port that has nothing to do with the one that was asked for
+    // is not worth it.
+    let worth_it = |(_, socket, part): &&(Transport, InetSocket, Part)| {
+        socket.inode != 0 && (*part != Part::SameAddress || is_slip(asked, socket.local.port()))
+    };
+    let inodes: Vec<u64> = sockets.iter().filter(worth_it).map(|(_, socket, _)| socket.inode).collect();
     // Who is in the way must be known; who is only near is not worth waiting for.
     let owners = if inodes.is_empty() {
         Default::default()
@@ -182,11 +187,12 @@ pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
     };
     let mut entries = sys::sockets(&wanted).ok()?;
     entries.retain(|entry| port(entry).is_some_and(|port| (low..=high).contains(&port)));
-    let distinct = |only: Option<State>| {
-        let fitting = entries.iter().filter(|entry| only.is_none_or(|state| entry.state == state));
-        fitting.filter_map(port).collect::<HashSet<_>>().len()
+    let distinct = |fits: &dyn Fn(&Entry) -> bool| {
+        entries.iter().filter(|entry| fits(entry)).filter_map(port).collect::<HashSet<_>>().len()
     };
-    let (taken, waiting) = (distinct(None), distinct(Some(State::TimeWait)));
+    let waits = |entry: &Entry| entry.state == State::TimeWait;
+    let (taken, waiting) = (distinct(&|_| true), distinct(&waits));
+    let ending = distinct(&|entry| entry.inode == 0 && !waits(entry));
     let inodes: HashSet<u64> = entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect();
     let mut owners = if inodes.is_empty() { Default::default() } else { sys::socket_owners(deadline) };
     let mut by: Vec<(Process, usize)> = Vec::new();
@@ -198,7 +204,7 @@ pub fn client_ports(transport: Transport, deadline: Instant) -> Option<Ports> {
     }
     by.sort_by_key(|(process, sockets)| (std::cmp::Reverse(*sockets), process.pid));
     by.truncate(NEAREST);
-    Some(Ports { low, high, taken, waiting, by })
+    Some(Ports { low, high, taken, waiting, ending, by })
 }
 
 /// The port refused (ECONNREFUSED): who receives there after all, who on the same port elsewhere, and which ports
@@ -228,7 +234,7 @@ pub(super) fn around(inet: &Inet, deadline: Instant) -> Vec<Fact> {
         let near = nearest(asked, port, others);
         found.extend(near.into_iter().map(|socket| (inet.transport, socket, Part::SameAddress)));
     }
-    let mut found = facts(&found, deadline);
+    let mut found = facts(&found, port, deadline);
     found.extend(ours);
     found
 }
@@ -256,7 +262,7 @@ pub(super) fn accept_queue(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     listeners.sort_by_key(|socket| takes(asked, socket).is_none());
     let Some(listener) = listeners.into_iter().next() else { return Vec::new() };
     let (waiting, limit) = (listener.waiting, listener.limit);
-    let mut found = facts(&[(Transport::Tcp, listener, Part::There)], deadline);
+    let mut found = facts(&[(Transport::Tcp, listener, Part::There)], port, deadline);
     found.push(Fact::AcceptQueue { waiting, limit });
     found
 }

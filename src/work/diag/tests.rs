@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
-use crate::error::{Held, NameAnswer, TimeWait, UnixPathState};
+use crate::error::{Held, NameAnswer, Resolver, TimeWait, UnixPathState};
 
 /// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
 fn unhurried() -> Ways<'static> {
@@ -226,7 +226,7 @@ fn unix(kind: UnixKind, path: &Path) -> Endpoint {
 }
 
 fn state(phase: Phase, endpoint: &Endpoint, source: io::Error) -> UnixPathState {
-    match enriched(phase, endpoint, source).pop() {
+    match enriched(phase, endpoint, source).into_iter().next() {
         Some(Fact::UnixPath(state)) => state,
         other => panic!("{other:?}"),
     }
@@ -330,7 +330,9 @@ fn a_name_that_does_not_resolve_is_asked_about() {
     error.cause = Cause::Resolver { code: libc::EAI_AGAIN, text: String::new() };
     enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..unhurried() });
     let server = "127.99.99.99:53".parse().unwrap();
-    assert_eq!(error.facts, [Fact::NameServer { server, answer: NameAnswer::NoServer }]);
+    assert_eq!(error.facts[0], Fact::NameServer { server, answer: NameAnswer::NoServer });
+    let resolver = Resolver { servers: true, ..Resolver::default() };
+    assert_eq!(error.facts[1..], [Fact::Resolver(resolver)]);
 }
 
 /// A name server that takes the question and never answers, as far as port 53 can be had.
@@ -345,7 +347,7 @@ fn a_silent_name_server_is_not_given_more_than_is_left() {
     let after = |left, mut error: Error| {
         let started = Instant::now();
         enrich_by(&mut error, &Ways { resolv_conf: &resolv_conf, ..Ways::within(left) });
-        assert_eq!(error.facts, silence);
+        assert_eq!(error.facts[..1], silence);
         started.elapsed()
     };
     let ours = || Error::timed_out(Phase::Resolving, Some(&endpoint), "--connect-timeout", Duration::from_millis(500));

@@ -257,7 +257,12 @@ fn default_route() -> Vec<Check> {
             _ => check,
         }
     };
-    found.into_iter().map(each).collect()
+    let without_v4 = found.iter().all(|(family, _)| *family != "IPv4").then(|| {
+        Check::ok("default route IPv4", "none")
+            .warn("by IPv4, only addresses of its own networks can be reached")
+            .try_("ip route")
+    });
+    without_v4.into_iter().chain(found.into_iter().map(each)).collect()
 }
 
 /// What can be seen of packet filters; their rules are for root only.
@@ -276,11 +281,15 @@ fn firewall() -> Option<Check> {
     Some(match (stops, &legacy[..]) {
         (None, []) => Check::ok("firewall", "not to be seen from here (nft is not installed, or it takes root)"),
         (Some(0), []) => Check::ok("firewall", "nft has no rule that drops or rejects"),
-        (Some(n), []) if n > 0 => Check::ok("firewall", format!("nft has {n} rules that drop or reject"))
-            .warn(
-                "one of them may be why something is not reached: a timeout is most often a drop, EPERM one of our own",
-            )
-            .try_("nft list ruleset"),
+        (Some(n), []) if n > 0 => Check::ok(
+            "firewall",
+            match n {
+                1 => "nft has 1 rule that drops or rejects".to_owned(),
+                n => format!("nft has {n} rules that drop or reject"),
+            },
+        )
+        .warn("one of them may be why something is not reached: a timeout is most often a drop, EPERM one of our own")
+        .try_("nft list ruleset"),
         (_, names) => Check::ok("firewall", format!("{} has tables", names.join(" and ")))
             .warn("a rule in them may be why something is not reached")
             .try_("iptables-save"),
@@ -355,6 +364,8 @@ fn name_servers() -> Vec<Check> {
                 NameAnswer::Silence => "no answer within 2 s",
                 NameAnswer::NoServer => "no server runs there",
                 NameAnswer::Unreachable => "cannot be reached",
+                NameAnswer::Forbidden => "a rule of this host's own firewall forbids asking it",
+                NameAnswer::Garbage => "answers with something that is no answer",
                 NameAnswer::Refused => "answers, but refuses us",
                 _ => "answers",
             },
@@ -373,7 +384,14 @@ fn name_servers() -> Vec<Check> {
 }
 
 fn is_answer(answer: NameAnswer) -> bool {
-    !matches!(answer, NameAnswer::Silence | NameAnswer::NoServer | NameAnswer::Unreachable)
+    !matches!(
+        answer,
+        NameAnswer::Silence
+            | NameAnswer::NoServer
+            | NameAnswer::Unreachable
+            | NameAnswer::Forbidden
+            | NameAnswer::Garbage
+    )
 }
 
 #[cfg(test)]

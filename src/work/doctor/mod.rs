@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::text::visible_line;
 
+mod hops;
 mod host;
 mod path;
 

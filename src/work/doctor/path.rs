@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::Check;
+use super::hops::hops;
 use crate::addr::Endpoint;
-use crate::error::{Error, Exit, Phase, Result};
+use crate::error::{Error, Exit, Fact, Neighbour, Phase, Result, Route};
 use crate::event::Sink;
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
-use crate::sys::proc::{mtu, net_table};
+use crate::sys::proc::mtu;
 use crate::sys::{self, Stop, poll};
 use crate::work::check;
+use crate::work::diag::way_to;
 
 /// How long the peer may take to say something by itself, and to end after us.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -98,8 +100,13 @@ impl Walk<'_> {
         let start = Instant::now();
         let dialed = dial.dial();
         let took = start.elapsed();
-        if let Some(IpAddr::V4(ip)) = to.map(|to| to.ip()) {
-            neighbour(ip, dialed.is_err()).into_iter().for_each(&mut *tell);
+        if to.is_some() {
+            neighbour(target, dialed.is_err()).into_iter().for_each(&mut *tell);
+        }
+        if let (Some(to), Err(error)) = (to, &dialed)
+            && is_lost(error)
+        {
+            hops(target, to, self.stop).into_iter().for_each(&mut *tell);
         }
         let conn = dialed?;
         if let Some(conn) = &conn {
@@ -230,26 +237,49 @@ fn route(target: &Target, to: SocketAddr) -> Result<Check> {
     let interface = all.iter().find(|(_, ip)| *ip == source).map(|(name, _)| name.as_str());
     let through = interface.map(|name| format!(" through {name}")).unwrap_or_default();
     let mtu = interface.and_then(mtu).map(|mtu| format!(", MTU {mtu}")).unwrap_or_default();
-    Ok(Check::ok(name, format!("from {source}{through}{mtu}")))
+    let gateway = way(target).and_then(|way| way.gateway);
+    let by = gateway.map_or_else(|| ", on its own network".to_owned(), |gateway| format!(", by the router {gateway}"));
+    Ok(Check::ok(name, format!("from {source}{through}{by}{mtu}")))
 }
 
-/// What the table of ARP has of an address that is on a network of ours.
-fn neighbour(ip: Ipv4Addr, failed: bool) -> Option<Check> {
-    let table = net_table("arp")?;
-    let fields = table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
-    let entry = fields.into_iter().find(|fields| fields.first().is_some_and(|first| *first == ip.to_string()))?;
-    let [_, _, flags, mac, _, interface] = entry[..] else { return None };
-    // ATF_COM of include/uapi/linux/if_arp.h.
-    let complete = u32::from_str_radix(flags.trim_start_matches("0x"), 16).is_ok_and(|flags| flags & 2 != 0);
-    if complete {
-        return Some(Check::ok(format!("neighbour {ip}"), format!("{mac} on {interface}")));
+fn way(target: &Target) -> Option<Route> {
+    match &target.endpoint {
+        Endpoint::Inet(inet) => way_to(inet),
+        _ => None,
     }
-    let check = Check::ok(format!("neighbour {ip}"), format!("no answer to ARP on {interface}"));
-    failed.then(|| {
-        check
-            .bad("no host with this address is up on that network, or it is another network")
-            .try_(format!("ip neighbour show {ip}"))
-    })
+}
+
+/// Whether the next hop answers: the address itself, or the router towards it.
+fn neighbour(target: &Target, failed: bool) -> Option<Check> {
+    let Endpoint::Inet(inet) = &target.endpoint else { return None };
+    let Route { gateway, interface: Some(interface), neighbour, .. } = way_to(inet)? else { return None };
+    let (next, what) = match gateway {
+        Some(gateway) => (gateway, "router"),
+        None => (target.address.as_socket()?.ip(), "neighbour"),
+    };
+    let by = if next.is_ipv4() { "ARP" } else { "neighbour discovery" };
+    let name = format!("{what} {next}");
+    match neighbour {
+        Neighbour::Reachable => Some(Check::ok(name, format!("answers to {by} on {interface}"))),
+        Neighbour::Silent if failed => Some(
+            Check::ok(name, format!("no answer to {by} on {interface}"))
+                .bad(match gateway {
+                    Some(_) => "the router is down, or the route names a wrong one",
+                    None => "no host with this address is up on that network, or it is another network",
+                })
+                .try_(format!("ip neigh show {next} dev {interface}")),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether what was sent got lost on the way, so that it is worth asking where.
+fn is_lost(error: &Error) -> bool {
+    let beyond = |fact: &Fact| match fact {
+        Fact::Icmp { from, .. } => sys::local_addresses().is_ok_and(|ours| !ours.contains(from)),
+        _ => false,
+    };
+    error.exit == Exit::ConnectTimeout || error.exit == Exit::Unreachable && error.facts.iter().any(beyond)
 }
 
 fn millis(time: Duration) -> String {

@@ -80,6 +80,13 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
                 flag("--linger-after-eof", value);
                 out.note("-q is --linger-after-eof: our end is told at once, and the peer has so long to finish");
             }
+            // No program has such a name; it is the next flag.
+            "c" if value.starts_with('-') => {
+                return Err(line.misread(
+                    option.at,
+                    "in the nc of OpenBSD itself -c means TLS and takes no value; here it takes a program",
+                ));
+            }
             "e" | "c" if listens => {
                 asked.program = true;
                 flag(if option.name == "e" { "--exec" } else { "--sh" }, value);
@@ -260,8 +267,16 @@ fn dial(line: &Line<'_>, out: &mut Translation, asked: &Asked, words: &[(usize, 
     if !is_port(first) {
         return Err(line.misread(port.0, "this is no port"));
     }
-    for other in more {
-        out.cannot(format!("{}: one port at a time", other.1));
+    if let [.., _] = more {
+        let others: Vec<&str> = more.iter().map(|other| other.1.as_str()).collect();
+        let all = std::iter::once(first).chain(others.iter().copied()).collect::<Vec<_>>().join(" ");
+        let plain = all.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b' ');
+        let each = if asked.check && plain {
+            format!("; a loop of the shell: {}", each_of(&host.1, &all))
+        } else {
+            String::new()
+        };
+        out.cannot(format!("{}: one port at a time{each}", others.join(", ")));
     }
     match (asked.check, asked.udp) {
         (true, true) => {
@@ -281,8 +296,12 @@ fn dial(line: &Line<'_>, out: &mut Translation, asked: &Asked, words: &[(usize, 
 }
 
 fn scan(host: &str, low: &str, high: &str) -> String {
+    each_of(host, &format!("$(seq {low} {high})"))
+}
+
+fn each_of(host: &str, ports: &str) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    format!("for p in $(seq {low} {high}); do sockkit connect -zq -w 1 '{host}:'$p 2> /dev/null && echo $p; done")
+    format!("for p in {ports}; do sockkit connect -zq -w 1 '{host}:'$p 2> /dev/null && echo $p; done")
 }
 
 /// Takes away flags that do not go with another.

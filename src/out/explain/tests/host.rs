@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{bare, held, icmp, os, ours, timed_out};
-use crate::error::{Error, Fact, Held, Link, Neighbour, Phase, Ports, Process, Route, RouteKind, TimeWait};
+use super::{bare, held, icmp, live, os, ours, server, timed_out};
+use crate::error::{
+    Error, Fact, Held, Link, NameAnswer, Neighbour, Phase, Ports, Process, Resolver, Route, RouteKind, TimeWait,
+    UnixPathState,
+};
 use crate::out::explain::explain;
 
 fn route(gateway: Option<&str>, link: Link, neighbour: Neighbour) -> Fact {
@@ -25,11 +28,12 @@ fn more(other_user: Option<&str>, state: Option<&'static str>, orphan: bool) -> 
 
 fn ports(taken: usize, waiting: usize) -> Fact {
     let by = vec![(Process { pid: 12, program: "ab".to_owned() }, taken - waiting)];
-    Fact::Ports(Ports { low: 40_000, high: 40_003, taken, waiting, by })
+    Fact::Ports(Ports { low: 40_000, high: 40_003, taken, waiting, ending: 0, by })
 }
 
 fn cases() -> Vec<(&'static str, Error)> {
     use Link::{Down, NoCarrier, Up};
+    use NameAnswer::{AliasOfNothing, Code, Forbidden, Garbage, NoServer, NoSuchName, Silence, Truncated};
     use Neighbour::{Reachable, Silent, Unknown};
     use Phase::{Binding, Connecting, Receiving};
     let silent = |facts: &[Fact]| ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", facts));
@@ -37,6 +41,12 @@ fn cases() -> Vec<(&'static str, Error)> {
     let own = || [icmp("10.1.2.3", false, 3, 1), ours()];
     let no_route = |fact: Fact| ("connect", os(Connecting, "192.0.2.1:80", libc::ENETUNREACH, &[fact]));
     let in_use = |address: &str, facts: &[Fact]| ("listen", os(Binding, address, libc::EADDRINUSE, facts));
+    let known = || Resolver { servers: true, ..Resolver::default() };
+    let name = |address: &str, code, answer, resolver| {
+        ("connect", super::resolver(address, code, &[server("192.0.2.53", answer), Fact::Resolver(resolver)]))
+    };
+    let unix = |phase, errno, facts: &[Fact]| ("connect", os(phase, "unix:/run/x.sock", errno, facts));
+    let live = |kind| live(kind, None);
     let full = |limit: u32| Fact::AcceptQueue { waiting: 6, limit: Some(limit) };
     vec![
         silent(&[route(None, Up, Silent)]),
@@ -81,6 +91,37 @@ fn cases() -> Vec<(&'static str, Error)> {
             &[Fact::TimeWait(TimeWait { connections: 1, left: Some(Duration::from_millis(42_500)) })],
         ),
         in_use("127.0.0.1:0", &[ports(4, 1)]),
+        name("host:80", libc::EAI_NONAME, NoSuchName, Resolver { search: vec!["a.example".to_owned()], ..known() }),
+        name("host:80", libc::EAI_NONAME, NoSuchName, known()),
+        name("a.example:80", libc::EAI_NONAME, NoSuchName, known()),
+        name("a.example:80", libc::EAI_NONAME, AliasOfNothing, known()),
+        name("a.example:80", libc::EAI_AGAIN, Garbage, known()),
+        name("a.example:80", libc::EAI_AGAIN, Truncated, known()),
+        name("a.example:80", libc::EAI_AGAIN, Forbidden, known()),
+        name("a.example:80", libc::EAI_AGAIN, Code(9), known()),
+        name("a.example:80", libc::EAI_AGAIN, NoServer, known()),
+        name("a.example:80", libc::EAI_AGAIN, NoServer, Resolver::default()),
+        name("localhost:80", libc::EAI_NONAME, NoSuchName, known()),
+        name("a.example:80", libc::EAI_NONAME, Silence, Resolver { without_dns: Some("files".to_owned()), ..known() }),
+        name(
+            "a.example:80",
+            libc::EAI_NONAME,
+            NoSuchName,
+            Resolver { listed: vec!["256.1.1.1".to_owned()], ..known() },
+        ),
+        name(
+            "tcp6://a.example:80",
+            libc::EAI_NONAME,
+            NoSuchName,
+            Resolver { listed: vec!["192.0.2.1".to_owned()], ..known() },
+        ),
+        unix(Connecting, libc::ECONNREFUSED, &[Fact::UnixPath(UnixPathState::Bound { process: None })]),
+        unix(Connecting, libc::ECONNREFUSED, &[Fact::UnixPath(UnixPathState::Stale)]),
+        unix(Binding, libc::EADDRINUSE, &[Fact::UnixPath(UnixPathState::Bound { process: None })]),
+        unix(Binding, libc::EADDRINUSE, &[live(None), more(Some("www"), None, false)]),
+        unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 2, limit: Some(1) }]),
+        unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 0, limit: Some(1) }]),
+        unix(Connecting, libc::ELOOP, &[]),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EADDRNOTAVAIL, &[ports(4, 0)])),
         ("connect", os(Connecting, "192.0.2.2:80", libc::EADDRNOTAVAIL, &[ports(3, 0)])),
         ("connect", os(Connecting, "udp://192.0.2.1:80", libc::EAGAIN, &[ports(4, 0)])),

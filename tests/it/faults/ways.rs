@@ -1,0 +1,137 @@
+//! The routes, interfaces and rules of this host.
+
+use std::net::TcpListener;
+
+use libtest_mimic::Trial;
+
+use super::lab::{Causes, Road, connect, rules};
+use crate::support::{Ctx, Netns, trials};
+
+pub(super) fn tests() -> Vec<Trial> {
+    trials!["faults";
+        routes_that_say_no [Root],
+        no_route [Root],
+        interfaces_that_are_off [Root],
+        addresses_that_are_none_for_a_connection [Root],
+        firewall_of_this_host [Root, Nft],
+    ]
+}
+
+fn routes_that_say_no(t: &Ctx) {
+    let ns = Netns::new();
+    let go = |address: &str| connect(t, &ns, &[address]).run(b"x");
+    for (version, net, scheme) in [("", "192.0.2.", ""), ("-6 ", "2001:db8::", "[")] {
+        let mut causes = Causes::of(&ns);
+        let address = |last: u8| match scheme {
+            "" => format!("{net}{last}:9"),
+            _ => format!("[{net}{last}]:9"),
+        };
+        for (last, kind, cause) in [
+            (2, "prohibit", "a route of this host prohibits connections to "),
+            (3, "unreachable", "a route of this host says that "),
+            (4, "blackhole", "a route of this host throws packets to "),
+        ] {
+            ns.run(&format!("ip {version}route add {kind} {net}{last}"));
+            let advice = format!("ip {version}route show table all type {kind}");
+            let words = format!("(ip route: {kind})");
+            causes.check(&go(&address(last)), 6, &[cause, &words], &[&advice]);
+            let udp = go(&format!("udp://{}", address(last)));
+            udp.code(6).says(&[cause, &words, &advice]);
+        }
+        ns.run(&format!("ip {version}route add throw {net}5"));
+        causes.check(&go(&address(5)), 6, &["this host has no route to"], &["route"]);
+        // A rule says the same as a route.
+        ns.run(&format!("ip {version}rule add to {net}6 prohibit"));
+        go(&address(6)).code(6).says(&["a route of this host prohibits connections to "]);
+    }
+}
+
+fn no_route(t: &Ctx) {
+    let road = Road::new();
+    let go = |address: &str| connect(t, &road.us, &[address]).run(b"");
+    let mut causes = Causes::of(&road.us);
+    road.us.run("ip route del default; ip -6 route del default");
+    let v4 = &["no route to 10.2.0.1: it is on none of its IPv4 networks, and there is no default route"];
+    causes.check(&go("10.2.0.1:9"), 6, v4, &["ip route"]);
+    let v6 = &["no route to fd00:2::1: it is on none of its IPv6 networks"];
+    causes.check(&go("[fd00:2::1]:9"), 6, v6, &["ip -6 route"]);
+    // One family has no route, the other is silent: the one that got further decides, and both are told.
+    road.us.etc("nsswitch.conf", "hosts: files\n");
+    road.us.etc("hosts", "2001:db8::1 both.example\n10.1.0.77 both.example\n");
+    road.us.run("sysctl -qw net.ipv4.neigh.near.retrans_time_ms=20000");
+    let both = t.connect(&["-w", "600ms", "both.example:9"]).under(&road.us.wrap()).run(b"");
+    causes.check(&both, 7, &["no machine on the network of near answers for 10.1.0.77"], &["ip neigh"]);
+    both.says(&["[2001:db8::1]:9: Network is unreachable", "10.1.0.77:9: no answer within"]);
+    let mut causes = Causes::of(&road.us);
+    road.us.run("ip -6 address flush dev near scope global");
+    let v6 = &["no route to 2001:db8::1: it has no IPv6 address but those of its own loopback and links"];
+    causes.check(&go("[2001:db8::1]:9"), 6, v6, &["ip -br address"]);
+    let link = go("[fe80::1%lo]:9");
+    causes.check(&link, 6, &["fe80::1%lo is an address of the link of lo", "lo never has one"], &["oif lo"]);
+}
+
+fn interfaces_that_are_off(t: &Ctx) {
+    let road = Road::new();
+    let go = |address: &str| t.connect(&["-w", "10s", address]).under(&road.us.wrap()).run(b"");
+    let mut causes = Causes::of(&road.us);
+    road.router.run("ip link set west down");
+    let carrier = &["near, the interface towards 10.2.0.1, has no carrier"];
+    causes.check(&go("10.2.0.1:9"), 6, carrier, &["ip -br link show dev near"]);
+    road.us.run("ip link set near down");
+    let off = &["10.1.0.254 is on the network of near, and near is switched off"];
+    causes.check(&go("10.1.0.254:9"), 6, off, &["ip link set near up"]);
+    let all = &["no route to 10.2.0.1: no interface with an IPv4 address", "and near is switched off"];
+    causes.check(&go("10.2.0.1:9"), 6, all, &["ip -br address", "ip link set near up"]);
+    // What it says to try helps.
+    road.router.run("ip link set west up");
+    road.us.run("ip link set near up");
+    go("10.1.0.254:9").code(5);
+}
+
+fn addresses_that_are_none_for_a_connection(t: &Ctx) {
+    let road = Road::new();
+    let go = |address: &str| connect(t, &road.us, &[address]).run(b"x");
+    let mut causes = Causes::of(&road.us);
+    let link = go("[fe80::1]:9");
+    causes.check(&link, link.code, &["needs the interface that is meant: [fe80::1%eth0]:9"], &["ip -br address"]);
+    road.us.run("ip route del default");
+    let many = "224.0.0.1 is a multicast address, and TCP talks to one host only";
+    causes.check(&go("224.0.0.1:9"), 6, &[many], &["sockkit connect udp://224.0.0.1:9"]);
+    let everybody = "10.1.0.255 is the broadcast address of a network of this host, and TCP talks to one host only";
+    causes.check(&go("10.1.0.255:9"), 6, &[everybody], &["ip -br address"]);
+    let asked = "10.1.0.255 is the broadcast address of a network of this host, and sending to everybody must be asked";
+    causes.check(&go("udp://10.1.0.255:9"), 11, &[asked], &["sockkit connect --broadcast udp://10.1.0.255:9"]);
+    connect(t, &road.us, &["--broadcast", "udp://10.1.0.255:9"]).run(b"x").code(0);
+    causes.check(&go("127.0.0.1:0"), 5, &["nothing can listen on port 0"], &["ss -ltnp"]);
+    let source = connect(t, &road.us, &["-s", "192.0.2.9", "127.0.0.1:9"]).run(b"");
+    causes.check(&source, 10, &["192.0.2.9 is not an address of this host; it has 127.0.0.1"], &["ip -br address"]);
+    source.says_not(&["sockkit listen"]);
+    // Without IPv6 there is not even loopback of it.
+    road.us.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
+    causes.check(&go("[::1]:9"), 10, &["no IPv6 address at all: IPv6 is switched off"], &["127.0.0.1:9"]);
+}
+
+fn firewall_of_this_host(t: &Ctx) {
+    let ns = Netns::new();
+    rules(
+        &ns,
+        "output",
+        &["meta l4proto { tcp, udp } th dport 9 drop", "tcp dport 8 reject", "tcp dport 7 reject with tcp reset"],
+    );
+    let mut causes = Causes::of(&ns);
+    let go = |args: &[&str]| t.connect(&["-w", "500ms"]).args(args).under(&ns.wrap()).run(b"x");
+    causes.check(&go(&["udp://127.0.0.1:9"]), 11, &["before anything leaves", "firewall"], &["nft list ruleset"]);
+    causes.check(&go(&["127.0.0.1:9"]), 7, &["firewall", "drops"], &["nft list ruleset"]);
+    causes.check(&go(&["127.0.0.1:8"]), 5, &["this host's own firewall rejects it"], &["nft list ruleset"]);
+    // With a listener behind the rule.
+    let _listeners = ns.within(|| [7, 8, 9].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap()));
+    let us = std::process::id().to_string();
+    let mut causes = Causes::of(&ns);
+    causes.check(&go(&["127.0.0.1:9"]), 7, &[&us, "has room in its accept queue (0 of 128)", "firewall"], &["nft"]);
+    causes.check(&go(&["127.0.0.1:8"]), 5, &["this host's own firewall rejects it"], &["nft list ruleset"]);
+    causes.check(&go(&["127.0.0.1:7"]), 5, &[&us, "listens there now", "firewall"], &["nft list ruleset"]);
+    // A wildcard of IPv6 that takes IPv4 is there, too.
+    let _both = ns.within(|| TcpListener::bind("[::]:6").unwrap());
+    ns.run("nft 'add rule inet t output meta nfproto ipv4 tcp dport 6 reject with tcp reset'");
+    go(&["127.0.0.1:6"]).code(5).says(&["[::]:6", "listens there now"]);
+}
