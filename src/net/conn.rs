@@ -201,6 +201,15 @@ impl Conn {
         self.own && self.shape.kind == Kind::Stream && !self.is_tls()
     }
 
+    /// Whether splice(2) from it may wait, where it can. Every other call says for itself that it does not. Comes after
+    /// [`Conn::can_splice`] only.
+    ///
+    /// # Errors
+    /// Those of ioctl(2).
+    pub fn let_splice_wait(&self, on: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(!on)
+    }
+
     /// Whether the peer can end what it sends. Datagrams have no end.
     #[must_use]
     pub fn has_end(&self) -> bool {

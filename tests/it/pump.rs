@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -36,6 +36,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_gigabyte_from_file_to_dev_null [] 120,
         a_slow_reader_gets_everything [] 120,
         bulk_over_a_unix_socket [] 120,
+        a_unix_peer_that_reads_later_gets_everything,
         r01_last_bytes_before_close [] 120,
         r01_last_bytes_after_half_close,
         r02_answer_long_after_stdin_ended,
@@ -54,6 +55,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         urgent_data_does_not_stop_the_stream,
         a_blocked_stdout_is_no_silent_peer,
         the_send_timeout_holds_for_files,
+        the_send_timeout_holds_for_a_pipe_into_a_unix_socket,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -301,13 +303,38 @@ fn a_slow_reader_gets_everything(t: &Ctx) {
 
 fn bulk_over_a_unix_socket(t: &Ctx) {
     let _alone = one_bulk_at_a_time();
-    let (data, len) = (Data::new(7), big() / 4);
+    let (there, back, len) = (Data::new(7), Data::new(11), big() / 8);
     let addr = format!("unix:{}", t.file("s"));
-    let mut server = t.listen(&[&addr]).stdout(Out::Check(data)).server();
-    let mut client = t.connect(&[&addr]).piped().spawn();
-    copy(data.reader(len), client.take_stdin()).unwrap();
-    client.wait().code(0);
+    let mut server = t.listen(&[&addr]).piped().stdout(Out::Check(there)).server();
+    let mut client = t.connect(&[&addr]).piped().stdout(Out::Check(back)).spawn();
+    let feeders = [(client.take_stdin(), there), (server.take_stdin(), back)]
+        .map(|(stdin, data)| std::thread::spawn(move || copy(data.reader(len), stdin)));
+    client.wait_within(Duration::from_secs(60)).code(0).stdout_len(len);
     server.wait_within(Duration::from_secs(60)).code(0).stdout_len(len);
+    for feeder in feeders {
+        feeder.join().unwrap().unwrap();
+    }
+}
+
+fn a_unix_peer_that_reads_later_gets_everything(t: &Ctx) {
+    let (data, len) = (Data::new(12), 8 << 20);
+    let listener = UnixListener::bind(t.path("s")).unwrap();
+    let mut client = t.connect(&[&format!("unix:{}", t.file("s"))]).piped().spawn();
+    let (mut stream, _) = listener.accept().unwrap();
+    let stdin = client.take_stdin();
+    let feeder = std::thread::spawn(move || copy(data.reader(len), stdin));
+    // Its answer comes through while what we send is stuck, and stuck takes no CPU.
+    stream.write_all(b"not yet").unwrap();
+    client.stdout.wait_for("not yet");
+    let before = client.cpu();
+    let_pass(Duration::from_millis(500));
+    let used = client.cpu() - before;
+    assert!(used < Duration::from_millis(30), "{used:?} of CPU in half a second of waiting");
+    assert!(!feeder.is_finished());
+    assert_eq!(check_stream(&stream, data), (len, None));
+    feeder.join().unwrap().unwrap();
+    drop(stream);
+    client.wait().code(0).stdout("not yet");
 }
 
 // ---- rows of the list of historical failures
@@ -600,6 +627,18 @@ fn the_send_timeout_holds_for_files(t: &Ctx) {
     let file = File::open(t.path("large")).unwrap();
     let (mut proc, _stream) = dialled(t, &["--send-timeout", "300ms"], In::Fd(file.into()), Out::Keep);
     proc.wait().code(8).within(SOON);
+}
+
+fn the_send_timeout_holds_for_a_pipe_into_a_unix_socket(t: &Ctx) {
+    let listener = UnixListener::bind(t.path("s")).unwrap();
+    let address = format!("unix:{}", t.file("s"));
+    let mut client = t.connect(&[&address, "--send-timeout", "300ms"]).piped().spawn();
+    let (_stream, _) = listener.accept().unwrap();
+    let mut stdin = client.take_stdin();
+    // Once it ends, so does this.
+    let feeder = std::thread::spawn(move || copy(Data::new(13).reader(64 << 20), &mut stdin));
+    client.wait().code(8).within(SOON);
+    assert!(feeder.join().unwrap().is_err());
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

@@ -19,8 +19,8 @@ const MESSAGE: usize = 64 << 10;
 impl Session<'_> {
     pub(super) fn read_input(&mut self) -> Result<()> {
         let Some(input) = &self.input else { return Ok(()) };
-        if self.up.sendfile {
-            match splice::sendfile(self.conn, input) {
+        if let Some(lane) = &mut self.up.splice {
+            match lane.send(self.conn, input) {
                 Ok(0) => self.up.state = State::Ended,
                 Ok(bytes) => {
                     let now = Instant::now();
@@ -28,7 +28,7 @@ impl Session<'_> {
                     self.told_sent(bytes, None, now);
                 }
                 Err(error) if would_block(&error) => {}
-                Err(error) if splice::is_unsupported(&error) => self.up.sendfile = false,
+                Err(error) if splice::is_unsupported(&error) => self.up.splice = None,
                 Err(source) => self.sending_failed(source),
             }
             return Ok(());
@@ -63,6 +63,9 @@ impl Session<'_> {
     /// Sends what was read, as far as there is room.
     pub(super) fn send(&mut self) {
         self.up.again = None;
+        if let Some(lane) = &mut self.up.splice {
+            lane.has_room();
+        }
         while !self.up.pending.is_empty() {
             let bytes = &self.up.buffer[self.up.pending.clone()];
             match self.conn.send(bytes) {

@@ -37,7 +37,7 @@ use crate::sys::{Reason, Stop, poll};
 use crate::text::Visible;
 use crate::work::close_on::CloseOn;
 use crate::work::local::{Input, Kind, Output};
-use crate::work::splice::{self, SpliceDown};
+use crate::work::splice::{self, SpliceDown, SpliceUp};
 pub use course::odd;
 use lanes::Flow;
 
@@ -146,16 +146,18 @@ impl Pump<'_> {
             Some(output) if !payload_passes_here => SpliceDown::between(conn, output),
             _ => None,
         };
-        let sendfile = !payload_passes_here
-            && !rules.crlf
-            && input.as_ref().is_some_and(|input| splice::can_sendfile(conn, input));
+        let up = match &input {
+            Some(input) if !payload_passes_here && !rules.crlf => SpliceUp::between(conn, input),
+            _ => None,
+        };
+        let waits = splice::wait_on(conn, down.as_ref(), up.as_ref());
         let mut session = Session {
             up: Up {
                 state: if input.is_some() { State::Open } else { State::Closed },
                 buffer: greeting.unwrap_or_default().to_vec(),
                 pending: 0..greeting.map_or(0, <[u8]>::len),
                 again: None,
-                sendfile,
+                splice: up,
                 last_was_cr: false,
             },
             down: Down {
@@ -196,7 +198,11 @@ impl Pump<'_> {
             course = Course { sent: course.sent, received: course.received, ..*at_stop };
         }
         course::account(&mut end, &course, id, session.conn.peer(), rules, sink);
-        Outcome { sent: session.sent, received: session.received, course, end }
+        let (sent, received) = (session.sent, session.received);
+        if waits {
+            let _ = conn.let_splice_wait(false);
+        }
+        Outcome { sent, received, course, end }
     }
 }
 
@@ -218,7 +224,7 @@ struct Up {
     pending: std::ops::Range<usize>,
     /// When to try again to send a datagram for which poll(2) does not know when there is room.
     again: Option<Instant>,
-    sendfile: bool,
+    splice: Option<SpliceUp>,
     /// For `--crlf`: a CR that ended one read belongs to an LF that begins the next.
     last_was_cr: bool,
 }
@@ -326,14 +332,15 @@ impl Session<'_> {
         let mut conn_flags = none;
         conn_flags.set(PollFlags::IN, self.down.state == State::Open && !blocked);
         // A regular file is always ready, so it is the socket that sets the pace.
-        let sendfile = wants_input && self.up.sendfile;
+        let sendfile = wants_input && matches!(self.up.splice, Some(SpliceUp::File));
+        let full = wants_input && matches!(self.up.splice, Some(SpliceUp::Pipe { full: true }));
         let again = self.up.again.filter(|again| *again > Instant::now());
-        let sends = !self.up.pending.is_empty() && self.conn.has_peer() && again.is_none();
+        let sends = full || (!self.up.pending.is_empty() && self.conn.has_peer() && again.is_none());
         conn_flags.set(PollFlags::OUT, sendfile || sends);
         let conn_flags = self.conn.watch(conn_flags);
         let mut places = [None; 4];
         // Without a flag to wait for, a hung-up descriptor would be ready for ever.
-        if let Some(input) = self.input.as_ref().filter(|_| wants_input && !sendfile) {
+        if let Some(input) = self.input.as_ref().filter(|_| wants_input && !sendfile && !full) {
             places[0] = Some(fds.len());
             fds.push(PollFd::new(input, PollFlags::IN));
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, Phase, Result};
 use crate::event::{Event, Limit, Side};
 use crate::sys::poll;
 use crate::work::local::Kind;
-use crate::work::splice::SpliceDown;
+use crate::work::splice::{SpliceDown, SpliceUp};
 
 /// After the peer's end, how long a silent pipe on stdin is waited for.
 const QUIET: Duration = Duration::from_millis(500);
@@ -123,7 +123,7 @@ impl Session<'_> {
             }
         }
         if self.up.state == State::Open
-            && self.up.pending.is_empty()
+            && !self.has_unsent()
             && self.is_over_for_input()
             && let Some(peer_end) = self.times.peer_end
             && self.input.as_ref().is_some_and(|input| input.kind() != Kind::File)
@@ -138,8 +138,7 @@ impl Session<'_> {
         // Waiting for the first peer of a datagram server is no session yet.
         let open = self.conn.has_peer();
         let receiving = self.down.state == State::Open && !self.has_unwritten();
-        // A file that the kernel sends for us always has more, until it has ended.
-        let sending = !self.up.pending.is_empty() || (self.up.sendfile && self.up.state == State::Open);
+        let sending = self.has_unsent();
         [
             (Limit::Idle, "--idle-timeout", self.times.progress, self.rules.idle),
             (Limit::Recv, "--recv-timeout", self.times.received, self.rules.recv.filter(|_| receiving)),
@@ -157,6 +156,12 @@ impl Session<'_> {
                 Err(Error::timed_out(Phase::Waiting, Some(self.conn.peer()), flag, after))
             }
         }
+    }
+
+    /// Whether something waits for room in the socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        let blocked = self.up.state == State::Open && self.up.splice.as_ref().is_some_and(SpliceUp::is_blocked);
+        !self.up.pending.is_empty() || blocked
     }
 
     /// Whether something that came waits for room in stdout.
