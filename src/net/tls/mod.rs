@@ -35,8 +35,8 @@ use crate::tls::{Certificate, Fault};
 
 use layer::Side;
 pub use layer::{Layer, Step};
-pub use starttls::Starttls;
 use rustls::sign::CertifiedKey;
+pub use starttls::Starttls;
 use verify::{Clients, TheOne, Trust, Verifier};
 
 /// The flag that limits a server's handshake.
@@ -200,7 +200,13 @@ impl ClientTls {
         config.resumption = Resumption::disabled();
         config.key_log = Arc::new(rustls::KeyLogFile::new());
         let server_name = setup.server_name.as_deref().map(server_name).transpose()?;
-        Ok(Self { config: Arc::new(config), server_name, verified, allow_truncation: setup.allow_truncation, starttls: setup.starttls })
+        Ok(Self {
+            config: Arc::new(config),
+            server_name,
+            verified,
+            allow_truncation: setup.allow_truncation,
+            starttls: setup.starttls,
+        })
     }
 
     /// The same for connections to the addresses that this one resolved to: it is its name that is verified.

@@ -199,7 +199,8 @@ impl Talk<'_> {
             let line = self.line()?;
             // In FTP, lines between may be anything.
             let last = line.starts_with(code) && line.as_bytes().get(3) != Some(&b'-');
-            let other = line.len() >= 4 && line.as_bytes()[3] == b' ' && line.bytes().take(3).all(|b| b.is_ascii_digit());
+            let other =
+                line.len() >= 4 && line.as_bytes()[3] == b' ' && line.bytes().take(3).all(|b| b.is_ascii_digit());
             if other && !last {
                 return Err(self.refused(line.as_bytes()));
             }
@@ -291,7 +292,8 @@ impl Talk<'_> {
             )
             .as_bytes(),
         )?;
-        let features = self.until(&["</stream:features>", "<stream:features/>", "</stream:error>", "</stream:stream>"])?;
+        let features =
+            self.until(&["</stream:features>", "<stream:features/>", "</stream:error>", "</stream:stream>"])?;
         if !features.contains("<starttls") {
             return Err(self.refused(b"no starttls among what it offers"));
         }

@@ -25,6 +25,7 @@ use super::report::Report;
 use super::slot::{Slot, State};
 use super::wait::Watch;
 use super::{Command, Part, Place, Script, Setting, Statement, Text, parse_file};
+use crate::addr::Endpoint;
 use crate::error::{Cause, Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
