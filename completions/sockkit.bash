@@ -215,7 +215,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__join)
-            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
+            opts="-p -4 -6 -u -n -w -v -q -h --port --udp --name --password-file --no-reconnect --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --events --record --hex --timestamps --color --raw --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -279,6 +279,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --backlog)
@@ -625,7 +629,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__connect)
-            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --stats --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -s -z -w -I -i -v -q -h --port --udp --source --check --retry --connect-timeout --pipe --repl --stats --send-only --recv-only --no-shutdown --linger-after-eof --stay --idle-timeout --recv-timeout --send-timeout --deadline --crlf --eol --output --append --send --expect --script --keep-going --report --line-delay --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -737,6 +741,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --backlog)
@@ -1653,7 +1661,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__ping)
-            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -c -w -v -q -h --port --udp --count --interval --echo --size --fail-if --histogram --connect-timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1725,6 +1733,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --backlog)
@@ -1827,7 +1839,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__replay)
-            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -v -q -h --port --udp --listen --speed --timeout --deadline --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1887,6 +1899,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --backlog)
@@ -1989,7 +2005,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__time)
-            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --tls-ca --tls-server-name --tls-pin --tls-insecure --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2025,6 +2041,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --count)
@@ -2211,7 +2231,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__wait)
-            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -v -q -h --port --udp --timeout --connect-timeout --gone --banner --stable --any --interval --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2275,6 +2295,10 @@ _sockkit() {
                     ;;
                 --tls-pin)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp nntp sieve xmpp ldap postgres mysql" -- "${cur}"))
                     return 0
                     ;;
                 --backlog)

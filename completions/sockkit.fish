@@ -196,6 +196,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-min -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -407,6 +418,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-ti
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
@@ -636,6 +658,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -732,6 +765,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-min -d 'The
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -827,6 +871,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-min -d 'The
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -935,6 +990,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-handshake
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"

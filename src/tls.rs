@@ -207,6 +207,11 @@ pub enum Fault {
     Incompatible(String),
     /// A client was asked for a certificate and showed none.
     NoClientCertificate,
+    /// A server that begins in the clear does not go on in TLS.
+    NoStartTls {
+        /// What it said.
+        said: String,
+    },
     /// None of the protocols of ALPN that a client offered is one of ours.
     NoProtocol,
     /// Anything else, in the library's words.
@@ -229,6 +234,7 @@ impl fmt::Display for Fault {
             }
             Self::Incompatible(what) => write!(f, "no common ground: {what}"),
             Self::NoClientCertificate => f.write_str("the client showed no certificate"),
+            Self::NoStartTls { said } => write!(f, "the server does not go on in TLS: {said}"),
             Self::NoProtocol => f.write_str("the client offered no protocol (ALPN) of ours"),
             Self::Other(text) => f.write_str(text),
         }

@@ -10,7 +10,7 @@ use super::value;
 use crate::addr::{Endpoint, Host, Inet};
 use crate::error::{Error, Result};
 use crate::event::Sink;
-use crate::net::tls::{self, ClientSetup, ClientTls, Identity, Oldest, ServerSetup, ServerTls};
+use crate::net::tls::{self, ClientSetup, ClientTls, Identity, Oldest, ServerSetup, ServerTls, Starttls};
 use crate::span::Misread;
 use crate::value::parse_duration;
 
@@ -51,6 +51,9 @@ pub struct TrustArgs {
     /// Accept just the certificate with this fingerprint
     #[arg(long, value_name = "SHA256", value_parser = fingerprint, conflicts_with = "tls_insecure")]
     tls_pin: Option<String>,
+    /// Begin in the clear, in this protocol, and go on in TLS
+    #[arg(long, value_name = "PROTOCOL", value_parser = clap::builder::PossibleValuesParser::new(Starttls::NAMES.map(|(name, _)| name)))]
+    starttls: Option<String>,
     /// Accept any certificate: whoever is on the way can read and change everything
     #[arg(long)]
     tls_insecure: bool,
@@ -147,6 +150,7 @@ impl TrustArgs {
             (self.tls_server_name.is_some(), "--tls-server-name"),
             (self.tls_pin.is_some(), "--tls-pin"),
             (self.tls_insecure, "--tls-insecure"),
+            (self.starttls.is_some(), "--starttls"),
         ])
     }
 
@@ -174,12 +178,13 @@ fn client_setup(common: &CommonArgs, trust: &TrustArgs) -> Result<ClientSetup> {
         alpn: common.tls_alpn.clone(),
         oldest: common.oldest(),
         allow_truncation: common.tls_allow_truncation,
+        starttls: trust.starttls.as_deref().and_then(Starttls::by_name),
     })
 }
 
 fn client(common: &CommonArgs, trust: &TrustArgs) -> Result<Option<ClientTls>> {
     let setup = client_setup(common, trust)?;
-    if !common.tls {
+    if !common.tls && trust.starttls.is_none() {
         return common.given().or(trust.given()).map_or(Ok(None), |flag| Err(needs_tls(flag)));
     }
     ClientTls::new(&setup).map(Some)
@@ -192,6 +197,17 @@ impl ClientTlsArgs {
     /// Exit 2 for flags that do not fit, exit 12 for files that do not.
     pub fn client(&self) -> Result<Option<ClientTls>> {
         client(&self.common, &self.trust)
+    }
+
+    /// The same where a script or a person may say later that TLS begins: flags need no `--tls` then. The second is
+    /// for that moment.
+    ///
+    /// # Errors
+    /// As of [`ClientTlsArgs::client`].
+    pub fn client_or_later(&self) -> Result<(Option<ClientTls>, ClientSetup)> {
+        let setup = client_setup(&self.common, &self.trust)?;
+        let now = self.common.tls || self.trust.starttls.is_some();
+        Ok((now.then(|| ClientTls::new(&setup)).transpose()?, setup))
     }
 }
 
@@ -220,10 +236,28 @@ impl ServerTlsArgs {
     /// # Errors
     /// Exit 2 for flags that do not fit, exit 12 for files that do not.
     pub fn server(&self, endpoint: &Endpoint, sink: &dyn Sink) -> Result<Option<Arc<ServerTls>>> {
-        let identity = self.common.identity()?;
         if !self.common.tls {
+            self.common.identity()?;
             return self.common.given().or(self.given()).map_or(Ok(None), |flag| Err(needs_tls(flag)));
         }
+        self.ready(endpoint, sink).map(Some)
+    }
+
+    /// For `starttls` of a script, or of a person: TLS that begins later, if there is a certificate for it.
+    ///
+    /// # Errors
+    /// As of [`ServerTlsArgs::server`].
+    pub fn later(&self, endpoint: &Endpoint, sink: &dyn Sink) -> Result<Option<Arc<ServerTls>>> {
+        let certified = self.common.tls_cert.is_some() || self.tls_self_signed;
+        if !certified || self.common.tls {
+            self.common.identity()?;
+            return Ok(None);
+        }
+        self.ready(endpoint, sink).map(Some)
+    }
+
+    fn ready(&self, endpoint: &Endpoint, sink: &dyn Sink) -> Result<Arc<ServerTls>> {
+        let identity = self.common.identity()?;
         tls::fits(endpoint)?;
         if identity.is_none() && !self.tls_self_signed {
             return Err(Error::usage(
@@ -250,6 +284,6 @@ impl ServerTlsArgs {
             host,
         })?;
         tls.announce(sink);
-        Ok(Some(Arc::new(tls)))
+        Ok(Arc::new(tls))
     }
 }

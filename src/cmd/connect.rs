@@ -16,7 +16,7 @@ use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, Timeo
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
-use crate::net::tls;
+use crate::net::tls::{self, ClientSetup};
 use crate::out::OutConfig;
 use crate::value::parse_duration;
 use crate::work::builtin;
@@ -122,7 +122,11 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
-        let tls = self.tls.client()?.map(Arc::new);
+        let (tls, later) = match script.is_some() || self.wants_repl() {
+            true => self.tls.client_or_later()?,
+            false => (self.tls.client()?, ClientSetup::default()),
+        };
+        let tls = tls.map(Arc::new);
         if tls.is_some() {
             tls::fits(&endpoint)?;
         }
@@ -149,14 +153,15 @@ impl Runnable for Connect {
             let Self { script: args, text, output, .. } = self;
             let mut repl = repl(args, text, output, options.clone(), &stdio, context);
             let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
-            repl.config.tls.clone_from(&tls);
-            scripted.config.tls = tls;
+            for config in [&mut repl.config, &mut scripted.config] {
+                (config.tls, config.later.0, config.dialled) = (tls.clone(), later.clone(), Some(endpoint.clone()));
+            }
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
             let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
-            repl.config.tls = tls;
+            (repl.config.tls, repl.config.later.0, repl.config.dialled) = (tls, later, Some(endpoint.clone()));
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

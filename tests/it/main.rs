@@ -30,6 +30,7 @@ mod replay;
 mod script;
 mod serving;
 mod signals;
+mod starttls;
 mod support;
 mod time;
 mod tls;
@@ -70,6 +71,7 @@ fn main() -> std::process::ExitCode {
         serving::tests,
         script::tests,
         signals::tests,
+        starttls::tests,
         time::tests,
         tls::tests,
         tutorial::tests,

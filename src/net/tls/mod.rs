@@ -10,6 +10,7 @@
 mod certificate;
 mod files;
 mod layer;
+mod starttls;
 mod verify;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::tls::{Certificate, Fault};
 use layer::Side;
 pub use layer::{Layer, Step};
 use rustls::sign::CertifiedKey;
+pub use starttls::Starttls;
 use verify::{Clients, TheOne, Trust, Verifier};
 
 /// The flag that limits a server's handshake.
@@ -80,6 +82,8 @@ pub struct ClientSetup {
     pub oldest: Oldest,
     /// An end without close_notify is an end.
     pub allow_truncation: bool,
+    /// What is spoken in the clear first.
+    pub starttls: Option<Starttls>,
 }
 
 /// How a server is to be set up.
@@ -108,6 +112,7 @@ pub struct ClientTls {
     server_name: Option<ServerName<'static>>,
     verified: &'static str,
     allow_truncation: bool,
+    starttls: Option<Starttls>,
 }
 
 /// The server's side, ready for any number of connections.
@@ -195,7 +200,13 @@ impl ClientTls {
         config.resumption = Resumption::disabled();
         config.key_log = Arc::new(rustls::KeyLogFile::new());
         let server_name = setup.server_name.as_deref().map(server_name).transpose()?;
-        Ok(Self { config: Arc::new(config), server_name, verified, allow_truncation: setup.allow_truncation })
+        Ok(Self {
+            config: Arc::new(config),
+            server_name,
+            verified,
+            allow_truncation: setup.allow_truncation,
+            starttls: setup.starttls,
+        })
     }
 
     /// The same for connections to the addresses that this one resolved to: it is its name that is verified.
@@ -260,6 +271,14 @@ impl ClientTls {
         stop: &Stop,
         sink: &dyn Sink,
     ) -> Result<bool> {
+        if conn.shape().kind != Kind::Stream {
+            return Err(needs_a_stream(conn.peer()));
+        }
+        if let Some(starttls) = self.starttls
+            && !starttls.ask(conn, endpoint, &self.name(endpoint)?.to_str(), budget, stop)?
+        {
+            return Ok(false);
+        }
         self.begin(conn, endpoint)?;
         handshake(conn, id, endpoint, budget, stop, sink)
     }

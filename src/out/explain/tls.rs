@@ -22,6 +22,11 @@ pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
             "--tls-client-ca asks every client for a certificate, and this one has none, or none of a kind that was asked for",
         )
         .try_(format!("sockkit connect --tls --tls-cert CERT.pem --tls-key KEY.pem {}", address(case))),
+        Fault::NoStartTls { .. } => Why::new(
+            "it is not set up for TLS, or it is another protocol that it speaks; some have a port of their own for TLS",
+        )
+        .try_(format!("sockkit {} {}", case.client(), case.word()))
+        .try_(secured(case, "").replace("  ", " ")),
         Fault::NoProtocol => Why::new("--tls-alpn lists the protocols that are taken, and the client offers others only"),
         Fault::Other(_) => return None,
     })

@@ -25,12 +25,13 @@ use super::report::Report;
 use super::slot::{Slot, State};
 use super::wait::Watch;
 use super::{Command, Part, Place, Script, Setting, Statement, Text, parse_file};
+use crate::addr::Endpoint;
 use crate::error::{Cause, Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
-use crate::net::tls::ClientTls;
+use crate::net::tls::{ClientSetup, ClientTls, ServerTls};
 use crate::net::track::Track;
 use crate::sys::{Reason, Stop};
 use crate::work::door::Door;
@@ -61,6 +62,10 @@ pub struct Config {
     pub options: Options,
     /// Secures what `open` opens.
     pub tls: Option<Arc<ClientTls>>,
+    /// What `starttls` does on a connection that we made, and on one that was made to us.
+    pub later: (ClientSetup, Option<Arc<ServerTls>>),
+    /// The address that the first connection was made to, whose name `starttls` verifies.
+    pub dialled: Option<Endpoint>,
 }
 
 impl Default for Config {
@@ -73,6 +78,8 @@ impl Default for Config {
             line_delay: None,
             options: Options::new(),
             tls: None,
+            later: (ClientSetup::default(), None),
+            dialled: None,
         }
     }
 }
@@ -371,6 +378,7 @@ impl<'a> Engine<'a> {
             Command::ExpectSilence(length) => self.expect_silence(*length, place)?,
             Command::Sleep(length) => self.sleep(*length)?,
             Command::Shutdown(half) => self.shutdown(*half)?,
+            Command::Starttls { within } => self.starttls(*within)?,
             Command::Close => self.close_current()?,
             Command::Reset => self.reset_current()?,
             Command::Open { address, within } => {
