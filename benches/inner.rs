@@ -11,8 +11,9 @@ use sockkit::addr::{Endpoint, Reading};
 use sockkit::event::{Event, Payload, Sink};
 use sockkit::out::Json;
 use sockkit::work::chat::Said;
-use sockkit::work::script::buffer::{Buffer, Look, Search};
+use sockkit::work::script::buffer::Buffer;
 use sockkit::work::script::parse::parse_script;
+use sockkit::work::script::search::{Expression, Look, Search};
 
 fn addresses(c: &mut Criterion) {
     let mut group = c.benchmark_group("address");
@@ -59,8 +60,11 @@ fn expecting(c: &mut Criterion) {
         }
     };
     group.bench_function("text, 16 MiB", |b| b.iter(|| run(Search::text(b"login: "))));
-    let regex = Regex::new(r"log(in|on): $").unwrap();
-    group.bench_function("expression, 16 MiB", |b| b.iter(|| run(Search::regex(regex.clone()))));
+    for (name, pattern) in [("expression", r"log(in|on): $"), ("expression without a longest match", r"l[a-z]+: $")] {
+        let hir = regex_syntax::ParserBuilder::new().utf8(false).build().parse(pattern).unwrap();
+        let expression = Expression::new(Regex::new(pattern).unwrap(), hir);
+        group.bench_function(format!("{name}, 16 MiB"), |b| b.iter(|| run(Search::regex(&expression))));
+    }
     group.finish();
 }
 

@@ -239,6 +239,15 @@ pub enum Event<'a> {
         length: u32,
         /// How many may wait, as the kernel took it.
         limit: u32,
+        /// How many were asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<u32>,
+        /// The most that the kernel takes (`net.core.somaxconn`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cap: Option<u32>,
+        /// How many of those that wait have ended already.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<u32>,
         /// Handshakes lost to a full queue since we listen, of the whole host (`TcpExtListenOverflows`).
         #[serde(skip_serializing_if = "Option::is_none")]
         overflows: Option<u64>,

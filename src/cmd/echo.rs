@@ -27,8 +27,16 @@ pub(super) struct Echo {
 impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
+        if self.server.serving.stats {
+            return Err(Error::usage(
+                "--stats is about sessions that go on side by side, which there are none of here",
+            ));
+        }
+        context.answer_usr1()?;
         match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
-            Bound::Listener(listener) => queue::watch(&listener, &context.stop, &*context.sink),
+            Bound::Listener(listener) => {
+                queue::watch(&listener, self.server.socket.options().asked_backlog(), &context.stop, &*context.sink)
+            }
             _ => Err(Error::usage("--never-accept is about the queue of connections that a listener has")),
         }
     }

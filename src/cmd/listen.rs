@@ -132,7 +132,7 @@ impl Listen {
             let Bound::Listener(listener) = bound else {
                 return Err(Error::usage("--no-accept is about the queue of connections that a listener has"));
             };
-            return queue::watch(&listener, &context.stop, &*context.sink);
+            return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
         let mut door = Door::new(self.server.serving.acl(), options, context.sink.clone()).secured(tls);
         door.tally = Some(tally.clone());

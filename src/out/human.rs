@@ -14,6 +14,7 @@ use crate::tls::{Certificate, Secured};
 
 use super::color::{Paint, paint};
 use super::explain::{reasons, render};
+use super::progress::Progress;
 
 mod summary;
 
@@ -41,6 +42,8 @@ pub struct Human {
     color: bool,
     /// Tell at the end of a session how it went, whatever the verbosity (`--stats`).
     stats: bool,
+    /// What changes all the time is drawn over, at a terminal.
+    live: Option<Progress>,
     /// The highest connection number so far: with one connection there is no need to number lines.
     connections: AtomicU64,
     state: Mutex<State>,
@@ -65,6 +68,7 @@ impl Human {
             verbosity,
             color: false,
             stats: false,
+            live: None,
             connections: AtomicU64::new(0),
             state: Mutex::new(State { out, stamper }),
         }
@@ -81,6 +85,13 @@ impl Human {
     #[must_use]
     pub fn stats(mut self, on: bool) -> Self {
         self.stats = on;
+        self
+    }
+
+    /// Draws what changes all the time in one line of the terminal.
+    #[must_use]
+    pub fn live(mut self, live: Option<Progress>) -> Self {
+        self.live = live;
         self
     }
 
@@ -107,6 +118,14 @@ impl Sink for Human {
             Event::Error { message, cause, r#try, details, .. } => {
                 let message = number + &visible_line(message);
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
+            }
+            Event::Queue { length, limit, .. } if self.live.is_some() => {
+                if self.verbosity >= Verbosity::Default
+                    && let Some(live) = &self.live
+                {
+                    live.draw(&format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event)));
+                }
+                return;
             }
             Event::Oddity { message, cause, r#try } => {
                 if self.verbosity < Verbosity::Default {
@@ -239,15 +258,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 },
             )
         }
-        Event::Queue { length, limit, overflows, drops } => {
-            let mut text = format!("accept queue: {length} waiting, limit {limit}");
-            for (count, name) in [(overflows, "TcpExtListenOverflows"), (drops, "TcpExtListenDrops")] {
-                if let Some(count @ 1..) = count {
-                    let _ = write!(text, ", {name} +{count}");
-                }
-            }
-            (Default, text)
-        }
+        Event::Queue { length, .. } => (Default, format!("accept queue: {length} waiting{}", queue(event))),
         Event::Stats { sessions, total, sent, received, denied, exhausted, uptime } => {
             let (sent, received) = (bytes(*sent), bytes(*received));
             let mut text = format!("{sessions} sessions now, {total} in all; sent {sent}, received {received}");
@@ -323,6 +334,36 @@ fn tls(secured: &Secured, took: Duration) -> String {
             by => format!("verified by {by}"),
         };
         let _ = write!(text, "; {verified}: {}", visible_line(&chain.join(" <- ")));
+    }
+    text
+}
+
+/// How far the queue is filled: it takes one more than the limit.
+fn bar(length: u32, limit: u32) -> String {
+    const WIDTH: u64 = 20;
+    let room = u64::from(limit) + 1;
+    let filled = (u64::from(length).min(room) * WIDTH).div_ceil(room);
+    (0..WIDTH).map(|at| if at < filled { '█' } else { '░' }).collect()
+}
+
+/// What is told of a queue beside its length.
+fn queue(event: &Event<'_>) -> String {
+    let Event::Queue { limit, asked, cap, left, overflows, drops, .. } = event else { return String::new() };
+    let mut text = format!(", limit {limit}");
+    if let Some(asked) = asked.filter(|asked| asked != limit) {
+        let _ = write!(text, " (asked {asked}");
+        if let Some(cap) = cap {
+            let _ = write!(text, ", net.core.somaxconn {cap}");
+        }
+        text.push(')');
+    }
+    if let Some(left) = left {
+        let _ = write!(text, ", {left} of them ended already");
+    }
+    for (count, name) in [(overflows, "TcpExtListenOverflows"), (drops, "TcpExtListenDrops")] {
+        if let Some(count @ 1..) = count {
+            let _ = write!(text, ", {name} +{count}");
+        }
     }
     text
 }

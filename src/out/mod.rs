@@ -96,8 +96,10 @@ impl Out {
         let color = color::decide(config.color);
         let stop = config.stop.as_ref();
         let stderr = Box::new(Standard::new(io::stderr(), stop));
-        let human =
-            Human::new(stderr, config.verbosity, config.timestamps, config.start).color(color).stats(config.stats);
+        let human = Human::new(stderr, config.verbosity, config.timestamps, config.start)
+            .color(color)
+            .stats(config.stats)
+            .live(Progress::at_a_terminal());
         let mut out = Self {
             command: config.command.clone(),
             sinks: vec![Arc::new(human)],

@@ -71,17 +71,25 @@ impl Filter {
     /// # Errors
     /// When the kernel has no table of sockets for us.
     pub fn gather(&self) -> io::Result<Vec<Entry>> {
-        // Which sockets there are and whose they are is asked side by side.
-        let (entries, mut owners) = std::thread::scope(|scope| {
-            let search = || sys::socket_owners(Instant::now() + PATIENCE);
-            let other = std::thread::Builder::new().spawn_scoped(scope, search);
-            let entries = sys::sockets(&self.wanted).map(|mut entries| {
-                entries.retain(|entry| self.takes(entry));
-                entries
-            });
-            (entries, other.map_or_else(|_| search(), |other| other.join().unwrap_or_default()))
-        });
-        let mut entries = entries?;
+        let search = || sys::socket_owners(Instant::now() + PATIENCE);
+        let ask = || -> io::Result<Vec<Entry>> {
+            let mut entries = sys::sockets(&self.wanted)?;
+            entries.retain(|entry| self.takes(entry));
+            Ok(entries)
+        };
+        let (mut entries, mut owners) = if self.is_narrow() {
+            // Most often there are few, and it is worth knowing that there are none.
+            let entries = ask()?;
+            let owners = if entries.iter().any(|entry| entry.inode != 0) { search() } else { sys::Owners::default() };
+            (entries, owners)
+        } else {
+            // Which sockets there are and whose they are is asked side by side.
+            std::thread::scope(|scope| {
+                let other = std::thread::Builder::new().spawn_scoped(scope, search);
+                let entries = ask()?;
+                Ok::<_, io::Error>((entries, other.map_or_else(|_| search(), |other| other.join().unwrap_or_default())))
+            })?
+        };
         let users = if entries.is_empty() { Users::default() } else { Users::read() };
         for entry in &mut entries {
             if entry.inode != 0 {
@@ -92,6 +100,10 @@ impl Filter {
         entries.retain(|entry| self.process.as_ref().is_none_or(|who| has(entry, who)));
         entries.sort_by(order);
         Ok(entries)
+    }
+
+    fn is_narrow(&self) -> bool {
+        self.listen || self.end.is_some() || self.user.is_some()
     }
 
     fn takes(&self, entry: &Entry) -> bool {

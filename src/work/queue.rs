@@ -2,34 +2,43 @@
 
 use std::time::{Duration, Instant};
 
+use crate::addr::{Endpoint, Inet, Port};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::socket::Family;
-use crate::sys::{self, Stop};
+use crate::sys::sockets::{State, Wanted};
+use crate::sys::{self, Asked, Stop};
 use crate::work::handler::stdio::exit;
 
 /// How often the kernel is asked. Nothing tells when a queue grows.
 const INTERVAL: Duration = Duration::from_millis(50);
+/// How often it is asked who has left: that costs a look at all connections of the host.
+const SELDOM: u32 = 5;
 
-/// Watches until the program is to stop.
+/// Watches until the program is to stop. `asked`: the limit that was asked for.
 ///
 /// # Errors
 /// When the kernel does not tell the queue of such a listener.
-pub fn watch(listener: &Listener, stop: &Stop, sink: &dyn Sink) -> Result<Exit> {
+pub fn watch(listener: &Listener, asked: Option<u32>, stop: &Stop, sink: &dyn Sink) -> Result<Exit> {
     let os = |source| Error::os(Phase::Listening, Some(listener.local()), source);
     let before = sys::listen_counters();
-    let mut last = None;
+    let cap = sys::proc::sysctl("net.core.somaxconn").and_then(|value| value.parse().ok());
+    let (mut last, mut left, mut turn) = (None, None, 0);
     loop {
         let (length, limit) = read(listener).map_err(os)?;
         let lost = before.zip(sys::listen_counters()).map(|(before, now)| {
             (now.overflows.saturating_sub(before.overflows), now.drops.saturating_sub(before.drops))
         });
         let (overflows, drops) = (lost.map(|lost| lost.0), lost.map(|lost| lost.1));
-        if last != Some((length, lost)) {
-            sink.emit(None, &Event::Queue { length, limit, overflows, drops });
+        if turn % SELDOM == 0 {
+            left = if length > 0 { gone(listener) } else { None };
+        }
+        turn = turn.wrapping_add(1);
+        let question = stop.asked().is_some_and(|asked| Asked::take(asked).is_ok());
+        if last != Some((length, lost, left)) || question {
             // The kernel takes one more than the limit: sk_acceptq_is_full() in include/net/sock.h.
-            let was_full = last.is_some_and(|(length, _)| length > limit);
+            let was_full = last.is_some_and(|(length, ..)| length > limit);
             if length > limit && !was_full {
                 let message = match listener.shape().family {
                     Family::Unix => "the queue is full: further clients wait in connect(2), or get EAGAIN",
@@ -37,12 +46,25 @@ pub fn watch(listener: &Listener, stop: &Stop, sink: &dyn Sink) -> Result<Exit> 
                 };
                 sink.emit(None, &Event::Warning { message });
             }
-            last = Some((length, lost));
+            sink.emit(None, &Event::Queue { length, limit, asked, cap, left, overflows, drops });
+            last = Some((length, lost, left));
         }
         if stop.wait(Instant::now() + INTERVAL).map_err(os)? {
             return Ok(stop.requested().map_or(Exit::Ok, exit));
         }
     }
+}
+
+/// How many of those that wait have ended already: they stay in the queue until somebody accepts them.
+fn gone(listener: &Listener) -> Option<u32> {
+    let Endpoint::Inet(Inet { port: Port::Number(port), .. }) = listener.local() else { return None };
+    let states = State::CloseWait.mask();
+    let wanted = Wanted { tcp: true, udp: false, unix: false, v4: true, v6: true, states, details: false };
+    let entries = sys::sockets(&wanted).ok()?;
+    // One that nobody has accepted is in no process, and has no inode.
+    let ours = |end: &Option<Endpoint>| matches!(end, Some(Endpoint::Inet(inet)) if inet.port == Port::Number(*port));
+    let count = entries.iter().filter(|entry| entry.inode == 0 && ours(&entry.local)).count();
+    u32::try_from(count).ok().filter(|count| *count > 0)
 }
 
 fn read(listener: &Listener) -> std::io::Result<(u32, u32)> {

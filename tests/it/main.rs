@@ -7,6 +7,7 @@
 mod chat;
 mod cli;
 mod connect;
+mod course;
 mod datagram;
 mod doctor;
 mod echo;
@@ -48,6 +49,7 @@ fn main() -> std::process::ExitCode {
         chat::tests,
         cli::tests,
         connect::tests,
+        course::tests,
         datagram::tests,
         doctor::tests,
         echo::tests,

@@ -64,9 +64,12 @@ fn check(exit: &Exit, code: i32, cause: &[&str], tries: &[&str]) -> String {
 /// `sockkit connect ARGS ADDR` whose standard input stays open, to a peer that does this with the connection.
 fn against(t: &Ctx, args: &[&str], input: &[u8], peer: impl FnOnce(TcpStream) + Send + 'static) -> Exit {
     let (listener, addr) = listener();
-    let peer = std::thread::spawn(move || peer(accept(&listener)));
     let mut client = t.connect(args).args(&[&addr]).piped().spawn();
+    let stream = accept(&listener);
+    // What happens before that is another failure.
+    client.stderr.wait_for("connected to");
     client.write(input);
+    let peer = std::thread::spawn(move || peer(stream));
     let exit = client.wait();
     drop(client);
     peer.join().unwrap();
@@ -96,11 +99,7 @@ fn closed_without_an_answer(t: &Ctx) {
 }
 
 fn reset_at_once(t: &Ctx) {
-    let exit = against(t, &[], b"", |peer| {
-        // Not before the client has seen its connection.
-        let_pass(Duration::from_millis(50));
-        reset(peer);
-    });
+    let exit = against(t, &[], b"", reset);
     check(
         &exit,
         9,

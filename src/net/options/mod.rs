@@ -401,6 +401,12 @@ impl Options {
         by_name("backlog").and_then(|opt| (opt.get)(&on, Some(&asked)).ok()?.number().ok())
     }
 
+    /// How many may wait on a listener, as it was asked for.
+    #[must_use]
+    pub fn asked_backlog(&self) -> Option<u32> {
+        self.value("backlog").map_or(Some(DEFAULT_BACKLOG), |value| value.number().ok())
+    }
+
     /// Whether everything that was chosen makes sense on such a socket. For a server that includes what only its
     /// accepted sockets will have.
     ///

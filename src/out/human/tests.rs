@@ -67,10 +67,29 @@ fn lines_that_matter() {
         ),
         (Event::Warning { message: "odd" }, "warning: odd"),
         (Event::Timeout { limit: Limit::Deadline, after: second * 5 }, "timed out: the run may take 5s (--deadline)"),
-        (Event::Queue { length: 1, limit: 5, overflows: Some(0), drops: None }, "accept queue: 1 waiting, limit 5"),
         (
-            Event::Queue { length: 6, limit: 5, overflows: Some(2), drops: Some(3) },
-            "accept queue: 6 waiting, limit 5, TcpExtListenOverflows +2, TcpExtListenDrops +3",
+            Event::Queue {
+                length: 1,
+                limit: 5,
+                asked: Some(5),
+                cap: Some(4096),
+                left: None,
+                overflows: Some(0),
+                drops: None,
+            },
+            "accept queue: 1 waiting, limit 5",
+        ),
+        (
+            Event::Queue {
+                length: 6,
+                limit: 5,
+                asked: Some(9),
+                cap: Some(5),
+                left: Some(1),
+                overflows: Some(2),
+                drops: Some(3),
+            },
+            "accept queue: 6 waiting, limit 5 (asked 9, net.core.somaxconn 5), 1 of them ended already, TcpExtListenOverflows +2, TcpExtListenDrops +3",
         ),
         (
             Event::Closed { reason: "ok", sent: 1, received: 12, duration: Duration::from_micros(1234), course: None },
@@ -289,4 +308,12 @@ fn nobody_is_told_when_stderr_fails() {
     drop(reader);
     let human = Human::new(Box::new(writer), Verbosity::Default, None, Instant::now());
     human.emit(None, &Event::Warning { message: "x" });
+}
+
+#[test]
+fn a_bar_is_full_when_the_queue_is() {
+    assert_eq!(bar(0, 1), "░".repeat(20));
+    assert_eq!(bar(1, 1), "█".repeat(10) + &"░".repeat(10));
+    assert_eq!((bar(2, 1), bar(9, 1), bar(u32::MAX, u32::MAX - 1)), ("█".repeat(20), "█".repeat(20), "█".repeat(20)));
+    assert_eq!(bar(1, 4096).matches('█').count(), 1);
 }

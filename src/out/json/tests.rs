@@ -122,7 +122,18 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Shutdown { direction: "write" }),
         (Some(1), Event::Reset { error: "Connection reset by peer" }),
         (Some(1), Event::Timeout { limit: Limit::Idle, after: Duration::from_secs(5) }),
-        (None, Event::Queue { length: 3, limit: 5, overflows: Some(0), drops: Some(0) }),
+        (
+            None,
+            Event::Queue {
+                length: 3,
+                limit: 5,
+                asked: Some(5),
+                cap: Some(4096),
+                left: Some(1),
+                overflows: Some(0),
+                drops: Some(0),
+            },
+        ),
         (
             None,
             Event::Stats {

@@ -1,19 +1,6 @@
-//! What came and was not taken yet, and the search for what is expected in it.
-//!
-//! What a search costs, in bytes looked at, for n bytes that come while it waits:
-//!
-//! - Text: each byte once, and at most `length - 1` bytes again with each piece that comes: about n.
-//! - An expression may match anywhere as long as more comes, so it is run over all that is unread. It runs again
-//!   at once when what came since is at least a quarter of what the last run saw, so these runs see 5n at most;
-//!   and else no sooner than the last run took, so that however slowly bytes drip, at most half of the time goes
-//!   into runs, and a match is late by one run at most. Before a wait fails it runs once more.
+//! What came and was not taken yet.
 
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::time::{Duration, Instant};
-
-use memchr::memmem::Finder;
-use regex::bytes::{Captures, Regex};
 
 /// What came on one connection and was not taken yet.
 #[derive(Debug)]
@@ -85,6 +72,14 @@ impl Buffer {
         true
     }
 
+    /// Forgets all unread bytes but the last, so many; how many that were.
+    pub fn forget_but(&mut self, kept: usize) -> usize {
+        let many = self.unread().len().saturating_sub(kept);
+        self.take(many);
+        self.forgotten += many as u64;
+        many
+    }
+
     /// Takes so many bytes.
     pub fn take(&mut self, many: usize) {
         self.start += many;
@@ -141,135 +136,9 @@ impl Buffer {
     }
 }
 
-/// A search in unread bytes to which more are added while it waits.
-pub enum Search {
-    /// For text.
-    Text {
-        /// What is looked for.
-        finder: Finder<'static>,
-        /// So many bytes have been seen.
-        seen: usize,
-    },
-    /// For an expression.
-    Regex {
-        /// What is looked for.
-        regex: Regex,
-        /// So many bytes were there at the last run.
-        seen: Option<usize>,
-        /// When it may run again although little came.
-        again: Instant,
-    },
-}
-
-/// What a look at the unread bytes brought.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Look {
-    /// It is there.
-    Found(Range<usize>),
-    /// It is not there.
-    NotYet,
-    /// Not all was looked at: ask again then.
-    Later(Instant),
-}
-
-impl Search {
-    /// Looks for these bytes.
-    #[must_use]
-    pub fn text(bytes: &[u8]) -> Self {
-        Self::Text { finder: Finder::new(bytes).into_owned(), seen: 0 }
-    }
-
-    /// Looks for a match.
-    #[must_use]
-    pub fn regex(regex: Regex) -> Self {
-        Self::Regex { regex, seen: None, again: Instant::now() }
-    }
-
-    /// Looks at what is unread; only ever more may be there than at the last look. With `last`, at all of it.
-    pub fn look(&mut self, unread: &[u8], last: bool) -> Look {
-        match self {
-            Self::Text { finder, seen } => {
-                let length = finder.needle().len();
-                let from = (*seen + 1).saturating_sub(length).min(unread.len());
-                *seen = unread.len();
-                match finder.find(&unread[from..]) {
-                    Some(at) => Look::Found(from + at..from + at + length),
-                    None => Look::NotYet,
-                }
-            }
-            Self::Regex { regex, seen, again } => {
-                let before = seen.unwrap_or(0);
-                if *seen == Some(unread.len()) {
-                    return Look::NotYet;
-                }
-                let much = seen.is_none() || unread.len() - before >= before / 4;
-                let now = Instant::now();
-                if !last && !much && now < *again {
-                    return Look::Later(*again);
-                }
-                *seen = Some(unread.len());
-                let found = regex.find(unread).map(|found| found.range());
-                *again = Instant::now() + now.elapsed().max(Duration::from_micros(10));
-                found.map_or(Look::NotYet, Look::Found)
-            }
-        }
-    }
-
-    /// The groups of the match that [`Search::look`] found at `at`.
-    #[must_use]
-    pub fn groups<'b>(&self, unread: &'b [u8], at: &Range<usize>) -> Option<Captures<'b>> {
-        match self {
-            Self::Text { .. } => None,
-            Self::Regex { regex, .. } => regex.captures_at(unread, at.start),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn regex(pattern: &str) -> Search {
-        Search::regex(Regex::new(pattern).unwrap())
-    }
-
-    #[test]
-    fn text_is_found_however_it_is_cut() {
-        let all = b"xxabcabdyy";
-        for cut in 0..=all.len() {
-            let mut search = Search::text(b"abcabd");
-            let first = search.look(&all[..cut], false);
-            let found = if cut >= 8 { first } else { search.look(all, false) };
-            assert_eq!(found, Look::Found(2..8), "{cut}");
-        }
-        assert_eq!(Search::text(b"").look(b"", false), Look::Found(0..0));
-    }
-
-    #[test]
-    fn an_expression_is_found_at_the_last_look_at_the_latest() {
-        let mut search = regex("b+c");
-        assert_eq!(search.look(b"aaaaaaaaaa", false), Look::NotYet);
-        let look = search.look(b"aaaaaaaaaab", false);
-        assert!(matches!(look, Look::Later(_) | Look::NotYet), "{look:?}");
-        assert_eq!(search.look(b"aaaaaaaaaabbc", true), Look::Found(10..13));
-        let groups = search.groups(b"aaaaaaaaaabbc", &(10..13)).unwrap();
-        assert_eq!(&groups[0], b"bbc");
-    }
-
-    #[test]
-    fn an_expression_that_never_matches_does_not_cost_the_square() {
-        let mut search = regex("never");
-        let all = vec![b'x'; 1 << 20];
-        let mut runs = 0;
-        for end in (1 << 10..=1 << 20).step_by(1 << 10) {
-            // Always too soon, unless much came.
-            if let Search::Regex { again, .. } = &mut search {
-                *again = Instant::now() + Duration::from_secs(60);
-            }
-            runs += usize::from(search.look(&all[..end], false) == Look::NotYet);
-        }
-        assert!(runs < 50, "{runs} runs for 1024 pieces");
-    }
 
     #[test]
     fn what_was_taken_is_gone_and_the_rest_stays() {

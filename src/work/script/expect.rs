@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::act::span;
-use super::buffer::{Look, Search};
 use super::run::{Engine, Failure, usage};
+use super::search::{Look, Search};
 use super::slot::Slot;
 use super::wait::Watch;
 use super::{Pattern, Place, quote};
@@ -25,7 +25,7 @@ impl Engine<'_> {
                 let bytes = self.text(text)?;
                 (quote(&bytes), Search::text(&bytes))
             }
-            Pattern::Regex(regex) => (format!("/{regex}/"), Search::regex(regex.clone())),
+            Pattern::Regex(regex) => (format!("/{}/", regex.as_str()), Search::regex(regex)),
         };
         let outcome = self.search(&mut search, &name, within);
         self.tell_expect(&name, outcome, place)
@@ -40,14 +40,12 @@ impl Engine<'_> {
         loop {
             let slot = self.slot(id);
             let full = slot.buffer.room() == 0;
-            let last = late || full || slot.is_over();
+            let last = late || slot.is_over();
             let mut wait = until;
-            match search.look(slot.buffer.unread(), last) {
+            match search.look(slot.buffer.unread(), last || full) {
                 Look::Found(at) => {
                     let unread = slot.buffer.unread();
-                    if let Search::Regex { regex, .. } = &*search
-                        && let Some(groups) = search.groups(unread, &at)
-                    {
+                    if let Some((groups, regex)) = search.groups(unread, &at) {
                         let bytes = |nth| groups.get(nth).map_or(Vec::new(), |group| group.as_bytes().to_vec());
                         let numbers = (0..groups.len()).map(|nth| (nth.to_string(), bytes(nth)));
                         let names = regex.capture_names().enumerate();
@@ -61,6 +59,14 @@ impl Engine<'_> {
                 Look::Later(again) => wait = wait.min(again),
                 Look::NotYet => {}
             }
+            let slot = self.slot_mut(id);
+            if full && !slot.is_over() {
+                // No match begins any more in what was looked at; or none that would fit.
+                let kept = search.keeps(slot.buffer.unread().len());
+                search.forgot(slot.buffer.forget_but(kept));
+            }
+            let slot = self.slot(id);
+            let full = slot.buffer.room() == 0;
             let why = if full && !slot.is_over() {
                 let bytes = slot.buffer.unread().len();
                 format!("{name}: the receive buffer is full: {bytes} bytes came without a match")

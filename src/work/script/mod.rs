@@ -12,6 +12,7 @@ pub mod parse;
 mod print;
 pub mod report;
 pub mod run;
+pub mod search;
 pub mod slot;
 mod tell;
 #[cfg(test)]
@@ -181,7 +182,7 @@ pub enum Pattern {
     /// These bytes.
     Text(Text),
     /// A match of this expression (crate regex, on bytes).
-    Regex(regex::bytes::Regex),
+    Regex(search::Expression),
 }
 
 /// A direction of a half-close.

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::search::Expression;
 use regex::bytes::RegexBuilder;
 
 use super::commands::{self, CommandInfo};
@@ -390,7 +391,7 @@ fn regex(reader: &mut Reader<'_>) -> Parsed<Pattern> {
     let wrong = |span: &regex_syntax::ast::Span, message: String| {
         Problem::new(open + 1 + span.start.offset..open + 1 + span.end.offset, message)
     };
-    parser.build().parse(expression).map_err(|error| match &error {
+    let hir = parser.build().parse(expression).map_err(|error| match &error {
         regex_syntax::Error::Parse(error) => wrong(error.span(), error.kind().to_string()),
         regex_syntax::Error::Translate(error) => {
             use regex_syntax::hir::ErrorKind::{UnicodePropertyNotFound, UnicodePropertyValueNotFound};
@@ -408,7 +409,7 @@ fn regex(reader: &mut Reader<'_>) -> Parsed<Pattern> {
         }
         other => Problem::new(open..end + 1, other.to_string()),
     })?;
-    builder.size_limit(MAX_REGEX).build().map(Pattern::Regex).map_err(|error| {
+    builder.size_limit(MAX_REGEX).build().map(|regex| Pattern::Regex(Expression::new(regex, hir))).map_err(|error| {
         let message = match error {
             regex::Error::CompiledTooBig(limit) => format!("compiled it would take more than {} MiB", limit >> 20),
             other => other.to_string(),

@@ -7,8 +7,8 @@
 //!
 //! - What came stays unread until a command takes it: `recv`, `expect` up to the end of its match, `expect-eof` and
 //!   `expect-reset` all of it. What a failed command looked at stays.
-//! - While an `expect` or a `recv` waits, unread bytes are bounded by [`Config::buffer`]: more is an error. While
-//!   anything else goes on, the oldest are forgotten, which is said once, so that a peer that sends a lot neither
+//! - While an `expect` waits, unread bytes are bounded by [`Config::buffer`]: of more, those are forgotten in which its
+//!   match cannot begin. While a `recv` waits, more is an error. While anything else goes on, the oldest are forgotten, which is said once, so that a peer that sends a lot neither
 //!   stops a `send` to it nor uses up memory.
 //! - `expect-silence` fails for anything unread too: whether a byte came just before or just after it begins is
 //!   nothing that a test may hang on. A FIN or a reset is not silence either.

@@ -248,23 +248,39 @@ fn messages_are_taken_one_by_one() {
 }
 
 #[test]
-fn a_full_buffer_ends_an_expect_and_nothing_else() {
+fn a_full_buffer_forgets_and_ends_nothing() {
     let config = Config { buffer: 1 << 16, ..Config::default() };
     let feed = |mut theirs: UnixStream| {
         std::thread::spawn(move || {
             let _ = theirs.write_all(&vec![b'x'; 1 << 20]);
+            let _ = theirs.write_all(b"yes, and zzz");
         })
     };
+    for script in ["expect yes", "expect /y.s/", "expect /x+yes/", "expect yes\nexpect /^, a(n+)/\nexpect /z+$/"] {
+        let (ours, theirs) = conn();
+        let feeder = feed(theirs);
+        let ran = run_on(ours, config.clone(), script);
+        assert_eq!(ran.exit, Exit::Ok, "{script}: {}", ran.why);
+        feeder.join().unwrap();
+    }
+    // It is not the beginning any more.
     let (ours, theirs) = conn();
     let feeder = feed(theirs);
-    let ran = run_on(ours, config.clone(), "expect y");
-    assert!(ran.why.contains("\"y\": the receive buffer is full: 65536 bytes came without a match"), "{}", ran.why);
+    let ran = run_on(ours, config.clone(), "expect /^yes|^x{30}y/");
+    assert!(ran.why.contains("the peer ended (FIN) before /^yes|^x{30}y/ came"), "{}", ran.why);
+    feeder.join().unwrap();
+    // Text that is larger than all there is room for.
+    let (ours, theirs) = conn();
+    let feeder = feed(theirs);
+    let small = Config { buffer: 1 << 12, ..Config::default() };
+    let ran = run_on(ours, small, &format!("expect \"{}\"", "y".repeat(5_000)));
+    assert!(ran.why.contains("the receive buffer is full: 4096 bytes came without a match"), "{}", ran.why);
     feeder.join().unwrap();
 
     let (ours, theirs) = conn();
     let feeder = feed(theirs);
     let ran = run_on(ours, config, "sleep 50ms\nexpect-eof");
-    assert_eq!((ran.exit, ran.shown.len()), (Exit::Ok, 1 << 20), "{}", ran.why);
+    assert_eq!((ran.exit, ran.shown.len()), (Exit::Ok, (1 << 20) + 12), "{}", ran.why);
     assert_eq!(ran.events.iter().filter(|event| event.contains("forgetting the oldest")).count(), 1);
     feeder.join().unwrap();
 }
