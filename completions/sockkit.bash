@@ -385,7 +385,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat__subcmd__serve)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --history --password-file --log --name-limit --line-limit --rate --burst --queue --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --user --chroot --no-sandbox --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,6 +492,14 @@ _sockkit() {
                     return 0
                     ;;
                 --accept-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chroot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -877,7 +885,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__echo)
-            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -m -i -v -q -h --port --udp --delay --chunk --drip --reset-after --close-after --stall --corrupt --seed --never-accept --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --user --chroot --no-sandbox --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,6 +992,14 @@ _sockkit() {
                     return 0
                     ;;
                 --accept-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chroot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1393,7 +1409,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__listen)
-            opts="-p -4 -6 -u -k -m -i -v -q -I -h --port --udp --keep-open --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --crlf --eol --output --append --help"
+            opts="-p -4 -6 -u -k -m -i -v -q -I -h --port --udp --keep-open --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --user --chroot --no-sandbox --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --reply --discard --close --exec --sh --output-dir --no-accept --repl --greeting --close-on --line --send --expect --script --keep-going --report --line-delay --send-only --recv-only --no-shutdown --linger-after-eof --stay --crlf --eol --output --append --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1468,6 +1484,14 @@ _sockkit() {
                     return 0
                     ;;
                 --accept-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chroot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2005,7 +2029,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__time)
-            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
+            opts="-p -4 -6 -u -w -m -i -v -q -h --port --udp --format --on-connect --query --connect-timeout --tls-ca --tls-server-name --tls-pin --starttls --tls-insecure --count --max-conns --grace --stats --tls --tls-cert --tls-key --tls-alpn --tls-min --tls-allow-truncation --tls-self-signed --tls-client-ca --tls-handshake-timeout --allow --deny --ready-file --ready-fd --unlink --mode --accept-timeout --user --chroot --no-sandbox --idle-timeout --recv-timeout --send-timeout --deadline --backlog --reuseaddr --reuseport --v6only --nodelay --keepalive --sndbuf --rcvbuf --linger --ttl --tos --dscp --mark --interface --mss --user-timeout --fastopen --congestion --defer-accept --quickack --freebind --transparent --mptcp --broadcast --join --multicast-ttl --opt --verbose --quiet --json --events --record --hex --timestamps --color --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2108,6 +2132,14 @@ _sockkit() {
                     return 0
                     ;;
                 --accept-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chroot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -57,6 +57,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l user -d 'Once bound, become this user, and this group instead of the user\'s own (names or numbers)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l chroot -d 'Once bound, have this directory for the root of all files' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
@@ -144,6 +146,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls -d 'Secur
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -322,6 +325,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mode -d 'The permission bits of a socket file, from its first instant' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l user -d 'Once bound, become this user, and this group instead of the user\'s own (names or numbers)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l chroot -d 'Once bound, have this directory for the root of all files' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
@@ -393,6 +398,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls -d 'Secure 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -445,6 +451,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mode -d 'The permission bits of a socket file, from its first instant' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l user -d 'Once bound, become this user, and this group instead of the user\'s own (names or numbers)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l chroot -d 'Once bound, have this directory for the root of all files' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
@@ -518,6 +526,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls -d 'Secure 
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -561,6 +570,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mode -d 'The permission bits of a socket file, from its first instant' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l user -d 'Once bound, become this user, and this group instead of the user\'s own (names or numbers)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l chroot -d 'Once bound, have this directory for the root of all files' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l recv-timeout -d 'End a connection on which nothing is received' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
@@ -631,6 +642,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'

@@ -194,6 +194,18 @@ pub enum Event<'a> {
         /// The rule that says so.
         rule: &'a str,
     },
+    /// What a server can no longer do, whoever takes it over.
+    Sandbox {
+        /// The version of Landlock, which lets no file be opened; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        landlock: Option<u32>,
+        /// How many system calls seccomp allows; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calls: Option<usize>,
+        /// What is not there, and why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    },
     /// A socket option was set, or read.
     Option {
         /// Its name, that of the flag.

@@ -41,7 +41,7 @@ impl Misread {
 
 impl fmt::Display for Misread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid {}: {}", self.what, self.message)?;
+        write!(f, "invalid {}: {}", self.what, visible_line(&self.message))?;
         write!(f, "\n{}", picture(&self.input, &self.at))?;
         for (nth, hint) in self.hints.iter().enumerate() {
             write!(f, "\n{} {}", if nth == 0 { "try:" } else { " or:" }, visible_line(hint))?;

@@ -320,3 +320,34 @@ fn the_scan_sees_code_and_nothing_else() {
     let names: Vec<String> = imports(&source).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["net", "out", "event", "work"]);
 }
+
+/// docs/reliability.md has a row for each failure, and each names tests that exist, or says why it has none.
+#[test]
+fn every_failure_of_others_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| R")).collect();
+    let numbers: Vec<String> = rows.iter().map(|row| row[2..5].to_owned()).collect();
+    let wanted: Vec<String> = (1..=49).map(|number| format!("R{number:02}")).collect();
+    assert_eq!(numbers, wanted);
+    let mut wrong = String::new();
+    for row in rows {
+        let tests = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        if tests.starts_with("not ") {
+            continue;
+        }
+        for name in tests.split_whitespace() {
+            let (file, test) = name.trim_matches('`').split_once("::").unwrap_or_else(|| panic!("{row}: {name}"));
+            let text = fs::read_to_string(root.join(format!("tests/it/{file}.rs"))).unwrap_or_default();
+            let listed = text
+                .split_once("trials![")
+                .and_then(|(_, rest)| rest.split_once(";\n    }").or(rest.split_once("\n}")));
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            let is_listed = listed.is_some_and(|(list, _)| list.split(|c| !is_word(c)).any(|word| word == test));
+            if !is_listed || !text.contains(&format!("fn {test}(")) {
+                writeln!(wrong, "  {}: {name}", &row[2..5]).unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "tests that are not there:\n{wrong}");
+}

@@ -4,6 +4,7 @@ mod caret;
 pub mod faults;
 pub mod filters;
 mod habits;
+pub mod privilege;
 mod script;
 pub mod socket_options;
 pub mod tls;
@@ -25,6 +26,8 @@ use crate::value::parse_duration;
 use crate::work::handler::stdio::Show;
 use crate::work::link::Limits;
 use crate::work::pump::Rules;
+
+use self::privilege::PrivilegeArgs;
 
 pub use caret::with_caret;
 pub use habits::value_apart;
@@ -505,6 +508,9 @@ pub struct ServingArgs {
     /// Give up if nobody connects in this time
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     pub accept_timeout: Option<Duration>,
+    /// What it gives up once it is bound.
+    #[command(flatten)]
+    pub privilege: PrivilegeArgs,
 }
 
 impl ServingArgs {

@@ -12,6 +12,7 @@ mod listen;
 mod man;
 mod ping;
 mod replay;
+mod sandbox;
 mod scripting;
 mod serving;
 mod time;

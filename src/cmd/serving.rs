@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Context;
+use super::sandbox::confine;
 use crate::addr::{Endpoint, Unix, UnixName};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
@@ -43,6 +44,17 @@ pub(super) fn bind(
     serving: &ServingArgs,
     context: &Context,
 ) -> Result<Bound> {
+    bind_for(None, address, options, serving, context)
+}
+
+/// The same, and gives up what this handler does not need before anybody is told that it is ready.
+fn bind_for(
+    handler: Option<&Handler>,
+    address: &ServerAddress,
+    options: &Options,
+    serving: &ServingArgs,
+    context: &Context,
+) -> Result<Bound> {
     let endpoint = address.endpoint()?;
     let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
     if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
@@ -58,6 +70,7 @@ pub(super) fn bind(
         Some((number, Ok(fd))) => Some((number, std::fs::File::from(fd))),
         None => None,
     };
+    let privilege = serving.privilege.resolve()?;
     let bind = Bind {
         endpoint: &endpoint,
         options,
@@ -74,6 +87,15 @@ pub(super) fn bind(
     }
     if let Some(path) = &serving.ready_file {
         write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
+    }
+    let confined = privilege.give_up().and_then(|()| match handler {
+        Some(handler) => confine(serving, handler, &bound, &*context.sink),
+        None => Ok(()),
+    });
+    if let Err(error) = confined {
+        // Nobody is to wait for a server that does not come.
+        serving.ready_file.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        return Err(error);
     }
     if let Some((number, mut file)) = ready {
         // In one write(2): whoever reads a part of it would connect to another port.
@@ -121,7 +143,7 @@ pub(super) fn serve(
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
-    let bound = bind(address, &options, serving, context)?;
+    let bound = bind_for(Some(&handler), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()).secured(tls),

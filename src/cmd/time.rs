@@ -35,7 +35,7 @@ pub(super) struct Time {
     #[arg(long, help_heading = "Time")]
     on_connect: bool,
     /// Ask the time server at ADDR, and show how its clock stands to ours
-    #[arg(long, help_heading = "Time", conflicts_with_all = ["on_connect", "count", "max_conns", "grace", "stats", "allow", "deny", "ready_file", "ready_fd", "unlink", "mode", "accept_timeout"])]
+    #[arg(long, help_heading = "Time", conflicts_with_all = ["on_connect", "count", "max_conns", "grace", "stats", "allow", "deny", "ready_file", "ready_fd", "unlink", "mode", "accept_timeout", "user", "chroot", "no_sandbox"])]
     query: bool,
     /// Of --query: give up if there is no connection in this time, resolving included [default: 10s]
     #[arg(short = 'w', long, value_name = "DUR", requires = "query", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]

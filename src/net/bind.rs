@@ -1,13 +1,14 @@
 //! Taking a local address: a listener, a datagram socket, or what was handed to us already bound.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::Mode;
+use rustix::fs::{AtFlags, Mode, OFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, UnixName};
@@ -40,6 +41,16 @@ impl Bound {
         }
     }
 
+    /// The file that it made, if it did.
+    #[must_use]
+    pub fn file(&self) -> Option<&SocketFile> {
+        match self {
+            Self::Listener(listener) => listener.file.as_ref(),
+            Self::Datagrams(datagrams) => datagrams.file.as_ref(),
+            Self::Session(_) => None,
+        }
+    }
+
     /// Says that it takes what comes. An inherited connection is there already.
     pub fn announce(&self, sink: &dyn Sink) {
         let (local, families, backlog) = match self {
@@ -61,7 +72,7 @@ pub struct Listener {
     families: Option<&'static str>,
     backlog: Option<u32>,
     /// Goes when the listener does.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
 }
 
 /// A bound socket without connections.
@@ -218,7 +229,7 @@ impl Bind<'_> {
         let local = endpoint_of(&socket.local_addr().map_err(os)?, shape);
         let backlog = self.options.backlog(&socket, shape);
         let families = families(&socket, shape);
-        Ok(Bound::Listener(Listener { socket, shape, local, own, families, backlog, _file: file }))
+        Ok(Bound::Listener(Listener { socket, shape, local, own, families, backlog, file }))
     }
 
     fn datagrams(&self, socket: Socket, shape: Shape, own: bool, file: Option<SocketFile>) -> Result<Bound> {
@@ -314,28 +325,44 @@ impl AcceptError {
     }
 }
 
-/// A socket file that we made. Dropping it removes the file, if it still is the one that we made.
+/// A socket file that we made. Dropping it removes the file, if it still is the one that we made; also after a change
+/// of directory or root, and where no path can be opened any more.
 #[derive(Debug)]
 pub struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    dir: OwnedFd,
+    name: OsString,
+    found: (u64, u64),
 }
 
 impl SocketFile {
     fn remember(path: &Path) -> io::Result<Self> {
-        let found = std::fs::symlink_metadata(path)?;
-        // A relative path must still mean the same after a change of directory.
-        Ok(Self { path: std::path::absolute(path)?, device: found.dev(), inode: found.ino() })
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+        let dir = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            _ => Path::new("."),
+        };
+        let dir = rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let found = identity(&dir, &name)?;
+        Ok(Self { dir, name, found })
     }
+
+    /// The directory that it is in.
+    #[must_use]
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+/// The device and the number of a file, links not followed.
+fn identity(dir: &OwnedFd, name: &OsStr) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((found.st_dev, found.st_ino))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Ok(found) = std::fs::symlink_metadata(&self.path)
-            && (found.dev(), found.ino()) == (self.device, self.inode)
-        {
-            let _ = std::fs::remove_file(&self.path);
+        if identity(&self.dir, &self.name).is_ok_and(|found| found == self.found) {
+            let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
         }
     }
 }

@@ -222,6 +222,14 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::Tls { secured, took } => (Verbose, tls(secured, *took)),
         Event::Denied { peer, rule } => (Default, format!("denied {peer}: {}", visible_line(rule))),
+        Event::Sandbox { landlock, calls, note } => {
+            let files = landlock.map(|abi| format!("no file is opened (Landlock, ABI {abi})"));
+            let calls = calls
+                .map(|calls| format!("no program is started, no connection made (seccomp, {calls} calls allowed)"));
+            let note = note.map(|note| visible_line(note).into_owned());
+            let parts: Vec<String> = [files, calls, note].into_iter().flatten().collect();
+            (Verbose, format!("sandbox: {}", parts.join("; ")))
+        }
         Event::Option { name, asked, effective, note } => {
             let mut text = format!("option {}: ", visible_line(name));
             if asked == effective {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "this is the one floor that talks to the kernel where no library has the call")]
 
 mod clock;
+pub mod confine;
 mod descriptor;
 mod group;
 mod heap;
@@ -14,6 +15,7 @@ mod stop;
 mod tables;
 mod terminal;
 mod thread;
+mod user;
 mod watch;
 
 #[cfg(target_os = "linux")]
@@ -39,4 +41,5 @@ pub use stop::{Reason, Stop, poll};
 pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
+pub use user::{User, become_user, change_root, group_named, user_named, user_numbered};
 pub use watch::{Watched, short_read_drains, watch, watch_stream};

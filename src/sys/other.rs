@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use super::confine::{Confined, Reach};
 use super::sockets::{Entry, ListenCounters, Wanted};
 use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
@@ -212,3 +213,9 @@ pub mod sockopt {
 /// No sock_diag.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(_: &[u8]) {}
+
+/// No sandbox.
+#[must_use]
+pub fn confine(_reach: &Reach<'_>) -> Confined {
+    Confined { landlock: Err("not on this system".into()), calls: Err("not on this system".into()) }
+}

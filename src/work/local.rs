@@ -138,6 +138,12 @@ impl<'fd> Output<'fd> {
         self.spliceable
     }
 
+    /// Whether somebody reads it, who may leave: a file has nobody.
+    #[must_use]
+    pub fn has_reader(&self) -> bool {
+        !matches!(self.kind, Kind::File | Kind::Device)
+    }
+
     /// Whether a write is only safe after a poll that said "writable".
     #[must_use]
     pub fn must_poll(&self) -> bool {

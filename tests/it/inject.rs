@@ -40,10 +40,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a call may answer. Its order is that of likelihood: the first is tried in every run.
 const ERRORS: &[(&[&str], &[&str])] = &[
-    (&["read", "readv", "recvfrom", "recvmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EIO", "ENOMEM"]),
-    (&["write", "writev", "sendto", "sendmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOSPC", "ENOBUFS"]),
+    (&["read", "readv"], &["EINTR", "EAGAIN", "EIO", "ENOMEM"]),
+    (&["write", "writev"], &["EINTR", "EAGAIN", "EIO", "EPIPE", "ENOSPC"]),
+    (&["recvfrom", "recvmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "ENOMEM"]),
+    (&["sendto", "sendmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOBUFS"]),
     (&["splice", "sendfile"], &["EINTR", "EAGAIN", "EINVAL", "ECONNRESET", "EIO", "ENOMEM"]),
-    (&["poll", "ppoll", "epoll_wait", "epoll_pwait"], &["EINTR", "ENOMEM"]),
+    (&["poll", "ppoll"], &["EINTR", "ENOMEM"]),
+    (&["epoll_wait", "epoll_pwait"], &["EINTR"]),
     (&["epoll_ctl"], &["ENOMEM", "ENOSPC"]),
     (&["socket", "socketpair", "pipe2", "epoll_create1", "eventfd2", "dup", "dup2", "dup3"], &["EMFILE", "ENOMEM"]),
     (&["openat", "open"], &["EMFILE", "EACCES", "EINTR"]),
@@ -132,6 +135,10 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// Calls that cannot fail so, and whose makers have no other words for it than a panic: the standard library's read of
+/// what became of a child that it started, and the runtime's write(2) to an eventfd(2) of its own. As strace shows them.
+const IMPOSSIBLE: [&str; 2] = [", 8, 0, NULL, NULL) = ", r#""\1\0\0\0\0\0\0\0", 8)"#];
+
 /// One run of a scenario, with a fault or without.
 struct Run<'t> {
     t: &'t Ctx,
@@ -177,11 +184,13 @@ impl Run<'_> {
     }
 }
 
-/// Runs the scenario once as it is and once for each fault; gathers what does not hold.
-fn round(t: &Ctx, scenario: impl Fn(&Run<'_>)) {
+/// Runs the scenario once as it is and once for each fault; gathers what does not hold. `spurious`: whether calls that wait for something may also say that it is not there yet. Not where the edges of
+/// epoll(7) are waited for: none comes where there was something all along.
+fn round(t: &Ctx, spurious: bool, scenario: impl Fn(&Run<'_>)) {
     let plain = Run { t, fault: None, number: 0 };
     scenario(&plain);
-    let faults = faults(&plain);
+    let mut faults = faults(&plain);
+    faults.retain(|fault| spurious || fault.error != "EAGAIN" || fault.call.starts_with("clone"));
     assert!(faults.len() > 20 || std::env::var_os("SOCKKIT_FAULTS").is_some(), "only {} faults", faults.len());
     let mut wrong = Vec::new();
     for (nth, fault) in faults.iter().enumerate() {
@@ -189,7 +198,11 @@ fn round(t: &Ctx, scenario: impl Fn(&Run<'_>)) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scenario(&run))) {
             let why = panic.downcast_ref::<String>().cloned();
             let why = why.or_else(|| panic.downcast_ref::<&str>().map(|why| (*why).to_owned()));
-            wrong.push(format!("{fault}: {}", why.unwrap_or_default()));
+            let log = fs::read_to_string(run.log()).unwrap_or_default();
+            let mut injected = log.lines().filter(|line| line.contains("(INJECTED)"));
+            if !injected.any(|line| IMPOSSIBLE.iter().any(|words| line.contains(words))) {
+                wrong.push(format!("{fault}: {}", why.unwrap_or_default()));
+            }
         } else {
             let _ = fs::remove_file(run.log());
         }
@@ -323,7 +336,7 @@ fn whole(run: &Run<'_>, proc: &mut Proc, output: impl FnOnce() -> Vec<u8>, came:
 }
 
 fn connect_with(t: &Ctx, args: &[&str], files: bool) {
-    round(t, |run| {
+    round(t, true, |run| {
         let (peer, addr) = peer();
         let args: Vec<String> = args.iter().map(|arg| arg.replace("FILE", &run.file("copy"))).collect();
         let cmd = run.wrap(t.connect(&["-w", "5"]).args(&args).args(&[&addr]));
@@ -378,7 +391,7 @@ fn ready(proc: &Proc, file: &str) -> Option<String> {
 }
 
 fn listen_with(t: &Ctx, files: bool) {
-    round(t, |run| {
+    round(t, true, |run| {
         let ready_file = run.file("ready");
         let cmd = run.wrap(t.listen(&["--ready-file", &ready_file, "127.0.0.1:0"]));
         let (input, output) = (run.file("in"), run.file("out"));
@@ -407,7 +420,15 @@ fn listen_with(t: &Ctx, files: bool) {
             came = all;
             sender.join().unwrap();
             // An accept that went wrong took the one connection with it, and it goes on waiting for another.
-            if proc.is_running() && run.is(&["accept4", "accept", "getpeername", "getsockname"]) {
+            if run.is(&["accept4", "accept", "getpeername", "getsockname", "fcntl"])
+                && !proc.ends_within(Duration::from_secs(5))
+            {
+                let told = proc.stderr.text();
+                assert!(
+                    ["before it was taken", "take more"].iter().any(|words| told.contains(words))
+                        || run.is(&["accept4", "accept"]),
+                    "{told}"
+                );
                 proc.signal(Signal::TERM);
             }
         }
@@ -427,7 +448,7 @@ fn listen_with_pipes(t: &Ctx) {
 /// A server that goes on, and three sessions one after another. `talk` says of one session whether it went well.
 fn server(t: &Ctx, args: &[&str], talk: impl Fn(&Run<'_>, &Proc, &str) -> Result<(), String>) {
     let usual = std::cell::Cell::new(0);
-    round(t, |run| {
+    round(t, false, |run| {
         let ready_file = run.file("ready");
         let mut args: Vec<String> = args.iter().map(|arg| arg.replace("DIR", &run.file("dir"))).collect();
         let at = if args[0] == "chat" { 2 } else { 1 };
@@ -560,6 +581,9 @@ fn chat(t: &Ctx) {
             let mut all = Vec::new();
             let mut buffer = [0; 1000];
             while !String::from_utf8_lossy(&all).contains(text) {
+                if String::from_utf8_lossy(&all).contains("ann left") {
+                    return Err("ann was lost".into());
+                }
                 match stream.read(&mut buffer) {
                     Ok(n @ 1..) => all.extend_from_slice(&buffer[..n]),
                     end => {

@@ -26,8 +26,10 @@ mod midway;
 mod peers;
 mod ping;
 mod pump;
+mod reliability;
 mod repl;
 mod replay;
+mod sandbox;
 mod script;
 mod serving;
 mod signals;
@@ -68,8 +70,10 @@ fn main() -> std::process::ExitCode {
         peers::tests,
         ping::tests,
         pump::tests,
+        reliability::tests,
         repl::tests,
         replay::tests,
+        sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,

@@ -476,6 +476,11 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
             "the peer is there but does not read what is sent: its receive window and our send buffer are full",
         )
         .try_(longer(case.command)),
+        (Phase::Receiving, _) if case.command == "ping" => Why::new(
+            "the connection is open, but what was sent did not come back: most likely this is no echo server, or it is stuck",
+        )
+        .try_(format!("sockkit ping {}", case.again()))
+        .try_(longer(case.command)),
         (Phase::Receiving, _) | (_, "--recv-timeout") => Why::new(
             "the connection is open but the peer is silent: most likely it waits for something from us, or it is stuck",
         )

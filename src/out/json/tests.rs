@@ -222,6 +222,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         ),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
+        (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
     ]);
 }
 
@@ -257,11 +258,12 @@ fn number(event: &Event<'_>) -> usize {
         Event::Latency { .. } => 25,
         Event::SessionStats { .. } => 26,
         Event::Oddity { .. } => 27,
-        Event::Certificate { .. } => 28,
-        Event::Tls { .. } => 29,
+        Event::Sandbox { .. } => 28,
+        Event::Certificate { .. } => 29,
+        Event::Tls { .. } => 30,
     }
 }
-const VARIANTS: usize = 30;
+const VARIANTS: usize = 31;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

@@ -13,6 +13,8 @@ mod packet;
 pub mod proc;
 mod procfs;
 mod route;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+mod sandbox;
 pub mod sockopt;
 mod unixdiag;
 
@@ -26,4 +28,16 @@ pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
 pub use proc::{listen_counters, listen_overflows};
 pub use procfs::{inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+pub use sandbox::confine;
 pub use unixdiag::unix_queue;
+
+/// No filter of system calls for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+#[must_use]
+pub fn confine(_reach: &super::confine::Reach<'_>) -> super::confine::Confined {
+    super::confine::Confined {
+        landlock: Err("not on this architecture".into()),
+        calls: Err("not on this architecture".into()),
+    }
+}

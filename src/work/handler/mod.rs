@@ -14,6 +14,7 @@ pub use reply::Reply;
 pub use save::Save;
 pub use time::Time;
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -49,6 +50,17 @@ pub enum Handler {
     Chat(Chat),
 }
 
+/// What the sessions of a handler reach for beside the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs<'a> {
+    /// Nothing that is not open.
+    Nothing,
+    /// They make files in this directory.
+    Files(&'a Path),
+    /// They run programs, which may do anything.
+    Programs,
+}
+
 impl Handler {
     /// How many sessions at once where nobody said: as many as there are descriptors for, of `descriptors` in all.
     #[must_use]
@@ -76,6 +88,16 @@ impl Handler {
     #[must_use]
     pub fn quiet(&self) -> Option<Duration> {
         matches!(self, Self::Time(Time { on_connect: true, .. })).then_some(Duration::ZERO)
+    }
+
+    /// What its sessions reach for beside the connection.
+    #[must_use]
+    pub fn needs(&self) -> Needs<'_> {
+        match self {
+            Self::Exec(_) => Needs::Programs,
+            Self::Save(save) => Needs::Files(&save.dir),
+            _ => Needs::Nothing,
+        }
     }
 
     /// Runs one session to its end.

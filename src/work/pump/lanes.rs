@@ -109,8 +109,11 @@ impl Session<'_> {
             self.track.broke(&source);
             let error = self.conn.failed(Phase::Sending, source);
             self.broken(&error);
-            // The peer does not know, and would wait for the rest as long as we wait for it.
-            if self.conn.has_end() && !is_broken(&error) {
+            if is_broken(&error) {
+                // A peer that only takes nothing more is told that nothing more comes.
+                let _ = self.conn.shutdown_write();
+            } else if self.conn.has_end() {
+                // The peer does not know, and would wait for the rest as long as we wait for it.
                 self.down.state = State::Ended;
                 self.finish_screen();
             }
@@ -317,7 +320,7 @@ impl Session<'_> {
         match outcome {
             Ok(()) => Ok(Flow::Open),
             Err(error) if would_block(&error) => Ok(Flow::Open),
-            Err(error) if is_closed(&error) => Ok(Flow::OutputClosed),
+            Err(error) if is_closed(&error) && output.has_reader() => Ok(Flow::OutputClosed),
             Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
         }
     }

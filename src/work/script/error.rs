@@ -22,7 +22,13 @@ pub struct ScriptError {
 impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { script, line, misread } = self;
-        write!(f, "{}:{line}: {}\n{}", visible_line(script), misread.message, picture(&misread.input, &misread.at))?;
+        write!(
+            f,
+            "{}:{line}: {}\n{}",
+            visible_line(script),
+            visible_line(&misread.message),
+            picture(&misread.input, &misread.at)
+        )?;
         for (nth, hint) in misread.hints.iter().enumerate() {
             write!(f, "\n{} {}", if nth == 0 { "try:" } else { " or:" }, visible_line(hint))?;
         }

@@ -122,6 +122,7 @@ fn cases() -> Vec<(&'static str, Error)> {
         unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 2, limit: Some(1) }]),
         unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 0, limit: Some(1) }]),
         unix(Connecting, libc::ELOOP, &[]),
+        ("ping", timed_out(Receiving, "192.0.2.1:80", "--connect-timeout", &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EADDRNOTAVAIL, &[ports(4, 0)])),
         ("connect", os(Connecting, "192.0.2.2:80", libc::EADDRNOTAVAIL, &[ports(3, 0)])),
         ("connect", os(Connecting, "udp://192.0.2.1:80", libc::EAGAIN, &[ports(4, 0)])),
