@@ -6,7 +6,8 @@
 //! `&` may print its lines in any order with those of a client, but each below the command that brought it about:
 //! what does not come there within [`PATIENCE`] fails the block. When the block is over all its processes are killed.
 //!
-//! Equal up to: a line `...`, which stands for any lines (none is waited for); numbers after `PEER_PORT=`, `pid `, `-fp `, `"pid":`, `"t":`, `"took":`, `"duration":`;
+//! Equal up to: a line `...`, which stands for any lines (none is waited for); numbers after `PEER_PORT=`, `pid `, `-fp `, `"pid":`, `"t":`, `"took":`, `"duration":`,
+//! `"first_byte":`;
 //! times after `in ` and in brackets, dates; ports from [`EPHEMERAL`] up; the kernel's names of clients, `@1a2b3`.
 //!
 //! Other blocks must be ```text or ```json. One that needs a program that is not here is told to be ignored, and fails
@@ -265,7 +266,7 @@ fn normal(line: &str) -> String {
     /// `9` is a digit, `x` a hex digit, `_` a digit or blank, `A` a letter; all else is itself.
     const SHAPES: [&str; 4] = ["AAA AAA _9 99:99:99 9999", "9999-99-99T99:99:99.999999Z", "[9.999999]", "@xxxxx"];
     const BEFORE: [&str; 9] =
-        ["PEER_PORT=", "pid ", "-fp ", " in ", "\"pid\":", "\"t\":", "\"took\":", "\"duration\":", "+"];
+        ["PEER_PORT=", "pid ", "-fp ", " in ", "\"pid\":", "\"t\":", "\"took\":", "\"duration\":", "\"first_byte\":", "+"];
     let mut out = String::new();
     let mut rest = line;
     while let Some(c) = rest.chars().next() {

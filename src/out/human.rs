@@ -52,6 +52,8 @@ pub struct Human {
 struct State {
     out: Box<dyn Write + Send>,
     stamper: Stamper,
+    /// What is drawn over, and stands below the lines.
+    drawn: String,
 }
 
 impl Human {
@@ -70,7 +72,7 @@ impl Human {
             stats: false,
             live: None,
             connections: AtomicU64::new(0),
-            state: Mutex::new(State { out, stamper }),
+            state: Mutex::new(State { out, stamper, drawn: String::new() }),
         }
     }
 
@@ -93,6 +95,12 @@ impl Human {
     pub fn live(mut self, live: Option<Progress>) -> Self {
         self.live = live;
         self
+    }
+
+    fn draw(&self, state: &State) {
+        if let Some(live) = self.live.as_ref().filter(|_| !state.drawn.is_empty()) {
+            live.draw(&state.drawn);
+        }
     }
 
     /// What stands before the text of a line.
@@ -120,12 +128,10 @@ impl Sink for Human {
                 self.stamp(&mut state) + &render(&message, details, *cause, r#try, self.color)
             }
             Event::Queue { length, limit, .. } if self.live.is_some() => {
-                if self.verbosity >= Verbosity::Default
-                    && let Some(live) = &self.live
-                {
-                    live.draw(&format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event)));
+                if self.verbosity >= Verbosity::Default {
+                    state.drawn = format!("accept queue: {} {length} waiting{}", bar(*length, *limit), queue(event));
                 }
-                return;
+                return self.draw(&state);
             }
             Event::Oddity { message, cause, r#try } => {
                 if self.verbosity < Verbosity::Default {
@@ -158,6 +164,7 @@ impl Sink for Human {
         };
         // One call for the whole text, with the lock held.
         let _ = state.out.write_all(text.as_bytes());
+        self.draw(&state);
     }
 
     fn is_curious(&self) -> bool {

@@ -16,6 +16,9 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// How often it is asked who has left: that costs a look at all connections of the host.
 const SELDOM: u32 = 5;
 
+/// The length of the queue, overflows and drops, and how many have left.
+type Told = (u32, Option<(u64, u64)>, Option<u32>);
+
 /// Watches until the program is to stop. `asked`: the limit that was asked for.
 ///
 /// # Errors
@@ -24,19 +27,23 @@ pub fn watch(listener: &Listener, asked: Option<u32>, stop: &Stop, sink: &dyn Si
     let os = |source| Error::os(Phase::Listening, Some(listener.local()), source);
     let before = sys::listen_counters();
     let cap = sys::proc::sysctl("net.core.somaxconn").and_then(|value| value.parse().ok());
-    let (mut last, mut left, mut turn) = (None, None, 0);
+    // As it was told: length, what was lost, who left.
+    let mut last: Option<Told> = None;
+    let (mut left, mut turn) = (None, 0_u32);
     loop {
         let (length, limit) = read(listener).map_err(os)?;
         let lost = before.zip(sys::listen_counters()).map(|(before, now)| {
             (now.overflows.saturating_sub(before.overflows), now.drops.saturating_sub(before.drops))
         });
         let (overflows, drops) = (lost.map(|lost| lost.0), lost.map(|lost| lost.1));
-        if turn % SELDOM == 0 {
+        // A change of the length is told at once; who of them has left, when it stands still.
+        if turn.is_multiple_of(SELDOM) && last.is_none_or(|(known, ..)| known == length) {
             left = if length > 0 { gone(listener) } else { None };
         }
         turn = turn.wrapping_add(1);
         let question = stop.asked().is_some_and(|asked| Asked::take(asked).is_ok());
         if last != Some((length, lost, left)) || question {
+            sink.emit(None, &Event::Queue { length, limit, asked, cap, left, overflows, drops });
             // The kernel takes one more than the limit: sk_acceptq_is_full() in include/net/sock.h.
             let was_full = last.is_some_and(|(length, ..)| length > limit);
             if length > limit && !was_full {
@@ -46,7 +53,6 @@ pub fn watch(listener: &Listener, asked: Option<u32>, stop: &Stop, sink: &dyn Si
                 };
                 sink.emit(None, &Event::Warning { message });
             }
-            sink.emit(None, &Event::Queue { length, limit, asked, cap, left, overflows, drops });
             last = Some((length, lost, left));
         }
         if stop.wait(Instant::now() + INTERVAL).map_err(os)? {
