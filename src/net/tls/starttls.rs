@@ -356,7 +356,7 @@ impl Talk<'_> {
         if greeting.first() != Some(&10) {
             return Err(self.refused(greeting.get(3..).unwrap_or(&greeting)));
         }
-        if !can.is_some_and(|two| u32::from(u16::from_le_bytes([two[0], two[1]])) & SSL != 0) {
+        if can.is_none_or(|two| u32::from(u16::from_le_bytes([two[0], two[1]])) & SSL == 0) {
             return Err(self.refused(b"it is set up without SSL"));
         }
         let mut request = vec![32, 0, 0, 1];
