@@ -34,6 +34,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'A chat ro
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "relay" -d 'Forward between any two endpoints, with a screen and faults on demand'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
@@ -988,6 +989,121 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 6 -d 'IPv6 o
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s v -l verbose -d 'Add timers, TCP\'s measurements, options and memory'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l json -d 'One JSON object for each socket, a line each, with all that is known'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s p -l port -d 'The port of an address without one' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s s -l source -d 'The local address to connect from' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l retry -d 'When nobody is there, keep trying for so long; the client waits meanwhile' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s w -l connect-timeout -d 'Give up if there is no connection to the target in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l delay -d 'What comes, comes so much later' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l rate -d 'Pass no more than so many bytes in so much time: 10k/s, 1k/100ms' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l chunk -d 'Pass on in pieces of N bytes, each written on its own; of a datagram or packet, each one of its own' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l drop -d 'Lose each message, of a stream each byte, with this probability, 0 to 1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l corrupt -d 'Flip a bit of each byte with this probability, 0 to 1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reset-after -d 'Reset both connections (RST) when N bytes have passed, and have arrived' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l close-after -d 'Close both connections (FIN) when N bytes have passed' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l seed -d 'Drop and damage the same bytes as another run with this seed (-v tells it where none is given)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l count -d 'End after N sessions' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mode -d 'The permission bits of a socket file, from its first instant' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l accept-timeout -d 'Give up if nobody connects in this time' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l user -d 'Once bound, become this user, and this group instead of the user\'s own (names or numbers)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l chroot -d 'Once bound, have this directory for the root of all files' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s i -l idle-timeout -d 'End a connection on which nothing moves in either direction (2s, 500ms, 1m; a bare number is seconds)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l recv-timeout -d 'End a connection on which nothing is received' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l send-timeout -d 'End a connection on which nothing of what waits can be sent' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l v6only -d 'Leave IPv4 out of an IPv6 socket, or with no let it in [IPV6_V6ONLY]' -r -f -a "yes\t''
+no\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l keepalive -d 'Probe a silent peer: after IDLE, every INTVL, and give up after CNT probes [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l sndbuf -d 'Set the size of the send buffer; with it the kernel stops adapting it by itself [SO_SNDBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l rcvbuf -d 'Set the size of the receive buffer; with it the kernel stops adapting it by itself [SO_RCVBUF]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l linger -d 'Let close wait this long until everything is sent; 0 resets the connection instead [SO_LINGER]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ttl -d 'Let packets pass N routers (IPv6: the hop limit) [IP_TTL, IPV6_UNICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tos -d 'Set the type-of-service byte of packets (IPv6: the traffic class) [IP_TOS, IPV6_TCLASS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l dscp -d 'Set the class of packets: ef, af11 to af43, cs0 to cs7, va, be, le, or 0 to 63 [IP_TOS, IPV6_TCLASS]' -r -f -a "be\t''
+le\t''
+cs0\t''
+cs1\t''
+cs2\t''
+cs3\t''
+cs4\t''
+cs5\t''
+cs6\t''
+cs7\t''
+af11\t''
+af12\t''
+af13\t''
+af21\t''
+af22\t''
+af23\t''
+af31\t''
+af32\t''
+af33\t''
+af41\t''
+af42\t''
+af43\t''
+va\t''
+ef\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mark -d 'Mark packets for the firewall and for policy routing (needs CAP_NET_ADMIN) [SO_MARK]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l interface -d 'Send and receive through this network interface only [SO_BINDTODEVICE]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mss -d 'Send segments of at most N bytes, and ask the same of the peer [TCP_MAXSEG]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l user-timeout -d 'Give the connection up when sent data stays unacknowledged this long; 0 is the system\'s default [TCP_USER_TIMEOUT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l congestion -d 'Use this congestion control algorithm [TCP_CONGESTION]' -r -f -a "bbr\t''
+cubic\t''
+dctcp\t''
+htcp\t''
+reno\t''
+vegas\t''
+westwood\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l defer-accept -d 'Accept a client only once it has sent something, or after this long [TCP_DEFER_ACCEPT]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l join -d 'Receive what is sent to this multicast group, on this interface [IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l multicast-ttl -d 'Let multicast packets pass N routers (1 without it) [IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l opt -d 'Set any other option, before bind: socket:SO_PRIORITY=6, ip:TOS=0x10, tcp:25=16384, tcp:CONGESTION=reno, 1:13=hex:0100000005000000' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l events -d 'Write the same events to a file or descriptor, and leave stdout to the payload' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l record -d 'Write both directions to a file with their times, as JSON Lines, for `sockkit replay`' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l timestamps -d 'Stamp each line that is shown' -r -f -a "rfc3339\t''
+delta\t''
+unix\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l color -d 'Use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 4 -d 'IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 6 -d 'IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l unlink -d 'Take over a socket file that nobody serves any more'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l quickack -d 'Acknowledge at once what comes in, until the kernel thinks better of it [TCP_QUICKACK]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l freebind -d 'Bind to an address that this host does not have, or not yet [IP_FREEBIND, IPV6_FREEBIND]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l transparent -d 'Bind to addresses of others and take their connections, as a transparent proxy (needs CAP_NET_ADMIN) [IP_TRANSPARENT, IPV6_TRANSPARENT]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mptcp -d 'Spread the connection over several paths (Multipath TCP, RFC 8684); TCP where the peer cannot'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l broadcast -d 'Allow sending to broadcast addresses [SO_BROADCAST]'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s v -l verbose -d 'Tell each phase and option, with times; twice: each read and write'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s q -l quiet -d 'Say errors only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l json -d 'Write events to stdout as JSON Lines, payload included'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l hex -d 'Show payload of both directions as a hex dump'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l raw -d 'Show control bytes to a terminal as they are'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 'The port of an address without one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
@@ -1103,19 +1219,20 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand doctor" -s h -l help -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "man" -d 'Write the man pages'
-complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect replay doctor explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "listen" -d 'Accept connections; talk through stdin and stdout, or a handler'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "connect" -d 'Open a connection; talk through stdin and stdout, or a line editor'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "echo" -d 'An echo server: sends back what comes, or misbehaves on purpose'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "time" -d 'A time server: answers each message with [message] and the time; or asks one'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "chat" -d 'A chat room for many people: serve one, or join it'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "wait" -d 'Wait until addresses accept connections, or stop accepting; then run a command'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "ping" -d 'Measure how long connections, or round trips over an echo, take'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "inspect" -d 'Show the sockets of this host: whose they are, in what state, what waits in them'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "relay" -d 'Forward between any two endpoints, with a screen and faults on demand'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "replay" -d 'Play a recorded session again and compare what comes back'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "doctor" -d 'Look this host over for settings that bite, or walk the path to an address'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "explain" -d 'Say a line of nc, ncat or socat in sockkit\'s words'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "man" -d 'Write the man pages'
+complete -c sockkit -n "__fish_sockkit_using_subcommand help; and not __fish_seen_subcommand_from listen connect echo time chat wait ping inspect relay replay doctor explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "serve" -d 'A chat room over plain lines: nc and telnet can join'
 complete -c sockkit -n "__fish_sockkit_using_subcommand help; and __fish_seen_subcommand_from chat" -f -a "join" -d 'Join a chat room: a line editor at a terminal, else a pipe'

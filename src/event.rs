@@ -421,6 +421,28 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         details: &'a [String],
     },
+    /// What a relay did on purpose to what passed: one read or message of it.
+    Fault {
+        /// `"up"`, to the target, or `"down"`, to the client.
+        direction: &'static str,
+        /// `"drop"` or `"corrupt"`.
+        fault: &'static str,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The sum of a session of a relay, before it is closed.
+    Relayed {
+        /// Where it led to.
+        target: &'a Endpoint,
+        /// Bytes that were passed to the target.
+        up: u64,
+        /// Bytes that were passed to the client.
+        down: u64,
+        /// Who ended it, first: `"client"`, `"target"`, or `"relay"`.
+        by: &'static str,
+        /// How: `"end"`, `"reset"`, `"error"`, `"silence"` of datagrams, `"timeout"`, `"fault"` on purpose, or `"stop"`.
+        how: &'static str,
+    },
     /// A connection is over.
     Closed {
         /// The name of how it ended: that of an exit code.

@@ -265,7 +265,7 @@ fn same(wanted: &[String], got: &[String], any_order: bool) -> bool {
 fn normal(line: &str) -> String {
     /// `9` is a digit, `x` a hex digit, `_` a digit or blank, `A` a letter; all else is itself.
     const SHAPES: [&str; 4] = ["AAA AAA _9 99:99:99 9999", "9999-99-99T99:99:99.999999Z", "[9.999999]", "@xxxxx"];
-    const BEFORE: [&str; 9] = [
+    const BEFORE: [&str; 10] = [
         "PEER_PORT=",
         "pid ",
         "-fp ",

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::span::Misread;
 use crate::value::{Rate, parse_duration, parse_number, parse_probability, parse_rate, parse_size};
+use crate::work::chance::any_seed;
 use crate::work::handler::{Corrupt, Echo, Ending, Stall};
 
 /// What it does wrong on purpose. All of them can be combined.
@@ -51,7 +52,7 @@ enum StallArg {
 }
 
 /// A size of which there must be something.
-fn piece(text: &str) -> Result<usize, Misread> {
+pub(super) fn piece(text: &str) -> Result<usize, Misread> {
     match parse_size(text)? {
         0 => Err(Misread::new("size", text, 0..text.len(), "a piece has at least one byte").hint("1")),
         size => Ok(usize::try_from(size).unwrap_or(usize::MAX)),
@@ -90,7 +91,7 @@ impl Faults {
         let close = self.close_after.map(|after| Ending { after, reset: false });
         let corrupt = self.corrupt.map(|probability| {
             let seed = self.seed.unwrap_or_else(|| {
-                let seed = Corrupt::any_seed();
+                let seed = any_seed();
                 let effective = seed.to_string();
                 sink.emit(None, &Event::Option { name: "seed", asked: "any", effective: &effective, note: None });
                 seed

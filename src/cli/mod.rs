@@ -1,5 +1,6 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
+pub mod cable;
 mod caret;
 pub mod faults;
 pub mod filters;
@@ -74,6 +75,45 @@ impl PathAddress {
             return Ok(None);
         }
         Ok(Some(Endpoint::parse(&self.addr, &self.reading.reading())?))
+    }
+}
+
+/// The two addresses of a relay.
+#[derive(Debug, Clone, Args)]
+pub struct RelayAddresses {
+    /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP
+    listen: OsString,
+    /// Where to connect for each who comes: HOST:PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
+    connect: OsString,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+impl RelayAddresses {
+    /// The address to bind.
+    #[must_use]
+    pub fn listen(&self) -> ServerAddress {
+        ServerAddress { addr: vec![self.listen.clone()], reading: self.reading.clone() }
+    }
+
+    fn client(&self) -> ClientAddress {
+        ClientAddress { addr: vec![self.connect.clone()], reading: self.reading.clone() }
+    }
+
+    /// The address to connect to.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn connect(&self) -> Result<Endpoint> {
+        self.client().endpoint()
+    }
+
+    /// As [`ClientAddress::source`].
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn source(&self, text: &OsString) -> Result<Endpoint> {
+        self.client().source(text)
     }
 }
 

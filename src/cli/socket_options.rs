@@ -23,6 +23,12 @@ impl SocketOptions {
     pub fn options(&self) -> Options {
         self.options.clone()
     }
+
+    /// The same group with other choices.
+    #[must_use]
+    pub fn only(&self, options: Options) -> Self {
+        Self { options }
+    }
 }
 
 impl Args for SocketOptions {

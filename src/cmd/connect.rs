@@ -14,7 +14,7 @@ use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
 use crate::net::tls::{self, ClientSetup};
 use crate::out::OutConfig;
@@ -23,9 +23,6 @@ use crate::work::builtin;
 use crate::work::check;
 use crate::work::handler::scripted::{Handed, Then};
 use crate::work::handler::stdio::{Stdio, exit, verdict};
-
-/// How long to wait for a connection where nobody said.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments of `sockkit connect`.
 #[derive(Debug, Args)]

@@ -83,7 +83,7 @@ mod tests {
     use clap::FromArgMatches as _;
 
     use super::*;
-    use crate::cmd::{connect::Connect, echo::Echo, listen::Listen};
+    use crate::cmd::{connect::Connect, echo::Echo, listen::Listen, relay::Relay};
 
     /// Every line that the translation is tested with is a line of ours, its address too.
     #[test]
@@ -100,6 +100,7 @@ mod tests {
             match name {
                 "listen" => assert!(Listen::from_arg_matches(own).unwrap().address().is_some(), "{theirs}"),
                 "connect" => assert!(Connect::from_arg_matches(own).unwrap().address().is_some(), "{theirs}"),
+                "relay" => assert!(Relay::from_arg_matches(own).unwrap().addresses().is_ok(), "{theirs}"),
                 "echo" => drop(Echo::from_arg_matches(own).unwrap()),
                 _ => assert_eq!(name, "chat", "{theirs}"),
             }

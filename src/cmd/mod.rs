@@ -11,6 +11,7 @@ mod inspect;
 mod listen;
 mod man;
 mod ping;
+mod relay;
 mod replay;
 mod sandbox;
 mod scripting;
@@ -74,6 +75,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand::<wait::Wait>(),
     subcommand::<ping::Ping>(),
     subcommand::<inspect::Inspect>(),
+    subcommand::<relay::Relay>(),
     subcommand::<replay::Replay>(),
     subcommand::<doctor::Doctor>(),
     subcommand::<explain::Explain>(),

@@ -19,6 +19,7 @@ pub(super) fn confine(serving: &ServingArgs, handler: &Handler, bound: &Bound, s
             warn(serving, bound, sink);
             return Ok(());
         }
+        Needs::Anything => return Ok(()),
         Needs::Files(_) if serving.privilege.chroot.is_some() => {
             return Err(Error::usage("--output-dir is opened for each connection, and --chroot leads away from it"));
         }

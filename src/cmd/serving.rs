@@ -22,7 +22,7 @@ use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
 
 /// The groups of options that every server has.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ServerArgs {
     #[command(flatten)]
     pub(super) serving: ServingArgs,
@@ -173,5 +173,5 @@ fn max_conns(serving: &ServingArgs, handler: &Handler, limit: Descriptors, bound
         );
         context.sink.emit(None, &Event::Warning { message: &message });
     }
-    asked
+    handler.may_begin(asked, possible)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -26,6 +27,9 @@ const UNIX_WAIT: Duration = Duration::from_millis(100);
 
 /// The pauses of `--retry`: the first, and the longest it grows to.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// How long to wait for a connection where nobody said.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of the first connection of a client.
 pub const CONN: ConnId = 1;
@@ -82,6 +86,40 @@ impl Way {
     }
 }
 
+/// What a dial that does not wait comes to.
+pub enum Begun {
+    /// It is done.
+    Connected(Box<Conn>),
+    /// When the socket may be written to, [`Dial::finish`] knows.
+    Pending(Box<Pending>),
+    /// It cannot be done without waiting: [`Dial::dial`] can.
+    Elsewhere,
+}
+
+/// A connection that is about to come about.
+pub struct Pending {
+    target: Target,
+    socket: Socket,
+    started: Instant,
+    begun: Instant,
+    budget: Budget,
+    way: Option<Way>,
+}
+
+impl Pending {
+    /// When its time is up.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        self.budget.until
+    }
+}
+
+impl AsFd for Pending {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl Dial<'_> {
     /// Connects. `None` when the program is to end first.
     ///
@@ -133,6 +171,68 @@ impl Dial<'_> {
             }
         }
         Ok(conn)
+    }
+
+    /// Begins to connect, without ever waiting.
+    ///
+    /// # Errors
+    /// As [`Dial::dial`].
+    pub fn begin(&self) -> Result<Begun> {
+        let begun = Instant::now();
+        let literal = matches!(
+            self.endpoint,
+            Endpoint::Inet(Inet { host: Host::V4(_) | Host::V6 { .. }, port: Port::Number(_), .. })
+                | Endpoint::Unix(_)
+                | Endpoint::Vsock { .. }
+        );
+        if !literal || self.retry.is_some() {
+            return Ok(Begun::Elsewhere);
+        }
+        let budget = Budget::new(self.timeout, "--connect-timeout");
+        let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+        let Ok([target]) = <[Target; 1]>::try_from(targets) else { return Ok(Begun::Elsewhere) };
+        if target.shape.family == Family::Unix {
+            let attempt = self.open(&target)?;
+            let os = |source| Error::os(Phase::Connecting, Some(&target.endpoint), source);
+            attempt.socket.set_nonblocking(true).map_err(os)?;
+            return match attempt.socket.connect(&target.address) {
+                Ok(()) => self.connected(self.won(attempt, &[])?, begun),
+                // Its queue is full.
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(Begun::Elsewhere),
+                Err(source) => Err(self.lost(&attempt, source)),
+            };
+        }
+        match self.start(&target, budget)? {
+            Started::Connected(attempt) => self.connected(self.won(attempt, &[])?, begun),
+            Started::Pending(Attempt { socket, started, way, .. }) => {
+                Ok(Begun::Pending(Box::new(Pending { target, socket, started, begun, budget, way })))
+            }
+            Started::Stopped => Ok(Begun::Elsewhere),
+        }
+    }
+
+    /// Makes a connection of one that has come about or failed by now.
+    ///
+    /// # Errors
+    /// As [`Dial::dial`]; when it is still pending, that its time is up.
+    pub fn finish(&self, pending: Pending) -> Result<Begun> {
+        let Pending { target, socket, started, begun, budget, way } = pending;
+        let attempt = Attempt { target: &target, socket, started, way };
+        match outcome(&attempt) {
+            None => self.connected(self.won(attempt, &[])?, begun),
+            // There is no peer yet, and no error.
+            Some(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
+                self.tell(&attempt, "failed", Some("no answer"));
+                Err(Error::timed_out(Phase::Connecting, Some(&target.endpoint), budget.flag, budget.limit))
+            }
+            Some(source) => Err(self.lost(&attempt, source)),
+        }
+    }
+
+    fn connected(&self, conn: Conn, begun: Instant) -> Result<Begun> {
+        let connected = Event::Connected { local: conn.local(), peer: conn.peer(), took: begun.elapsed() };
+        self.sink.emit(Some(self.conn), &connected);
+        Ok(Begun::Connected(Box::new(conn)))
     }
 
     fn inherited(&self, socket: Socket) -> Result<Conn> {
@@ -210,17 +310,21 @@ impl Dial<'_> {
         }
     }
 
-    fn start<'t>(&self, target: &'t Target, budget: Budget) -> Result<Started<'t>> {
-        let Target { address, shape, endpoint } = target;
-        let shape = *shape;
-        self.options.check(shape, Role::Client)?;
+    fn open<'t>(&self, target: &'t Target) -> Result<Attempt<'t>> {
+        self.options.check(target.shape, Role::Client)?;
         let started = Instant::now();
-        let socket = self.options.open(shape).map_err(|error| error.at(endpoint))?;
-        let os = |source| Error::os(Phase::Connecting, Some(endpoint), source);
+        let socket = self.options.open(target.shape).map_err(|error| error.at(&target.endpoint))?;
         self.apply(&socket, target, Stage::BeforeBind)?;
         self.bind_source(&socket, target)?;
         self.apply(&socket, target, Stage::BeforeConnect)?;
-        let mut attempt = Attempt { target, socket, started, way: None };
+        Ok(Attempt { target, socket, started, way: None })
+    }
+
+    fn start<'t>(&self, target: &'t Target, budget: Budget) -> Result<Started<'t>> {
+        let Target { address, shape, endpoint } = target;
+        let shape = *shape;
+        let os = |source| Error::os(Phase::Connecting, Some(endpoint), source);
+        let mut attempt = self.open(target)?;
         if shape.family == Family::Unix {
             return self.connect_unix(attempt, budget);
         }

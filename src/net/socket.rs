@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::addr::{Endpoint, Host, IpFamily, Transport, UnixKind};
+
 /// An address family, as socket(2) takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -36,6 +38,33 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The shapes that a socket of this address may have; none where only the socket itself tells.
+    #[must_use]
+    pub fn of(endpoint: &Endpoint) -> Vec<Self> {
+        let (families, kind) = match endpoint {
+            Endpoint::Inet(inet) => {
+                let families = match (&inet.host, inet.family) {
+                    (Host::V4(_), _) | (_, Some(IpFamily::V4)) => vec![Family::V4],
+                    (Host::V6 { .. }, _) | (_, Some(IpFamily::V6)) => vec![Family::V6],
+                    _ => vec![Family::V4, Family::V6],
+                };
+                (families, if inet.transport == Transport::Udp { Kind::Dgram } else { Kind::Stream })
+            }
+            Endpoint::Unix(unix) => {
+                let kind = match unix.kind {
+                    UnixKind::Stream => Kind::Stream,
+                    UnixKind::Dgram => Kind::Dgram,
+                    UnixKind::Seqpacket => Kind::Seqpacket,
+                };
+                (vec![Family::Unix], kind)
+            }
+            Endpoint::Vsock { .. } => (vec![Family::Vsock], Kind::Stream),
+            Endpoint::Builtin(_) => (vec![Family::V4], Kind::Stream),
+            Endpoint::Fd(_) | Endpoint::Systemd(_) => (Vec::new(), Kind::Stream),
+        };
+        families.into_iter().map(|family| Self { family, kind }).collect()
+    }
+
     /// Whether this is TCP (or MPTCP).
     #[must_use]
     pub fn is_tcp(self) -> bool {

@@ -320,6 +320,23 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             },
         ),
         Event::Warning { message } => (Default, format!("warning: {}", visible_line(message))),
+        Event::Fault { direction, fault, bytes: count } => {
+            let did = if *fault == "drop" { "dropped" } else { "damaged" };
+            (VeryVerbose, format!("{did} {} on the way {direction}", bytes(*count)))
+        }
+        Event::Relayed { target, up, down, by, how } => {
+            let how = match *how {
+                "end" => format!("the {by} ended first"),
+                "reset" => format!("the {by} reset it"),
+                "error" => format!("the {by}'s connection failed"),
+                "silence" => format!("the {by} is silent"),
+                "timeout" => "it took too long".to_owned(),
+                "fault" => "ended on purpose".to_owned(),
+                how => how.to_owned(),
+            };
+            let to = unless_unnamed("to", target);
+            (Default, format!("relayed{to}: up {}, down {}; {how}", bytes(*up), bytes(*down)))
+        }
         Event::Closed { reason, sent, received, duration, .. } => {
             let why = if *reason == "ok" { String::new() } else { format!(" ({reason})") };
             let (sent, received) = (bytes(*sent), bytes(*received));

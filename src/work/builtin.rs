@@ -27,17 +27,28 @@ impl Sink for Nobody {
 /// Those of binding.
 pub fn reachable(endpoint: Endpoint) -> Result<Endpoint> {
     match endpoint {
-        Endpoint::Builtin(peer) => start(peer),
+        Endpoint::Builtin(peer) => start(peer, Some(1)),
         endpoint => Ok(endpoint),
     }
 }
 
-/// Starts a server for one connection on an ephemeral loopback port, and returns its address. It ends with the
+/// The same for a relay, which connects to it again and again.
+///
+/// # Errors
+/// Those of binding.
+pub fn reachable_by_many(endpoint: Endpoint) -> Result<Endpoint> {
+    match endpoint {
+        Endpoint::Builtin(peer) => start(peer, None),
+        endpoint => Ok(endpoint),
+    }
+}
+
+/// Starts a server for so many connections on an ephemeral loopback port, and returns its address. It ends with the
 /// process.
 ///
 /// # Errors
 /// Those of binding.
-fn start(peer: Builtin) -> Result<Endpoint> {
+fn start(peer: Builtin, count: Option<u64>) -> Result<Endpoint> {
     let any = Endpoint::Inet(Inet {
         transport: Transport::Tcp,
         family: None,
@@ -55,9 +66,9 @@ fn start(peer: Builtin) -> Result<Endpoint> {
             Builtin::Echo => Handler::Echo(Echo::default()),
             Builtin::Time => Handler::Time(Time::default()),
         }),
-        count: Some(1),
+        count,
         keep_open: true,
-        max_conns: 1,
+        max_conns: usize::MAX,
         accept_timeout: None,
         limits: Limits::default(),
         grace: GRACE,

@@ -31,12 +31,14 @@ use crate::sys;
 use crate::work::pump::odd;
 use crate::work::stopping::{Stopping, at};
 
+mod raw;
+
 /// The shared buffer: larger than any datagram of IP; a larger UNIX message makes it grow.
 const BUFFER: usize = 64 << 10;
 
 /// How long a peer that was told that no more comes may take to end its own side, before the connection is
 /// closed over what it still sends: a close with unread bytes is a reset, which can overtake our last answer.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How often it is asked whether the peer's kernel has everything.
 const ACK_PAUSE: Duration = Duration::from_millis(2);
@@ -79,6 +81,9 @@ pub struct Shared {
     pub stopping: Stopping,
     /// Is told.
     pub sink: Arc<dyn Sink>,
+    /// Whether sessions go on when the program is to stop, until they end themselves: where what comes next depends on
+    /// others, an end of ours would look like one of theirs.
+    lasting: bool,
     detail: Detail,
     begun: Instant,
     /// Bytes sent and received by all of them.
@@ -91,7 +96,13 @@ impl Shared {
     #[must_use]
     pub fn new(limits: Limits, stopping: Stopping, sink: Arc<dyn Sink>) -> Self {
         let (detail, begun) = (sink.detail(), Instant::now());
-        Self { limits, stopping, sink, detail, begun, sent: 0.into(), received: 0.into() }
+        Self { limits, stopping, sink, lasting: false, detail, begun, sent: 0.into(), received: 0.into() }
+    }
+
+    /// The same for sessions that go on when the program is to stop.
+    #[must_use]
+    pub fn lasting(self, lasting: bool) -> Self {
+        Self { lasting, ..self }
     }
 
     /// Bytes that all links together sent and received so far.
@@ -272,7 +283,7 @@ impl Link {
             let quiet = match late {
                 Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
                 Some(Late::Quiet) => true,
-                None if stop.as_mut().poll(cx).is_ready() => false,
+                None if !self.shared.lasting && stop.as_mut().poll(cx).is_ready() => false,
                 None => return Poll::Pending,
             };
             let look = look.take().expect("nothing was taken");
@@ -368,36 +379,15 @@ impl Link {
         &self,
         mut pieces: impl FnMut(&mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize>,
     ) -> Result<()> {
-        let Wire::Connection(fd) = &self.wire else {
-            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
-        };
-        let mut send = |conn: &Conn| {
+        self.put(|conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 self.told_pieces(slices, sent);
                 Ok(sent)
             })
-        };
-        let mut patience = self.patience(Limit::Send);
-        poll_fn(|cx| {
-            loop {
-                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
-                    return match self.late(&mut patience, cx) {
-                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                        _ => Poll::Pending,
-                    };
-                };
-                let outcome = ready.map(|mut guard| guard.try_io(|fd| send(fd.get_ref())));
-                match outcome {
-                    Ok(Ok(Ok(_))) => return Poll::Ready(Ok(())),
-                    Ok(Err(_)) => {}
-                    Ok(Ok(Err(source))) | Err(source) => {
-                        return Poll::Ready(Err(self.broken(Phase::Sending, source)));
-                    }
-                }
-            }
         })
         .await
+        .map(drop)
     }
 
     fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
@@ -405,9 +395,7 @@ impl Link {
             let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(sent).collect();
             return self.told_sent(&bytes);
         }
-        self.moved();
-        self.sent.fetch_add(sent as u64, Ordering::Relaxed);
-        self.shared.sent.fetch_add(sent as u64, Ordering::Relaxed);
+        self.counted_sent(sent);
     }
 
     /// Whether what comes is a secret: then its bytes are counted, and not told.
@@ -480,12 +468,8 @@ impl Link {
     /// Ends the connection by a reset (RST) once the peer's kernel has all that was sent, which a reset would
     /// otherwise overtake. Other sockets than those of TCP have none, and just close.
     pub async fn reset(&self) {
+        self.settle().await;
         let Wire::Connection(fd) = &self.wire else { return };
-        let until = Instant::now() + LINGER;
-        // Nothing tells when the last byte is acknowledged.
-        while !fd.get_ref().is_all_acknowledged() && Instant::now() < until {
-            tokio::time::sleep(ACK_PAUSE).await;
-        }
         if fd.get_ref().reset_on_close().is_ok() {
             self.shared.sink.emit(Some(self.id), &Event::Reset { error: "by ourselves, as asked" });
         }
@@ -603,9 +587,7 @@ impl Link {
     }
 
     fn told_sent(&self, bytes: &[u8]) {
-        self.moved();
-        self.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.counted_sent(bytes.len());
         if self.shared.detail >= Detail::Transfers {
             self.shared.sink.emit(Some(self.id), &Event::Send(Payload::of(bytes)));
         }
@@ -614,13 +596,12 @@ impl Link {
     fn told_received(&self, got: &Got<'_>) {
         match got {
             Got::Bytes(bytes) => {
-                self.moved();
-                let before = self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                // The first byte of a TLS handshake, RFC 8446, section 5.1.
-                if before == 0 && bytes.first() == Some(&22) {
+                let before = self.received.load(Ordering::Relaxed);
+                self.counted_received(bytes.len());
+                // The first byte of a TLS handshake, RFC 8446, section 5.1. A relay takes it to where it belongs.
+                if before == 0 && bytes.first() == Some(&22) && !self.shared.lasting {
                     self.look_for_tls(bytes);
                 }
-                self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if self.shared.detail >= Detail::Transfers {
                     let data = Some(*bytes).filter(|_| !self.hushed.load(Ordering::Relaxed));
                     self.shared

@@ -2,6 +2,7 @@
 
 pub mod ask_time;
 pub mod builtin;
+pub mod chance;
 pub mod chat;
 pub mod check;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod local;
 pub mod ping;
 pub mod pump;
 pub mod queue;
+pub mod relay;
 pub mod replay;
 pub mod script;
 pub mod serve;

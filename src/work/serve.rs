@@ -77,7 +77,8 @@ impl Serve {
         runtime.block_on(async {
             let stopped = Stopping::new(&self.stop)?;
             let question = Question::new(self.asked.take())?;
-            let shared = Arc::new(Shared::new(self.limits, stopped, self.door.sink.clone()));
+            let shared = Shared::new(self.limits, stopped, self.door.sink.clone());
+            let shared = Arc::new(shared.lasting(self.handler.lasts()));
             match bound {
                 Bound::Listener(listener) => self.connections(listener, &shared, &question).await,
                 Bound::Datagrams(datagrams) => self.datagrams(datagrams, &shared, &question).await,

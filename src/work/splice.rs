@@ -1,19 +1,19 @@
 //! The fast path: bytes that nobody has to look at stay in the kernel. Where it says that a pair of descriptors
 //! cannot do it, the plain lanes of the pump go on, without a word.
 //!
-//! | what | figure that earned it (2-core virtual machine, Linux 6.18) |
+//! | what | figure that earned it: 2-core virtual machine, Linux 6.18, CPU of both sides (benches/RESULTS.md) |
 //! |---|---|
 //! | a file is sent by sendfile(2) | 4.9 GB/s; read and write 4.3, tokio's copy 0.3 |
-//! | a receiver splices into its pipe, or through one into a file | 0.08 CPU s/GB; read and write 0.25 |
-//! | a pipe is sent to TCP by reads of 256 KiB | 2.3 GB/s; spliced 1.3, for the peer then gets it in pages |
-//! | a pipe is spliced into a UNIX socket | 0.04 CPU s/GB on each side; read and write 0.17 and 0.08 |
-//! | a TCP socket may wait in splice(2) | sender 0.20, receiver 0.08 CPU s/GB; else 0.27 and 0.13 |
+//! | a receiver splices into its pipe, or through one into a file | 2.5 GB/s, 0.25 CPU s/GB; read and write 1.6, 0.46 |
+//! | a pipe is sent to TCP by reads of 256 KiB | 2.8 GB/s, 0.24 CPU s/GB; spliced 1.7, 0.30, for the peer then gets it page by page |
+//! | a pipe is spliced into a UNIX socket | 4.4 GB/s, 0.05 CPU s/GB; read and write 3.0, 0.20 |
+//! | a TCP socket may wait in splice(2) | 2.9 GB/s, 0.24 CPU s/GB; else 1.5, 0.41 |
 //!
 //! The last: with O_NONBLOCK, tcp_splice_read() of Linux returns after the first batch; without, it goes on for as long as
 //! something comes, and only waits where nothing did. It is called after poll(2) saw something, so it does not.
 //!
-//! What did not help, and is not here: to stay awake before sleeping (0.37 CPU s/GB in place of 0.28, no faster with the
-//! programs at both ends on the same CPUs), reads of 64 KiB, 128 KiB, 512 KiB or 1 MiB, SO_RCVLOWAT.
+//! What did not help, and is not here: to stay awake before sleeping (the sender took 0.37 CPU s/GB in place of 0.28 and was
+//! no faster, with the programs at both ends on the same CPUs), reads of 64 KiB, 128 KiB, 512 KiB or 1 MiB, SO_RCVLOWAT.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -26,6 +26,9 @@ mod midway;
 mod peers;
 mod ping;
 mod pump;
+mod relay;
+mod relay_faults;
+mod relay_serving;
 mod reliability;
 mod repl;
 mod replay;
@@ -72,6 +75,9 @@ fn main() -> std::process::ExitCode {
         pump::tests,
         reliability::tests,
         repl::tests,
+        relay::tests,
+        relay_faults::tests,
+        relay_serving::tests,
         replay::tests,
         sandbox::tests,
         serving::tests,

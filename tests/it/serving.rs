@@ -32,7 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 }
 
 /// This process holds the other ends of thousands.
-fn raise_limit() {
+pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }

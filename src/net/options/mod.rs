@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::addr::Endpoint;
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::socket::{Family, Kind, Shape};
@@ -391,6 +392,26 @@ impl Options {
             reports.push(opt.apply(&on, value, true)?);
         }
         Ok(reports)
+    }
+
+    /// Those of them that have a meaning on a socket of this address in this role; what an inherited socket is, shows
+    /// later.
+    #[must_use]
+    pub fn for_role(&self, endpoint: &Endpoint, role: Role) -> Self {
+        let shapes = Shape::of(endpoint);
+        let applies = |chosen: &&Chosen| {
+            let server_only = chosen.opt.server_only && role == Role::Client;
+            if shapes.is_empty() { !server_only } else { shapes.iter().any(|shape| chosen.opt.applies(*shape, role)) }
+        };
+        Self { chosen: self.chosen.iter().filter(applies).cloned().collect() }
+    }
+
+    /// The first one that neither of these two has.
+    #[must_use]
+    pub fn left_out(&self, one: &Self, other: &Self) -> Option<&'static str> {
+        let has = |options: &Self, name: &str| options.chosen.iter().any(|chosen| chosen.opt.name == name);
+        let names = self.chosen.iter().map(|chosen| chosen.opt.name);
+        names.into_iter().find(|name| !has(one, name) && !has(other, name))
     }
 
     /// How many finished handshakes may wait on this listener, as the kernel took it.

@@ -220,6 +220,8 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 details: &details,
             },
         ),
+        (Some(1), Event::Fault { direction: "up", fault: "drop", bytes: 5 }),
+        (Some(1), Event::Relayed { target: &peer, up: 3, down: 8, by: "client", how: "end" }),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
         (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
@@ -259,11 +261,13 @@ fn number(event: &Event<'_>) -> usize {
         Event::SessionStats { .. } => 26,
         Event::Oddity { .. } => 27,
         Event::Sandbox { .. } => 28,
-        Event::Certificate { .. } => 29,
-        Event::Tls { .. } => 30,
+        Event::Fault { .. } => 29,
+        Event::Relayed { .. } => 30,
+        Event::Certificate { .. } => 31,
+        Event::Tls { .. } => 32,
     }
 }
-const VARIANTS: usize = 31;
+const VARIANTS: usize = 33;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 

@@ -4,13 +4,12 @@
 //! is slow, hangs, dribbles, dies in the middle or sends rubbish. They are combined in this order: what came is
 //! (after `delay`) corrupted, cut to what `ending` leaves, and sent in pieces (`chunk`) as fast as `drip` allows.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::net::socket::Kind;
 use crate::value::Rate;
+use crate::work::chance::Chance;
 use crate::work::link::{Got, Link};
 
 /// See the module. The default has no fault.
@@ -57,14 +56,6 @@ pub struct Corrupt {
     pub probability: f64,
     /// The same seed damages the same bytes of the n-th session.
     pub seed: u64,
-}
-
-impl Corrupt {
-    /// A seed that nobody can foresee.
-    #[must_use]
-    pub fn any_seed() -> u64 {
-        RandomState::new().build_hasher().finish()
-    }
 }
 
 /// What is still to be done about what came.
@@ -205,61 +196,5 @@ impl Session<'_> {
             self.link.close().await;
         }
         true
-    }
-}
-
-/// Random numbers that can be had again: xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift
-/// generators, scrambled", 2016).
-struct Chance(u64);
-
-impl Chance {
-    fn new(seed: u64, session: u64) -> Self {
-        // The finaliser of splitmix64: near seeds and near sessions have nothing in common.
-        let mut mixed = seed.wrapping_add(session.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self((mixed ^ (mixed >> 31)).max(1))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn damage(&mut self, byte: &mut u8, probability: f64) {
-        let number = self.next();
-        // 53 bits are what a float from 0 to 1 holds; the bit to flip comes from those that are left.
-        if ((number >> 11) as f64) < probability * (1u64 << 53) as f64 {
-            *byte ^= 1 << (number & 7);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn damaged(seed: u64, session: u64, probability: f64) -> Vec<u8> {
-        let mut bytes = vec![0x55; 100_000];
-        let mut chance = Chance::new(seed, session);
-        bytes.iter_mut().for_each(|byte| chance.damage(byte, probability));
-        bytes
-    }
-
-    #[test]
-    fn as_much_is_damaged_as_was_asked_for() {
-        for (probability, wanted) in [(0.0, 0..1), (0.01, 800..1200), (0.5, 49_000..51_000), (1.0, 100_000..100_001)] {
-            let count = damaged(7, 1, probability).iter().filter(|byte| **byte != 0x55).count();
-            assert!(wanted.contains(&count), "{probability}: {count}");
-        }
-    }
-
-    #[test]
-    fn the_same_seed_damages_the_same_bytes() {
-        assert_eq!(damaged(0, 1, 0.1), damaged(0, 1, 0.1));
-        assert_ne!(damaged(0, 1, 0.1), damaged(1, 1, 0.1));
-        assert_ne!(damaged(0, 1, 0.1), damaged(0, 2, 0.1));
     }
 }

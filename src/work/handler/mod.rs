@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::work::chat::Chat;
 use crate::work::link::{Got, Link};
+use crate::work::relay::{Relay, own_descriptors};
 
 /// The most sessions at once where nobody said: never less than the first, for a lack of descriptors is waited out;
 /// nor more than the second, were there descriptors for more.
@@ -48,6 +49,8 @@ pub enum Handler {
     Save(Save),
     /// Takes part in a chat with the others.
     Chat(Chat),
+    /// Passes each on to a connection of its own.
+    Relay(Box<Relay>),
 }
 
 /// What the sessions of a handler reach for beside the connection.
@@ -59,6 +62,8 @@ pub enum Needs<'a> {
     Files(&'a Path),
     /// They run programs, which may do anything.
     Programs,
+    /// They connect to where they are told, by names and paths that are looked up then.
+    Anything,
 }
 
 impl Handler {
@@ -67,7 +72,18 @@ impl Handler {
     pub fn usual_most(&self, descriptors: u64) -> usize {
         match self {
             Self::Exec(_) => MOST_PROCESSES,
+            Self::Relay(_) => self.possible_most(descriptors).min(MOST_SESSIONS.1),
             _ => self.possible_most(descriptors).clamp(MOST_SESSIONS.0, MOST_SESSIONS.1),
+        }
+    }
+
+    /// How many sessions at once where so many were asked for.
+    #[must_use]
+    pub fn may_begin(&self, asked: usize, possible: usize) -> usize {
+        match self {
+            // Without a descriptor left, those who are in get no further: better to keep the rest waiting.
+            Self::Relay(_) => asked.min(possible),
+            _ => asked,
         }
     }
 
@@ -78,9 +94,14 @@ impl Handler {
             // Its file; its two pipes and what the runtime waits for it with.
             Self::Save(_) => 2,
             Self::Exec(_) => 4,
+            Self::Relay(_) => 2,
             _ => 1,
         };
-        usize::try_from(descriptors.saturating_sub(OWN_DESCRIPTORS) / each).unwrap_or(usize::MAX).max(1)
+        let own = match self {
+            Self::Relay(_) => OWN_DESCRIPTORS + own_descriptors(descriptors),
+            _ => OWN_DESCRIPTORS,
+        };
+        usize::try_from(descriptors.saturating_sub(own) / each).unwrap_or(usize::MAX).max(1)
     }
 
     /// After how much silence a datagram peer's session is over, where the handler knows: one that has nothing to
@@ -90,12 +111,19 @@ impl Handler {
         matches!(self, Self::Time(Time { on_connect: true, .. })).then_some(Duration::ZERO)
     }
 
+    /// Whether its sessions go on when the program is to stop, until they end themselves.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        matches!(self, Self::Relay(_))
+    }
+
     /// What its sessions reach for beside the connection.
     #[must_use]
     pub fn needs(&self) -> Needs<'_> {
         match self {
             Self::Exec(_) => Needs::Programs,
             Self::Save(save) => Needs::Files(&save.dir),
+            Self::Relay(_) => Needs::Anything,
             _ => Needs::Nothing,
         }
     }
@@ -111,6 +139,7 @@ impl Handler {
             Self::Echo(echo) if echo.is_faithful() => Box::pin(echo::faithful(link)).await,
             Self::Time(time) => Box::pin(time.run(link)).await,
             Self::Chat(chat) => Box::pin(chat.run(link)).await,
+            Self::Relay(relay) => Box::pin(relay.run(link)).await,
             _ => Box::pin(self.run_large(link)).await,
         }
     }
@@ -129,6 +158,7 @@ impl Handler {
             Self::Exec(program) => program.run(link, link.stopping()).await,
             Self::Save(save) => save.run(link).await,
             Self::Chat(chat) => chat.run(link).await,
+            Self::Relay(relay) => relay.run(link).await,
         }
     }
 }

@@ -155,6 +155,7 @@ impl Pump<'_> {
             up: Up {
                 state: if input.is_some() { State::Open } else { State::Closed },
                 buffer: greeting.unwrap_or_default().to_vec(),
+                raw: Vec::new(),
                 pending: 0..greeting.map_or(0, <[u8]>::len),
                 again: None,
                 splice: up,
@@ -221,6 +222,8 @@ enum State {
 struct Up {
     state: State,
     buffer: Vec<u8>,
+    /// What was read, before `--crlf`.
+    raw: Vec<u8>,
     pending: std::ops::Range<usize>,
     /// When to try again to send a datagram for which poll(2) does not know when there is room.
     again: Option<Instant>,

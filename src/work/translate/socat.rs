@@ -320,6 +320,52 @@ fn options(address: &Address, listen: bool, fork: bool, flags: &mut Vec<String>,
     }
 }
 
+/// The line of a relay. Options of both sides are said once: each is for the side that it fits.
+fn relay(
+    own: Vec<String>,
+    listen: (Vec<String>, String),
+    connect: (Vec<String>, String),
+    fork: bool,
+    out: &mut Translation,
+) -> Vec<String> {
+    let mut words: Vec<String> = ["sockkit", "relay"].map(str::to_owned).into();
+    words.extend((!fork).then(|| ["--count", "1"].map(str::to_owned)).into_iter().flatten());
+    let mut places = Vec::new();
+    let mut add = |words: &mut Vec<String>, given: Vec<String>| {
+        let mut given = given.into_iter().peekable();
+        while let Some(flag) = given.next() {
+            let value = given.next_if(|word| !word.starts_with('-'));
+            match flag.as_str() {
+                "--linger-after-eof" => {
+                    out.note(
+                        "-t has no part in a relay: it passes each side's end on, and is over when both have ended",
+                    );
+                }
+                "--crlf" | "--no-shutdown" => out.cannot(format!("{flag}: a relay passes bytes and ends as they are")),
+                _ if words.contains(&flag) => {}
+                _ => words.extend(std::iter::once(flag).chain(value)),
+            }
+        }
+    };
+    add(&mut words, own);
+    for (mut flags, place) in [listen, connect] {
+        let mut take = |flag: &str| flags.iter().position(|found| found == flag).map(|at| flags.remove(at)).is_some();
+        let transport = if take("-u") { "udp" } else { "tcp" };
+        let family = if take("-4") {
+            "4"
+        } else if take("-6") {
+            "6"
+        } else {
+            ""
+        };
+        let plain = transport == "tcp" && family.is_empty();
+        places.push(if plain { place } else { format!("{transport}{family}://{place}") });
+        add(&mut words, flags);
+    }
+    words.extend(places);
+    words
+}
+
 fn compose(out: &mut Translation, given: &Flags, one: End, two: End) {
     // The socket first, and the direction as it is seen from there: 1 is from the socket to the other side.
     let (socket, other, direction) = match (one, two) {
@@ -401,17 +447,15 @@ fn compose(out: &mut Translation, given: &Flags, one: End, two: End) {
             );
             return;
         }
-        End::Socket { listen: false, flags: mut theirs, place: to, .. } if listen => {
-            let mut line: Vec<String> = ["sockkit", "connect", "-q"].map(str::to_owned).into();
-            line.append(&mut theirs);
-            line.push(to);
-            serves(&mut words, "--exec", shell_words::join(&line));
-            out.cannot(
-                "relay: no forwarding between two sockets in one process yet; this runs a process for each connection",
-            );
+        End::Socket { listen: false, flags: theirs, place: to, .. } if listen => {
+            if direction != 0 {
+                out.cannot("-u, -U: a relay passes both directions");
+            }
+            out.command = relay(own, (flags, place), (theirs, to), fork, out);
+            return;
         }
         End::Socket { .. } => {
-            out.cannot("relay: no forwarding between two sockets yet");
+            out.cannot("two sockets of which none, or both, listen: sockkit relay listens at the one and connects to the other");
             return;
         }
     }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod ends;
+mod relay;
 mod talk;
 
 fn main() {
@@ -13,9 +14,16 @@ fn main() {
         ["fill", size, block] => ends::fill(number(size), number(block)),
         ["drain", "splice"] => ends::drain_by_splice(),
         ["drain", block] => ends::drain(number(block)),
+        ["relay", listen, target] => relay::run(port(listen), port(target)),
+        ["echo"] => relay::echo(),
+        ["ask", at, connections, rounds] => relay::ask(port(at), number(connections), number(rounds)),
         ["talk", how, at, up, down] => talk::run(how, at, up, down),
         _ => panic!("no such limit: {args:?}"),
     }
+}
+
+fn port(text: &str) -> u16 {
+    text.parse().expect("a port")
 }
 
 fn number(text: &str) -> usize {

@@ -1,0 +1,270 @@
+//! The connecting side: makes a connection for each session, beside the server's thread.
+
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Unix, UnixName};
+use crate::error::{Error, Phase, Result, words};
+use crate::event::{ConnId, Event, Sink};
+use crate::net::conn::Conn;
+use crate::net::dial::{Begun, Dial};
+use crate::net::options::Options;
+use crate::sys::{self, Stop};
+use crate::work::diag;
+use crate::work::door::EXHAUSTED_PAUSE;
+use crate::work::stopping::{Stopping, at};
+
+/// How long it may take to find out why a connection could not be made. Who waits for it is told nothing meanwhile.
+const DIAGNOSIS: Duration = Duration::from_millis(500);
+
+/// After so long without it, a lack of descriptors or memory is told anew.
+const RELIEF: Duration = Duration::from_secs(10);
+
+/// Where to connect to, and how.
+pub struct Target {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// The local address to use, if not the kernel's choice.
+    pub source: Option<Endpoint>,
+    /// Options to set on the way.
+    pub options: Options,
+    /// For resolving and connecting together.
+    pub timeout: Duration,
+    /// How long to try again when nobody is there.
+    pub retry: Option<Duration>,
+    /// When the program is to stop, a session on which nothing has moved for so long is over; without it, none is.
+    pub lull: Option<Duration>,
+    /// Ends every wait.
+    pub stop: Stop,
+    /// Is told.
+    pub sink: Arc<dyn Sink>,
+    /// The one connection that there is, of a socket that was open before.
+    handed: Option<Mutex<Option<Conn>>>,
+    last_exhausted: Mutex<Option<Instant>>,
+    diagnosing: Mutex<()>,
+}
+
+impl Target {
+    /// A target to which nobody has connected yet.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, options: Options, timeout: Duration, stop: Stop, sink: Arc<dyn Sink>) -> Self {
+        Self {
+            endpoint,
+            source: None,
+            options,
+            timeout,
+            retry: None,
+            lull: None,
+            stop,
+            sink,
+            handed: None,
+            last_exhausted: Mutex::default(),
+            diagnosing: Mutex::default(),
+        }
+    }
+
+    /// Whether there is just one connection to it.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Fd(_) | Endpoint::Systemd(_))
+    }
+
+    /// Takes over the socket of a target that is one already, so that it is known before anybody comes whether it can
+    /// be used.
+    ///
+    /// # Errors
+    /// Exit 2 when it is not open, no socket, or not connected.
+    pub fn take_over(&mut self) -> Result<()> {
+        if self.is_single() {
+            let conn = self.dial(1).dial()?;
+            self.handed = Some(Mutex::new(conn));
+        }
+        Ok(())
+    }
+
+    /// Connects. `None` when the program is to end first.
+    ///
+    /// # Errors
+    /// Those of [`Dial::dial`], with what can be found out about why.
+    pub(super) async fn connect(self: &Arc<Self>, session: ConnId, stopping: &Stopping) -> Result<Option<Conn>> {
+        let used =
+            || Error::text(crate::error::Exit::Failed, Phase::Opening, Some(&self.endpoint), "it was used already");
+        if let Some(handed) = &self.handed {
+            return handed.lock().unwrap_or_else(PoisonError::into_inner).take().map(Some).ok_or_else(used);
+        }
+        let patience = Instant::now() + self.timeout;
+        loop {
+            match self.attempt(session, stopping).await {
+                Err(error) if is_exhausted(&error) && Instant::now() < patience => {
+                    self.tell_exhausted(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(EXHAUSTED_PAUSE) => {}
+                        () = self.given_up(stopping) => return Ok(None),
+                    }
+                }
+                Err(error) => return Err(self.diagnosed(error).await),
+                done => return done,
+            }
+        }
+    }
+
+    /// On the server's own thread where that takes no waiting but for the answer; beside it where names or full queues
+    /// are to be waited for, in the C library and the kernel, which know no other way.
+    async fn attempt(self: &Arc<Self>, session: ConnId, stopping: &Stopping) -> Result<Option<Conn>> {
+        let begun = match self.dial(session).begin()? {
+            Begun::Pending(pending) => {
+                let fd = sys::watch(pending.as_fd(), Interest::WRITABLE);
+                let fd = fd.map_err(|source| Error::os(Phase::Connecting, Some(&self.endpoint), source))?;
+                tokio::select! {
+                    _ = fd.writable() => {}
+                    () = at(Some(pending.until())) => {}
+                    () = self.given_up(stopping) => return Ok(None),
+                }
+                drop(fd);
+                self.dial(session).finish(*pending)?
+            }
+            begun => begun,
+        };
+        if let Begun::Connected(conn) = begun {
+            return Ok(Some(*conn));
+        }
+        let this = self.clone();
+        aside(move || this.dial(session).dial()).await
+    }
+
+    async fn given_up(&self, stopping: &Stopping) {
+        let Some(lull) = self.lull else { return std::future::pending().await };
+        stopping.wait().await;
+        tokio::time::sleep(lull).await;
+    }
+
+    fn dial(&self, session: ConnId) -> Dial<'_> {
+        Dial {
+            conn: session,
+            endpoint: &self.endpoint,
+            source: self.source.as_ref(),
+            options: &self.options,
+            timeout: self.timeout,
+            retry: self.retry,
+            tls: None,
+            stop: &self.stop,
+            sink: &*self.sink,
+        }
+    }
+
+    /// Adds what can be found out about why. Many may fail at once, and for the same reason: one finds out, for the
+    /// others it is too late to matter.
+    async fn diagnosed(self: &Arc<Self>, mut error: Error) -> Error {
+        let this = self.clone();
+        aside(move || {
+            if let Ok(_one) = this.diagnosing.try_lock() {
+                diag::enrich_within(&mut error, DIAGNOSIS);
+            }
+            error
+        })
+        .await
+    }
+
+    /// Once for each time it happens, however long it lasts.
+    fn tell_exhausted(&self, error: &Error) {
+        let mut last = self.last_exhausted.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.replace(Instant::now()).is_none_or(|last| last.elapsed() > RELIEF) {
+            let why = match &error.cause {
+                crate::error::Cause::Os(source) => words(source),
+                cause => cause.to_string(),
+            };
+            let message = format!("cannot make more connections for now: {why}");
+            self.sink.emit(None, &Event::Warning { message: &message });
+        }
+    }
+}
+
+/// Does it on a thread of its own.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// No descriptor or memory is left: it helps to wait.
+fn is_exhausted(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Whether it is plain to see that who connects to `connect` comes to `listen`. What a name stands for is not looked
+/// up for this.
+#[must_use]
+pub fn is_itself(listen: &Endpoint, connect: &Endpoint) -> bool {
+    match (listen, connect) {
+        (Endpoint::Inet(listen), Endpoint::Inet(connect)) => {
+            let port = match (&listen.port, &connect.port) {
+                (Port::Number(0), _) => false,
+                (listen, connect) => listen == connect,
+            };
+            port && listen.transport == connect.transport && is_same_host(listen, connect)
+        }
+        (Endpoint::Unix(Unix { name: UnixName::Unnamed, .. }), _) => false,
+        (listen, connect) => listen == connect && matches!(listen, Endpoint::Unix(_) | Endpoint::Vsock { .. }),
+    }
+}
+
+fn is_same_host(listen: &Inet, connect: &Inet) -> bool {
+    let is_loopback = match &connect.host {
+        Host::Any => true,
+        Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::V4(address) => address.is_loopback() || address.is_unspecified(),
+        Host::V6 { addr, .. } => addr.is_loopback() || addr.is_unspecified(),
+    };
+    let only = |inet: &Inet| match inet.host {
+        Host::V4(_) => Some(IpFamily::V4),
+        Host::V6 { .. } => Some(IpFamily::V6),
+        _ => inet.family,
+    };
+    match &listen.host {
+        // Of all interfaces: no host means both families, or the one that was asked for.
+        Host::Any => {
+            is_loopback && (listen.family.is_none() || only(connect).is_none_or(|family| Some(family) == listen.family))
+        }
+        Host::V4(address) if address.is_unspecified() => is_loopback && only(connect) != Some(IpFamily::V6),
+        Host::V6 { addr, .. } if addr.is_unspecified() => is_loopback && only(connect) != Some(IpFamily::V4),
+        host => *host == connect.host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_to_itself_is_seen() {
+        for (listen, connect, wanted) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            (":80", "127.0.0.1:80", true),
+            (":80", ":80", true),
+            (":80", "localhost:80", true),
+            (":80", "[::1]:80", true),
+            (":80", "192.0.2.1:80", false),
+            (":80", "udp://127.0.0.1:80", false),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("0.0.0.0:80", "localhost:80", true),
+            ("[::]:80", "[::1]:80", true),
+            // Where [::] takes IPv6 only, this is another server.
+            ("[::]:80", "127.0.0.1:80", false),
+            ("udp://:53", "udp://localhost:53", true),
+            ("unix:/run/a", "unix:/run/a", true),
+            ("unix:/run/a", "unix:/run/b", false),
+            ("@a", "@a", true),
+            ("@a", "unix-dgram:@a", false),
+            ("fd:3", "fd:3", false),
+            ("vsock:local:80", "vsock:local:80", true),
+        ] {
+            let found = is_itself(&listen.parse().unwrap(), &connect.parse().unwrap());
+            assert_eq!(found, wanted, "{listen} {connect}");
+        }
+    }
+}
