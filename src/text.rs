@@ -186,7 +186,8 @@ impl Visible {
 pub fn visible_line<T: AsRef<[u8]> + ?Sized>(text: &T) -> Cow<'_, str> {
     let bytes = text.as_ref();
     if let Ok(clean) = std::str::from_utf8(bytes)
-        && !clean.chars().any(is_hazard)
+        // Most is printable ASCII, which is seen at a glance.
+        && (clean.bytes().fold(true, |all, byte| all & (0x20..0x7f).contains(&byte)) || !clean.chars().any(is_hazard))
     {
         return Cow::Borrowed(clean);
     }

@@ -26,15 +26,14 @@ pub fn watch<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }
 
-/// Hands a connected stream to the runtime, for both directions.
+/// Hands a connected stream to the runtime.
 ///
 /// # Errors
 /// As of [`watch`].
-pub fn watch_stream<T: Watched>(fd: T) -> io::Result<AsyncFd<T>> {
-    let both = Interest::READABLE | Interest::WRITABLE;
+pub fn watch_stream<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     #[cfg(target_os = "linux")]
-    let both = both | Interest::PRIORITY;
-    watch(fd, both)
+    let interest = interest | Interest::PRIORITY;
+    watch(fd, interest)
 }
 
 /// Whether a read from such a stream that did not fill its buffer took all there was, so that one more, which would

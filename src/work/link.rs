@@ -29,6 +29,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
 use crate::work::pump::odd;
+use crate::work::room;
 use crate::work::stopping::{Stopping, at};
 
 mod raw;
@@ -138,6 +139,8 @@ pub struct Peer {
     pub peer: Endpoint,
     /// Family and type of the socket.
     pub shape: Shape,
+    /// An answer waits for room.
+    pub waits: AtomicBool,
 }
 
 /// A datagram that came to a session and was not looked at: the message, who sent it, and where to.
@@ -176,9 +179,10 @@ impl Link {
     /// When the runtime cannot watch it.
     pub fn connection(conn: Conn, id: ConnId, shared: Arc<Shared>) -> Result<Self> {
         let peer = conn.peer().clone();
+        let interest = room::interest(&conn);
         let watched = match conn.shape().kind {
-            Kind::Stream => sys::watch_stream(conn),
-            _ => sys::watch(conn, Interest::READABLE | Interest::WRITABLE),
+            Kind::Stream => sys::watch_stream(conn, interest),
+            _ => sys::watch(conn, interest),
         };
         let fd = watched.map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
         Ok(Self {
@@ -346,19 +350,16 @@ impl Link {
             Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
         };
         let mut patience = self.patience(Limit::Send);
-        poll_fn(|cx| {
+        let mut spare = None;
+        poll_fn(move |cx| {
             loop {
-                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
+                let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut |conn| conn.send(bytes)) else {
                     return match self.late(&mut patience, cx) {
                         Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
                         _ => Poll::Pending,
                     };
                 };
-                let outcome = ready.and_then(|mut guard| match guard.try_io(|fd| fd.get_ref().send(bytes)) {
-                    Ok(sent) => sent.map(Some),
-                    Err(_) => Ok(None),
-                });
-                let Some(sent) = outcome.map_err(|source| self.broken(Phase::Sending, source))? else { continue };
+                let sent = sent.map_err(|source| self.broken(Phase::Sending, source))?;
                 self.told_sent(&bytes[..sent]);
                 bytes = &bytes[sent..];
                 if bytes.is_empty() {
@@ -379,15 +380,29 @@ impl Link {
         &self,
         mut pieces: impl FnMut(&mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize>,
     ) -> Result<()> {
-        self.put(|conn| {
+        // Not by way of `put`: a future that is called by another takes its place twice, and of these there are many.
+        let Wire::Connection(fd) = &self.wire else {
+            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
+        };
+        let mut send = move |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 self.told_pieces(slices, sent);
                 Ok(sent)
             })
+        };
+        let mut patience = self.patience(Limit::Send);
+        let mut spare = None;
+        poll_fn(move |cx| {
+            let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut send) else {
+                return match self.late(&mut patience, cx) {
+                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                    _ => Poll::Pending,
+                };
+            };
+            Poll::Ready(sent.map(drop).map_err(|source| self.broken(Phase::Sending, source)))
         })
         .await
-        .map(drop)
     }
 
     fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
@@ -408,8 +423,10 @@ impl Link {
         if self.send_now(bytes)?.is_some() {
             return Ok(());
         }
+        peer.waits.store(true, Ordering::Relaxed);
         let send = |socket: &Socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from);
         let sent = Box::pin(peer.socket.async_io(Interest::WRITABLE, send)).await;
+        peer.waits.store(false, Ordering::Relaxed);
         sent.map_err(|source| self.broken(Phase::Sending, source))?;
         self.told_sent(bytes);
         Ok(())
@@ -433,6 +450,19 @@ impl Link {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
             Err(source) => Err(self.broken(Phase::Sending, source)),
         }
+    }
+
+    /// Answers a datagram with itself, if that can be done at once and in its order. If not, nothing was done.
+    pub fn answer_now(&self, bytes: &[u8]) -> bool {
+        let Wire::Datagrams(peer) = &self.wire else { return false };
+        if peer.waits.load(Ordering::Relaxed)
+            || sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from).is_err()
+        {
+            return false;
+        }
+        self.told_received(&Got::Bytes(bytes));
+        self.told_sent(bytes);
+        true
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
@@ -548,10 +578,12 @@ impl Link {
             let over = |limit: Limit, since: Instant, after: Option<Duration>| {
                 after.map(|after| (since.checked_add(after), Late::Over(limit, after)))
             };
+            // Datagrams may be answered while the session waits.
+            let waited = if patience.quiet.is_some() { patience.begun.max(moved) } else { patience.begun };
             let ends = [
-                over(patience.direction, patience.begun, patience.own),
+                over(patience.direction, waited, patience.own),
                 over(Limit::Idle, patience.begun.max(moved), patience.idle),
-                patience.quiet.map(|quiet| (patience.begun.checked_add(quiet), Late::Quiet)),
+                patience.quiet.map(|quiet| (waited.checked_add(quiet), Late::Quiet)),
             ];
             let mut ends = ends.into_iter().flatten().filter_map(|(end, late)| Some((end?, late)));
             let (end, late) = ends.by_ref().reduce(|first, other| if other.0 < first.0 { other } else { first })?;
@@ -580,7 +612,7 @@ impl Link {
 
     /// Takes note for the idle timeout.
     fn moved(&self) {
-        if self.shared.limits.idle.is_some() {
+        if self.shared.limits.idle.is_some() || matches!(self.wire, Wire::Datagrams(_)) {
             let nanos = u64::try_from(self.shared.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.progress.store(nanos, Ordering::Relaxed);
         }

@@ -3,27 +3,23 @@
 //! One thread: measured, it equals a bare epoll loop at 1,000 connections, and more threads give the same rate
 //! at four times the p99.
 
-use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{io, panic};
 
-use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
-use crate::net::bind::{Bound, Datagrams, Listener};
-use crate::net::conn::{Conn, endpoint_of, make_room};
-use crate::net::socket::{Family, Shape};
+use crate::net::bind::{Bound, Listener};
+use crate::net::conn::Conn;
 use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
 use crate::work::handler::Handler;
-use crate::work::link::{Limits, Link, Message, Peer, Shared, Unread};
+use crate::work::link::{Limits, Link, Shared};
 use crate::work::sessions::{Question, Sessions};
 use crate::work::stopping::{Stopping, at};
 
@@ -31,15 +27,6 @@ use crate::work::stopping::{Stopping, at};
 pub const GRACE: Duration = Duration::from_secs(5);
 /// So many are accepted before those who are there have their turn.
 const IN_A_ROW: usize = 8;
-/// Messages that wait for one datagram peer's session, and bytes that wait for all of them together; more are
-/// dropped, as a full socket buffer would.
-const INBOX: usize = 256;
-const INBOXES: usize = 16 << 20;
-/// The silence after which a datagram peer's session is over: of a server that keeps open, and of one that does
-/// not. Without an end of its own, a session would last for ever.
-const QUIET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
-/// Room for the largest datagram of IP, in bytes.
-const DATAGRAM: usize = 64 << 10;
 
 /// A server.
 pub struct Serve {
@@ -132,7 +119,7 @@ impl Serve {
                                 let _ = conn.socket().set_tcp_nodelay(true);
                             }
                             match Link::connection(conn, id, shared.clone()) {
-                                Ok(link) => sessions.begin((), &self.handler, link, self.keep_open),
+                                Ok(link) => sessions.begin((), &self.handler, Box::new(link), self.keep_open),
                                 // It is that one's loss, as when accept(2) fails for one.
                                 Err(error) => shared.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
                             }
@@ -158,7 +145,8 @@ impl Serve {
     async fn single(&mut self, conn: Conn, shared: &Arc<Shared>) -> Result<Exit> {
         let mut sessions = Sessions::new(shared.clone());
         if let Some((id, conn)) = self.door.admit(conn) {
-            sessions.begin((), &self.handler, Link::connection(conn, id, shared.clone())?, false);
+            let link = Box::new(Link::connection(conn, id, shared.clone())?);
+            sessions.begin((), &self.handler, link, false);
             while sessions.next_end().await.is_some() {}
         }
         self.verdict(sessions)
@@ -166,7 +154,7 @@ impl Serve {
 
     /// Lets the sessions that are under way end: all the time they need when the count was reached, the grace
     /// period once the program is to stop.
-    async fn drain<K: 'static>(&self, shared: &Shared, question: &Question, sessions: &mut Sessions<K>) {
+    pub(super) async fn drain<K: 'static>(&self, shared: &Shared, question: &Question, sessions: &mut Sessions<K>) {
         let mut until = None;
         while sessions.len() > 0 {
             tokio::select! {
@@ -179,7 +167,7 @@ impl Serve {
         }
     }
 
-    fn verdict<K>(&self, sessions: Sessions<K>) -> Result<Exit> {
+    pub(super) fn verdict<K>(&self, sessions: Sessions<K>) -> Result<Exit> {
         if self.stats {
             sessions.tell(&self.door);
         }
@@ -189,101 +177,6 @@ impl Serve {
             (None, Some(failure)) if !self.keep_open => Err(failure),
             _ => Ok(Exit::Ok),
         }
-    }
-
-    async fn datagrams(&mut self, datagrams: Datagrams, shared: &Arc<Shared>, question: &Question) -> Result<Exit> {
-        let Datagrams { socket, shape, own: _, local, file } = datagrams;
-        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
-        let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
-        let mut sessions = Sessions::new(shared.clone());
-        let mut inboxes: HashMap<SockAddr, mpsc::Sender<Message>> = HashMap::new();
-        let (unread, mut left) = mpsc::unbounded_channel::<Unread>();
-        let room = Arc::new(Semaphore::new(INBOXES));
-        let mut buffer = vec![0; DATAGRAM];
-        let mut full = false;
-        let came = Instant::now();
-        let usual = if self.keep_open { QUIET.0 } else { QUIET.1 };
-        let quiet = self.handler.quiet().or(self.limits.idle).unwrap_or(usual);
-        loop {
-            let counted_out = self.count.is_some_and(|count| sessions.begun >= count);
-            if counted_out && sessions.len() == 0 {
-                break;
-            }
-            let patience = self.accept_timeout.filter(|_| sessions.begun == 0);
-            let (mut message, from, to) = tokio::select! {
-                biased;
-                () = shared.stopping.wait() => break,
-                Some(key) = sessions.next_end() => {
-                    key.map(|key| inboxes.remove(&key));
-                    full = false;
-                    continue;
-                }
-                () = question.asked() => {
-                    sessions.tell(&self.door);
-                    continue;
-                }
-                // Behind the ends, so that the session it was left by is known to be over.
-                Some(left) = left.recv() => left,
-                packet = socket.async_io(Interest::READABLE, |socket| receive(socket, shape, &mut buffer)) => {
-                    let packet = match packet {
-                        Ok(packet) => packet,
-                        // An error that came back for an answer to a peer that is gone; the others are still there.
-                        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => continue,
-                        Err(source) => return Err(os(source)),
-                    };
-                    // Even an empty message takes some memory.
-                    let size = u32::try_from(packet.bytes.max(64)).unwrap_or(u32::MAX);
-                    let Ok(room) = room.clone().try_acquire_many_owned(size) else { continue };
-                    let bytes = buffer[..packet.bytes.min(buffer.len())].to_vec();
-                    (Message { bytes, _room: room }, packet.from, packet.to)
-                }
-                () = at(patience.and_then(|patience| came.checked_add(patience))) => {
-                    return Err(self.door.nobody_came(&local, patience.unwrap_or_default()));
-                }
-            };
-            if let Some(inbox) = inboxes.get(&from) {
-                match inbox.try_send(message) {
-                    // Busy: dropped.
-                    Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
-                    // Its session is just ending; this begins the next one.
-                    Err(mpsc::error::TrySendError::Closed(unread)) => message = unread,
-                }
-            }
-            if counted_out {
-                continue;
-            }
-            if sessions.len() >= self.max_conns {
-                if !std::mem::replace(&mut full, true) {
-                    let message =
-                        format!("{} sessions at once (--max-conns): other peers get no answer", self.max_conns);
-                    self.door.sink.emit(None, &Event::Warning { message: &message });
-                }
-                continue;
-            }
-            let peer = endpoint_of(&from, shape);
-            let Some(id) = self.door.welcome(&local, &peer) else { continue };
-            let (sender, receiver) = mpsc::channel(INBOX);
-            let _ = sender.try_send(message);
-            inboxes.insert(from.clone(), sender);
-            let wire = Peer {
-                socket: socket.clone(),
-                to: from.clone(),
-                from: to,
-                inbox: Mutex::new(receiver),
-                unread: unread.clone(),
-                quiet,
-                local: local.clone(),
-                peer,
-                shape,
-            };
-            let link = Link::datagrams(wire, id, shared.clone());
-            sessions.begin(from, &self.handler, link, self.keep_open);
-        }
-        // Without senders, each session sees its peer's end.
-        inboxes.clear();
-        self.drain(shared, question, &mut sessions).await;
-        drop(file);
-        self.verdict(sessions)
     }
 }
 
@@ -299,11 +192,4 @@ fn runtime() -> io::Result<Runtime> {
         let text = panic.downcast_ref::<String>().map_or("the runtime does not start", String::as_str);
         Err(UnixStream::pair().err().unwrap_or_else(|| io::Error::other(text.to_owned())))
     })
-}
-
-fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> io::Result<sys::Packet> {
-    if shape.family == Family::Unix {
-        make_room(socket, buffer)?;
-    }
-    sys::recv_packet(socket, buffer)
 }

@@ -3,6 +3,7 @@
 //! There may be ten thousand that do nothing, so each is one small task: what the links share is held once, and a
 //! handler with much to remember boxes its own part.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -107,15 +108,21 @@ impl<K: 'static> Sessions<K> {
 
 impl<K: Send + 'static> Sessions<K> {
     /// Begins one. With `goes_on`, the server outlives its failure.
-    pub(super) fn begin(&mut self, key: K, handler: &Arc<Handler>, link: Link, goes_on: bool) {
+    pub(super) fn begin<L>(&mut self, key: K, handler: &Arc<Handler>, link: L, goes_on: bool)
+    where
+        L: Deref<Target = Link> + Send + Sync + 'static,
+    {
         self.begun += 1;
-        self.tasks.spawn(session(key, handler.clone(), Box::new(link), goes_on));
+        self.tasks.spawn(session(key, handler.clone(), link, goes_on));
         self.most = self.most.max(self.tasks.len());
     }
 }
 
 /// Runs one session and says how it ended.
-async fn session<K>(key: K, handler: Arc<Handler>, link: Box<Link>, goes_on: bool) -> (K, Result<(), Box<Error>>) {
+async fn session<K, L>(key: K, handler: Arc<Handler>, link: L, goes_on: bool) -> (K, Result<(), Box<Error>>)
+where
+    L: Deref<Target = Link>,
+{
     let begun = Instant::now();
     let result = if link.is_tls() { Box::pin(secured(&handler, &link)).await } else { handler.run(&link).await };
     let (sent, received) = link.totals();
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn a_session_is_small() {
         // With the head of its task it is to fit into 256 bytes: a handler that is not boxed, and it does not.
-        let size = size_of_future(session::<()>);
+        let size = size_of_future(session::<(), Box<Link>>);
         assert!(size <= 128, "{size} bytes");
         assert!(size_of::<Link>() <= 224, "{} bytes", size_of::<Link>());
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         to_socat [Socat],
         to_python [Python3],
         unix_stream,
+        bulk_over_unix [Prlimit] 120,
         packets_keep_their_borders,
         unix_datagrams_keep_their_borders,
         udp_datagrams_keep_their_borders,
@@ -116,6 +117,34 @@ fn unix_stream(t: &Ctx) {
     stream.write_all(b"over a path").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_all(&stream), b"over a path");
+}
+
+/// Where there is no room for answers, the session waits for it, also where no descriptor is left to wait with.
+fn bulk_over_unix(t: &Ctx) {
+    let _alone = one_bulk_at_a_time();
+    for others in [0, 64] {
+        let path = t.path(&format!("s{others}"));
+        let address = format!("unix:{}", path.display());
+        let server = t.sockkit(&["echo", &address]).under(&["prlimit", "--nofile=64"]).server();
+        let stream = unix_connect(&path);
+        let _others: Vec<UnixStream> = (0..others).map(|_| unix_connect(&path)).collect();
+        if others > 0 {
+            server.stderr.wait_for("cannot take more connections for now");
+        }
+        let data = Data::new(67);
+        let mut sending = stream.try_clone().unwrap();
+        let sender = std::thread::spawn(move || {
+            io::copy(&mut data.reader(16 << 20), &mut sending).unwrap();
+            sending.shutdown(Shutdown::Write).unwrap();
+        });
+        // It is full for a while.
+        std::thread::sleep(Duration::from_millis(100));
+        let cpu = server.cpu();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(server.cpu() - cpu < Duration::from_millis(50), "it spins while nobody reads");
+        assert_eq!(check_stream(&stream, data), (16 << 20, None));
+        sender.join().unwrap();
+    }
 }
 
 /// A packet socket that is connected to the path.
@@ -282,17 +311,23 @@ fn hundred_that_vanish(t: &Ctx) {
         all.sort();
         all[all.len() / 2]
     };
-    // Calm and storm in turn, for the machine has its own calm and storms: those of its other work are in both. When
-    // the two clients and the server want the same CPU, one of them waits for a tick of the scheduler, whoever serves.
+    // Calm and storm in turn. In the calm the same clients vanish at another server: so what they and the machine's other
+    // work take of the CPUs is in both, and what differs is that they are this server's. When two want the same CPU,
+    // one of them waits for a tick of the scheduler, whoever serves.
     const TICK: Duration = Duration::from_millis(4);
+    let other = echo(t, &["-q"]);
+    let during = |whose: SocketAddr| {
+        let vanishing = std::thread::spawn(move || vanish(whose));
+        let p99 = p99(&steady, |n| n < 1000 || !vanishing.is_finished());
+        vanishing.join().unwrap();
+        p99
+    };
     let mut seen = Vec::new();
     for _ in 0..5 {
         let (mut calm, mut storm) = (Vec::new(), Vec::new());
         for _ in 0..5 {
-            calm.push(p99(&steady, |n| n < 1000));
-            let vanishing = std::thread::spawn(move || vanish(addr));
-            storm.push(p99(&steady, |n| n < 100 || !vanishing.is_finished()));
-            vanishing.join().unwrap();
+            calm.push(during(other.socket_addr()));
+            storm.push(during(addr));
         }
         let (calm, storm) = (median(calm), median(storm));
         seen.push((calm, storm));

@@ -580,9 +580,14 @@ fn chat(t: &Ctx) {
         let wait = |stream: &mut TcpStream, text: &str| {
             let mut all = Vec::new();
             let mut buffer = [0; 1000];
-            while !String::from_utf8_lossy(&all).contains(text) {
-                if String::from_utf8_lossy(&all).contains("ann left") {
+            loop {
+                let heard = String::from_utf8_lossy(&all);
+                // Whoever is lost is told to the other, who may hear it early.
+                if heard.contains("ann left") {
                     return Err("ann was lost".into());
+                }
+                if heard.contains(text) {
+                    return Ok(());
                 }
                 match stream.read(&mut buffer) {
                     Ok(n @ 1..) => all.extend_from_slice(&buffer[..n]),
@@ -593,7 +598,6 @@ fn chat(t: &Ctx) {
                     }
                 }
             }
-            Ok(())
         };
         let say =
             |stream: &mut TcpStream, text: &str| stream.write_all(text.as_bytes()).map_err(|error| error.to_string());

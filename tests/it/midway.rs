@@ -474,7 +474,12 @@ fn the_host_is_gone(t: &Ctx) {
         exit
     };
     let exit = talk(&["--idle-timeout", "3s"]);
-    check(&exit, 8, &["10.2.0.1 acknowledges nothing", "the host is gone"], &["ping -c 3 10.2.0.1", "traceroute"]);
+    check(
+        &exit,
+        8,
+        &["10.2.0.1 acknowledges nothing", "the host is gone"],
+        &["ping -c 3 10.2.0.1", "sockkit doctor 10.2.0.1:2000"],
+    );
     let exit = talk(&["--user-timeout", "1s"]);
     check(&exit, exit.code, &["10.2.0.1"], &["ping"]);
     exit.says(&["no longer acknowledges what is sent, and a router says", "ping -c 3 10.2.0.1"]);

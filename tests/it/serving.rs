@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::support::{
     Ctx, PATIENCE, Proc, SOON, connect, is_big, one_bulk_at_a_time, poll_until, read_exactly, stays_silent, trials, udp,
@@ -17,6 +18,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         thousands_at_echo [] 300,
         thousands_at_time [] 300,
         thousands_at_chat [] 300,
+        thousands_join_a_chat_at_once [] 300,
         soft_limit_is_raised,
         soft_limit_of_programs_is_not,
         unreachable_max_conns_is_told [Prlimit],
@@ -46,59 +48,109 @@ fn from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn thousands(server: &Proc, message: impl Fn(usize) -> String, is_answer: impl Fn(usize, &str) -> bool) {
+/// Where thousands come to.
+enum Door {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Door {
+    fn come(&self, nth: usize) -> Socket {
+        match self {
+            Self::Tcp(addr) => from(Ipv4Addr::new(127, 88, 0, 1 + (nth / 2000) as u8), *addr).into(),
+            Self::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+                socket.connect(&SockAddr::unix(path).unwrap()).unwrap();
+                socket.set_read_timeout(Some(PATIENCE)).unwrap();
+                socket
+            }
+        }
+    }
+}
+
+/// What they say and what they have to hear, one after another or all at once.
+struct Thousands<'a> {
+    message: &'a dyn Fn(usize) -> String,
+    is_answer: &'a dyn Fn(usize, &str) -> bool,
+    at_once: bool,
+}
+
+fn thousands(server: &Proc, door: &Door, each: &Thousands) {
     let _alone = one_bulk_at_a_time();
     raise_limit();
     let count = if is_big() { 10_000 } else { 1_000 };
-    let addr = server.socket_addr();
-    let talk = |mut stream: &TcpStream, n: usize| {
+    let say = |mut socket: &Socket, n: usize| socket.write_all((each.message)(n).as_bytes()).unwrap();
+    let hear = |mut socket: &Socket, n: usize| {
         let (mut buffer, mut said) = ([0; 4096], String::new());
-        while !is_answer(n, &said) {
-            let len = stream.read(&mut buffer).unwrap_or_else(|e| panic!("client {n}: {e} after {said:?}"));
+        while !(each.is_answer)(n, &said) {
+            let len = socket.read(&mut buffer).unwrap_or_else(|e| panic!("client {n}: {e} after {said:?}"));
             assert!(len > 0, "client {n}: {said:?}");
             said.push_str(&String::from_utf8_lossy(&buffer[..len]));
         }
     };
     // What the first session touches does not count.
-    let mut first = connect(addr);
-    first.write_all(message(0).as_bytes()).unwrap();
-    talk(&first, 0);
+    let first = door.come(0);
+    say(&first, 0);
+    hear(&first, 0);
     let idle = server.fds() - 1;
     drop(first);
     poll_until("the first to be gone", || (server.fds() == idle).then_some(()));
     let before = server.memory();
-    let streams: Vec<TcpStream> =
-        (0..count).map(|n| from(Ipv4Addr::new(127, 88, 0, 1 + (n / 2000) as u8), addr)).collect();
+    let sockets: Vec<Socket> = (0..count).map(|n| door.come(n)).collect();
     // Every one is served, while all the others are there.
-    for (n, mut stream) in streams.iter().enumerate() {
-        stream.write_all(message(n).as_bytes()).unwrap();
-        talk(stream, n);
+    for (n, socket) in sockets.iter().enumerate() {
+        say(socket, n);
+        if !each.at_once {
+            hear(socket, n);
+        }
+    }
+    if each.at_once {
+        sockets.iter().enumerate().for_each(|(n, socket)| hear(socket, n));
     }
     let with = server.memory();
-    let each = (with - before) / count as u64;
+    // What is there once, however many come: the allocator takes 128 KiB at a time, and a room keeps what was said
+    // last.
+    let once = 256 << 10;
+    let each = with.saturating_sub(before + once) / count as u64;
     assert!(each <= 2048, "{each} bytes for each of {count}");
-    drop(streams);
+    drop(sockets);
     poll_until("all to be gone", || (server.fds() == idle).then_some(()));
     let after = server.memory();
     assert!(after * 10 <= before * 12, "{before} bytes before, {with} with {count}, {after} after");
 }
 
+/// The same over both families. As most shells have it, the soft limit is low; the server raises it itself.
+fn thousands_at(t: &Ctx, command: &[&str], each: &Thousands) {
+    let server = |addr: &str| t.sockkit(command).args(&["-q", addr]).prelude("ulimit -S -n 256").server();
+    let tcp = server("127.0.0.1:0");
+    thousands(&tcp, &Door::Tcp(tcp.socket_addr()), each);
+    drop(tcp);
+    thousands(&server(&format!("unix:{}", t.file("s"))), &Door::Unix(t.path("s")), each);
+}
+
 fn thousands_at_echo(t: &Ctx) {
-    // As most shells have it; the server raises it itself.
-    let server = t.sockkit(&["echo", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
-    thousands(&server, |n| format!("client {n}"), |n, said| said == format!("client {n}"));
+    let (message, is_answer) = (|n| format!("client {n}"), |n, said: &str| said == format!("client {n}"));
+    thousands_at(t, &["echo"], &Thousands { message: &message, is_answer: &is_answer, at_once: false });
 }
 
 fn thousands_at_time(t: &Ctx) {
-    let server = t.sockkit(&["time", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
-    thousands(&server, |n| format!("client {n}"), |n, said| said.starts_with(&format!("[client {n}] ")));
+    let (message, is_answer) = (|n| format!("client {n}"), |n, said: &str| said.starts_with(&format!("[client {n}] ")));
+    thousands_at(t, &["time"], &Thousands { message: &message, is_answer: &is_answer, at_once: false });
+}
+
+/// Each has a name, and has heard that it has.
+fn is_in(n: usize, said: &str) -> bool {
+    said.split_once(&format!("-- you are client{n} in lobby; ")).is_some_and(|(_, rest)| rest.contains('\n'))
 }
 
 fn thousands_at_chat(t: &Ctx) {
-    let server = t.sockkit(&["chat", "serve", "-q", "127.0.0.1:0"]).prelude("ulimit -S -n 256").server();
-    // Each has a name, and has heard that it has.
-    let is_in = |n, said: &str| said.contains(&format!("-- you are client{n} in lobby; ")) && said.ends_with('\n');
-    thousands(&server, |n| format!("client{n}\n"), is_in);
+    let each = Thousands { message: &|n| format!("client{n}\n"), is_answer: &is_in, at_once: false };
+    thousands_at(t, &["chat", "serve"], &each);
+}
+
+fn thousands_join_a_chat_at_once(t: &Ctx) {
+    let each = Thousands { message: &|n| format!("client{n}\n"), is_answer: &is_in, at_once: true };
+    thousands_at(t, &["chat", "serve"], &each);
 }
 
 fn soft_limit_is_raised(t: &Ctx) {

@@ -66,10 +66,6 @@ fn lines_that_matter() {
             "denied 192.0.2.1:9: --allow 10.0.0.0/8",
         ),
         (Event::Warning { message: "odd" }, "warning: odd"),
-        (
-            Event::Sandbox { landlock: Some(7), calls: None, note: Some("seccomp: this kernel has none") },
-            "sandbox: no file is opened (Landlock, ABI 7); seccomp: this kernel has none",
-        ),
         (Event::Timeout { limit: Limit::Deadline, after: second * 5 }, "timed out: the run may take 5s (--deadline)"),
         (
             Event::Queue {
@@ -114,6 +110,10 @@ fn lines_that_matter() {
 fn lines_for_those_who_want_more() {
     let took = Duration::from_micros(250);
     for (event, text) in [
+        (
+            Event::Sandbox { landlock: Some(7), calls: None, note: Some("seccomp: this kernel has none") },
+            "sandbox: no file is opened (Landlock, ABI 7); seccomp: this kernel has none",
+        ),
         (
             Event::Resolve {
                 name: "localhost",

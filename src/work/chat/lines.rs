@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// Past so many bytes of one line nobody waits for its end.
 const ENDLESS: usize = 1 << 20;
 
@@ -65,7 +67,7 @@ impl Lines {
                 }
                 continue;
             }
-            let Some(at) = bytes.iter().position(|byte| matches!(*byte, b'\n' | IAC)) else {
+            let Some(at) = memchr2(b'\n', IAC, bytes) else {
                 self.keep(bytes);
                 *bytes = &[];
                 break;

@@ -2,8 +2,10 @@
 
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod gate;
 mod join;
 mod lines;
+mod log;
 mod name;
 mod queue;
 mod raw;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::log::NOTHING;
 use super::queue::{Queue, Seat, Seats, Turn, Write};
 
 /// How long a full queue may stay full.
@@ -65,11 +66,11 @@ impl Broker {
             if seat == from || member.state != State::In {
                 continue;
             }
-            member.queue.push(piece.get_or_insert_with(|| bytes.into()).clone());
+            member.queue.push(piece.get_or_insert_with(|| bytes.into()).clone(), &NOTHING);
             if let Some(waker) = member.waker.take() {
                 waker.wake();
             }
-            if member.full.is_none() && member.queue.size() > self.most {
+            if member.full.is_none() && member.queue.size(&NOTHING) > self.most {
                 member.full = Some(now);
                 self.full += 1;
             }
@@ -92,7 +93,7 @@ impl Broker {
             let Some(member) = &mut self.members[seat] else { continue };
             if member.full.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE) {
                 member.state = State::Fell;
-                member.queue.cut();
+                member.queue.cut(&NOTHING);
                 for waker in [member.waker.take(), member.alarm.take()].into_iter().flatten() {
                     waker.wake();
                 }
@@ -131,7 +132,7 @@ impl Seats for Broker {
         let Some(member) = &mut self.members[seat] else { return Turn::Fell };
         if member.state == State::Fell {
             Turn::Fell
-        } else if !member.queue.is_empty() {
+        } else if !member.queue.is_empty(&NOTHING) {
             Turn::Write
         } else {
             member.waker = Some(waker.clone());
@@ -146,13 +147,13 @@ impl Seats for Broker {
     }
 
     fn is_drained(&self, seat: Seat) -> bool {
-        self.members[seat].as_ref().is_none_or(|member| member.queue.is_empty())
+        self.members[seat].as_ref().is_none_or(|member| member.queue.is_empty(&NOTHING))
     }
 
     fn write(&mut self, seat: Seat, write: &mut Write<'_>) -> io::Result<usize> {
         let Some(member) = &mut self.members[seat] else { return Ok(0) };
-        let went = member.queue.write(write)?;
-        if member.full.is_some() && member.queue.size() <= self.most {
+        let went = member.queue.write(&NOTHING, write)?;
+        if member.full.is_some() && member.queue.size(&NOTHING) <= self.most {
             self.not_full(seat);
         }
         Ok(went)
@@ -180,6 +181,6 @@ mod tests {
         assert!(broker.may_send(one, waker));
         broker.relay(one, b"more", now);
         assert!(broker.is_drained(three), "the dropped one gets nothing more");
-        assert_eq!(broker.members[two].as_mut().unwrap().queue.drain(), "more");
+        assert_eq!(broker.members[two].as_mut().unwrap().queue.drain(&NOTHING), "more");
     }
 }

@@ -3,15 +3,16 @@
 //! A state machine: a line goes in, what becomes of it stands in the queues. It never waits, and nobody in it waits
 //! for another.
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::gate::{Bucket, same};
+use super::log::{Log, NOTHING, Room};
 use super::name::{folded, objection};
-use super::queue::{OVERHEAD, Queue, Seat, Seats, Turn, Write};
+use super::queue::{Queue, Seat, Seats, Turn, Write};
 use super::says::{ASK_NAME, ASK_PASSWORD, HISTORY, YOU_ARE};
 use crate::text::visible_line;
 
@@ -82,8 +83,12 @@ struct Member {
     room: Arc<str>,
     queue: Queue,
     bucket: Bucket,
+    /// Knows that its bucket is empty.
+    slowed: bool,
     /// Waits for something to write.
     waker: Option<Waker>,
+    /// Is among those of its room that wait for something to be said.
+    listed: bool,
     /// Waits, while it writes, for having fallen behind.
     alarm: Option<Waker>,
 }
@@ -99,36 +104,16 @@ enum Stage {
     },
 }
 
-#[derive(Default)]
-struct Room {
-    members: Vec<Seat>,
-    history: VecDeque<Arc<[u8]>>,
-    /// What the history takes, in bytes.
-    size: usize,
-}
-
-impl Room {
-    /// Keeps a line for those who come later; no more of them than a newcomer can be expected to take at once.
-    fn remember(&mut self, piece: Arc<[u8]>, rules: &Rules) {
-        self.size += piece.len() + OVERHEAD;
-        self.history.push_back(piece);
-        while self.history.len() > rules.history || self.size > rules.queue / 2 {
-            let Some(first) = self.history.pop_front() else { return };
-            self.size -= first.len() + OVERHEAD;
-        }
-    }
-}
-
 impl Rooms {
     /// Nobody is there yet.
     #[must_use]
     pub(super) fn new(rules: Rules) -> Self {
         Self {
-            rules,
             members: Vec::new(),
             free: Vec::new(),
             names: HashMap::new(),
-            rooms: HashMap::from([(LOBBY.into(), Room::default())]),
+            rooms: HashMap::from([(LOBBY.into(), Room::new(&rules))]),
+            rules,
             guests: 0,
             fallen: Vec::new(),
             record: Vec::new(),
@@ -145,8 +130,10 @@ impl Rooms {
             name: Arc::default(),
             room: Arc::default(),
             queue: Queue::default(),
-            bucket: Bucket { left: self.rules.burst.into(), at: now, told: false },
+            bucket: Bucket::new(self.rules.burst, now),
+            slowed: false,
             waker: None,
+            listed: false,
             alarm: None,
         };
         let seat = self.free.pop().unwrap_or_else(|| {
@@ -195,7 +182,8 @@ impl Rooms {
             return Ok(());
         }
         let wait = member.bucket.fill(f64::from(rate), f64::from(burst), now);
-        if wait.is_err() && !std::mem::replace(&mut member.bucket.told, true) {
+        member.slowed &= member.bucket.left < f64::from(burst) / 2.0;
+        if wait.is_err() && !std::mem::replace(&mut member.slowed, true) {
             self.tell(seat, &format!("-- too fast: {rate} lines a second are the most; yours wait their turn\n"));
             self.settle();
         }
@@ -218,7 +206,7 @@ impl Rooms {
         if !std::mem::replace(&mut self.closing, true) {
             let piece: Arc<[u8]> = (*b"-- the server ends\n").into();
             for member in self.members.iter_mut().flatten().filter(|member| member.stage == Stage::In) {
-                member.push(&piece, usize::MAX);
+                member.push(&piece, log_of(&self.rooms, &member.room), usize::MAX);
             }
         }
     }
@@ -340,21 +328,23 @@ impl Rooms {
         let (name, room) = self.who(seat);
         let shown = visible_line(line);
         self.text.clear();
-        let _ = if me {
-            writeln!(self.text, "[{room}] * {name} {shown}")
-        } else {
-            writeln!(self.text, "[{room}] <{name}> {shown}")
-        };
+        // Not by `write!`, which takes longer than all the rest here.
+        let (before, behind) = if me { ("] * ", " ") } else { ("] <", "> ") };
+        for part in ["[", &room, before, &name, behind, &shown, "\n"] {
+            self.text.push_str(part);
+        }
         if self.rules.record {
             self.note(&room, &name, &shown, me);
         }
-        let piece: Arc<[u8]> = self.text.as_bytes().into();
+        let text = std::mem::take(&mut self.text);
         if self.rules.history > 0
             && let Some(room) = self.rooms.get_mut(&room)
         {
-            room.remember(piece.clone(), &self.rules);
+            room.remember(text.as_bytes().into(), &self.rules);
         }
-        self.spread(&room, seat, &piece);
+        self.spread(&room, seat, text.as_bytes());
+        self.text = text;
+        self.settle();
     }
 
     fn note(&mut self, room: &str, name: &str, text: &str, me: bool) {
@@ -435,20 +425,22 @@ impl Rooms {
     fn join(&mut self, seat: Seat, room: &str) {
         // Held once, however many are in the room.
         let key = self.rooms.get_key_value(room).map_or_else(|| room.into(), |(key, _)| key.clone());
-        let others = self.rooms.entry(key.clone()).or_default();
+        let others = self.rooms.entry(key.clone()).or_insert_with(|| Room::new(&self.rules));
         others.members.push(seat);
-        let history: Vec<Arc<[u8]>> = others.history.iter().cloned().collect();
-        self.member(seat).room = key.clone();
+        others.heard += 1;
+        let (end, history) = (others.log.end(), others.history.iter().cloned().collect::<Vec<Arc<[u8]>>>());
+        let member = self.member(seat);
+        member.room = key.clone();
+        member.queue.hear_from(end);
         let (name, _) = self.who(seat);
         let here = self.names_in(&key, Some(seat), NAMES.0);
         let here = if here.is_empty() { "nobody else is here".to_owned() } else { format!("here: {here}") };
         self.tell(seat, &format!("-- {YOU_ARE}{name} in {room}; {here}; /help lists the commands\n"));
         if !history.is_empty() {
             self.tell(seat, &format!("-- {HISTORY}{} lines\n", history.len()));
-            let most = self.rules.queue;
-            let member = self.member(seat);
-            let fell = history.iter().any(|piece| member.push(piece, most));
-            self.fallen.extend(fell.then_some(seat));
+            for piece in &history {
+                self.give(seat, piece, self.rules.queue);
+            }
         }
         self.notice(&key, seat, &format!("{name} joined"));
         self.settle();
@@ -468,12 +460,22 @@ impl Rooms {
     fn depart(&mut self, seat: Seat, why: &str) {
         let (name, key) = self.who(seat);
         let Some(room) = self.rooms.get_mut(&key) else { return };
+        if let Some(member) = &mut self.members[seat] {
+            room.heard -= usize::from(member.queue.has_heard(&room.log));
+            member.queue.take_leave(&room.log);
+            member.room = Arc::default();
+            if std::mem::take(&mut member.listed) {
+                room.idle.retain(|other| *other != seat);
+            }
+        }
         if let Some(at) = room.members.iter().position(|member| *member == seat) {
             room.members.swap_remove(at);
             if room.members.len() < room.members.capacity() / 8 {
                 room.members.shrink_to(2 * room.members.len());
+                room.idle.shrink_to(2 * room.members.len());
             }
         }
+        room.tidy();
         if room.members.is_empty() && *key != *LOBBY {
             self.rooms.remove(&key);
         } else if !self.closing {
@@ -507,11 +509,9 @@ impl Rooms {
             if matches!(self.stage(seat), Stage::Out { .. }) {
                 continue;
             }
-            let most = self.rules.queue;
-            let member = self.member(seat);
-            member.queue.cut();
-            let text = format!("-- you fell behind by more than {} KiB: goodbye\n", most / 1024);
-            member.push(&text.into_bytes().into(), usize::MAX);
+            self.queue(seat, |queue, log| queue.cut(log));
+            let text = format!("-- you fell behind by more than {} KiB: goodbye\n", self.rules.queue / 1024);
+            self.give(seat, &text.into_bytes().into(), usize::MAX);
             self.part(seat, "fell behind", true);
         }
     }
@@ -519,37 +519,79 @@ impl Rooms {
     /// Tells those in a room about one of them, unless there are too many.
     fn notice(&mut self, room: &str, about: Seat, text: &str) {
         if self.rooms.get(room).is_some_and(|room| room.members.len() <= CROWD) {
-            self.spread_unsettled(room, about, &format!("[{room}] -- {text}\n").into_bytes().into());
+            self.spread(room, about, format!("[{room}] -- {text}\n").as_bytes());
         }
     }
 
     /// Gives it to everybody in a room but one.
-    fn spread(&mut self, room: &str, but: Seat, piece: &Arc<[u8]>) {
-        self.spread_unsettled(room, but, piece);
-        self.settle();
-    }
-
-    fn spread_unsettled(&mut self, room: &str, but: Seat, piece: &Arc<[u8]>) {
-        let Some(room) = self.rooms.get(room) else { return };
+    fn spread(&mut self, name: &str, but: Seat, text: &[u8]) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let sender = self.members[but].as_mut().filter(|sender| *sender.room == *name);
+        if room.members.len() == usize::from(sender.is_some()) {
+            return;
+        }
+        room.heard = 0;
+        if let Some(sender) = sender {
+            room.heard += usize::from(sender.queue.has_heard(&room.log));
+            sender.queue.part(&room.log);
+            room.log.push(text);
+            sender.queue.hear_from(room.log.end());
+        } else {
+            room.log.push(text);
+        }
+        let members = &mut self.members;
+        room.idle.retain(|seat| {
+            let Some(member) = members[*seat].as_mut().filter(|_| *seat != but) else { return true };
+            member.listed = false;
+            member.wake_writer();
+            false
+        });
+        if room.log.len() <= room.look {
+            return;
+        }
+        let mut needed = room.log.end();
         for &seat in &room.members {
-            if seat != but
-                && let Some(member) = &mut self.members[seat]
-                && member.push(piece, self.rules.queue)
-            {
+            let Some(member) = &self.members[seat] else { continue };
+            needed = needed.min(member.queue.needs());
+            if member.queue.size(&room.log) > self.rules.queue {
                 self.fallen.push(seat);
             }
         }
+        room.log.forget(needed);
+        // Not at every line, where somebody is far behind and not too far.
+        room.look = self.rules.queue.max(room.log.len() + self.rules.queue / 8);
     }
 
     /// Gives it to one client. Who asks for much and reads nothing falls behind too.
     fn tell(&mut self, seat: Seat, text: &str) {
-        let most = self.rules.queue;
+        self.give(seat, &text.as_bytes().into(), self.rules.queue);
+    }
+
+    fn give(&mut self, seat: Seat, piece: &Arc<[u8]>, most: usize) {
         if let Some(member) = &mut self.members[seat]
-            && member.push(&text.as_bytes().into(), most)
+            && member.push(piece, log_of(&self.rooms, &member.room), most)
         {
             self.fallen.push(seat);
         }
     }
+
+    /// Takes something out of what waits for a client.
+    fn queue<T>(&mut self, seat: Seat, take: impl FnOnce(&mut Queue, &Log) -> T) -> Option<T> {
+        let member = self.members[seat].as_mut()?;
+        let Some(room) = self.rooms.get_mut(&member.room) else { return Some(take(&mut member.queue, &NOTHING)) };
+        let had_heard = member.queue.has_heard(&room.log);
+        let took = take(&mut member.queue, &room.log);
+        if !had_heard && member.queue.has_heard(&room.log) {
+            room.heard += 1;
+            room.tidy();
+        }
+        Some(took)
+    }
+}
+
+/// What was said where somebody is.
+fn log_of<'a>(rooms: &'a HashMap<Arc<str>, Room>, room: &str) -> &'a Log {
+    rooms.get(room).map_or(&NOTHING, |room| &room.log)
 }
 
 impl Seats for Rooms {
@@ -567,13 +609,19 @@ impl Seats for Rooms {
     fn turn(&mut self, seat: Seat, waker: &Waker) -> Turn {
         let Some(member) = &mut self.members[seat] else { return Turn::Fell };
         if member.stage == (Stage::Out { fell: true }) {
-            Turn::Fell
-        } else if !member.queue.is_empty() {
-            Turn::Write
-        } else {
-            member.waker = Some(waker.clone());
-            Turn::Wait
+            return Turn::Fell;
         }
+        let room = self.rooms.get_mut(&member.room);
+        if !member.queue.is_empty(room.as_ref().map_or(&NOTHING, |room| &room.log)) {
+            return Turn::Write;
+        }
+        if let Some(room) = room
+            && !std::mem::replace(&mut member.listed, true)
+        {
+            room.idle.push(seat);
+        }
+        member.waker = Some(waker.clone());
+        Turn::Wait
     }
 
     fn fell(&mut self, seat: Seat, waker: &Waker) -> bool {
@@ -586,25 +634,26 @@ impl Seats for Rooms {
     }
 
     fn is_drained(&self, seat: Seat) -> bool {
-        self.members[seat].as_ref().is_none_or(|member| member.queue.is_empty())
+        self.members[seat].as_ref().is_none_or(|member| member.queue.is_empty(log_of(&self.rooms, &member.room)))
     }
 
     fn write(&mut self, seat: Seat, write: &mut Write<'_>) -> io::Result<usize> {
-        match &mut self.members[seat] {
-            Some(member) => member.queue.write(write),
-            None => Ok(0),
-        }
+        self.queue(seat, |queue, log| queue.write(log, write)).unwrap_or(Ok(0))
     }
 }
 
 impl Member {
     /// Says whether more waits now than may.
-    fn push(&mut self, piece: &Arc<[u8]>, most: usize) -> bool {
-        self.queue.push(piece.clone());
+    fn push(&mut self, piece: &Arc<[u8]>, log: &Log, most: usize) -> bool {
+        self.queue.push(piece.clone(), log);
+        self.wake_writer();
+        self.queue.size(log) > most
+    }
+
+    fn wake_writer(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
-        self.queue.size() > most
     }
 
     fn wake(&mut self) {
@@ -612,36 +661,6 @@ impl Member {
             waker.wake();
         }
     }
-}
-
-/// A token bucket.
-struct Bucket {
-    left: f64,
-    at: Instant,
-    /// Its owner knows that it is empty.
-    told: bool,
-}
-
-impl Bucket {
-    fn fill(&mut self, rate: f64, burst: f64, now: Instant) -> Result<(), Duration> {
-        let came = now.saturating_duration_since(self.at).as_secs_f64() * rate;
-        let most = burst.max(1.0);
-        self.left = (self.left + came).min(most);
-        self.at = now;
-        self.told &= self.left < most / 2.0;
-        if self.left >= 1.0 {
-            return Ok(());
-        }
-        Err(Duration::from_secs_f64((1.0 - self.left) / rate).max(Duration::from_millis(1)))
-    }
-}
-
-/// Whether two secrets are the same. How long it takes tells only how long the guess is.
-fn same(secret: &[u8], guess: &[u8]) -> bool {
-    let differ = guess.iter().enumerate().fold(secret.len() ^ guess.len(), |differ, (at, byte)| {
-        differ | usize::from(byte ^ secret[at % secret.len().max(1)])
-    });
-    std::hint::black_box(differ) == 0
 }
 
 #[cfg(test)]

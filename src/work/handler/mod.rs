@@ -111,6 +111,12 @@ impl Handler {
         matches!(self, Self::Time(Time { on_connect: true, .. })).then_some(Duration::ZERO)
     }
 
+    /// Whether each message goes back as it is, and nothing else is done.
+    #[must_use]
+    pub fn is_faithful_echo(&self) -> bool {
+        matches!(self, Self::Echo(echo) if echo.is_faithful())
+    }
+
     /// Whether its sessions go on when the program is to stop, until they end themselves.
     #[must_use]
     pub fn lasts(&self) -> bool {

@@ -13,6 +13,7 @@ use super::{ACK_PAUSE, LINGER, Late, Link, Wire};
 use crate::error::{Error, Phase, Result};
 use crate::event::{Detail, Limit};
 use crate::net::conn::Conn;
+use crate::work::room;
 
 impl Link {
     /// Has `put` called when a connection may be written to, until it does not answer `WouldBlock`.
@@ -24,22 +25,15 @@ impl Link {
             return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
         };
         let mut patience = self.patience(Limit::Send);
-        poll_fn(|cx| {
-            loop {
-                let Poll::Ready(ready) = fd.poll_write_ready(cx) else {
-                    return match self.late(&mut patience, cx) {
-                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                        _ => Poll::Pending,
-                    };
+        let mut spare = None;
+        poll_fn(move |cx| {
+            let Poll::Ready(done) = room::poll_write(fd, &mut spare, cx, &mut put) else {
+                return match self.late(&mut patience, cx) {
+                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                    _ => Poll::Pending,
                 };
-                match ready.map(|mut guard| guard.try_io(|fd| put(fd.get_ref()))) {
-                    Ok(Ok(Ok(done))) => return Poll::Ready(Ok(done)),
-                    Ok(Err(_)) => {}
-                    Ok(Ok(Err(source))) | Err(source) => {
-                        return Poll::Ready(Err(self.broken(Phase::Sending, source)));
-                    }
-                }
-            }
+            };
+            Poll::Ready(done.map_err(|source| self.broken(Phase::Sending, source)))
         })
         .await
     }
