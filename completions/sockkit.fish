@@ -54,6 +54,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-client-ca
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -211,6 +214,11 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -322,6 +330,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-client-ca -
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -436,6 +447,8 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
@@ -448,6 +461,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-client-ca -
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -567,6 +583,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -682,6 +701,11 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -789,6 +813,11 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -895,6 +924,11 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"
@@ -1013,6 +1047,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-client-ca 
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol-timeout -d 'Turn away who has not sent the whole header in this time [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol-from -d 'Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-file -d 'Once listening, write the bound address to this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l ready-fd -d 'Once listening, write the bound address to this descriptor, and close it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l mode -d 'The permission bits of a socket file, from its first instant' -r
@@ -1129,6 +1166,11 @@ xmpp\t''
 ldap\t''
 postgres\t''
 mysql\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
+v2\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol-source -d 'Name this client in the header, and not our own address' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l backlog -d 'Let N finished handshakes wait to be accepted: listen(2)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseaddr -d 'Take an address that old connections still hold in TIME_WAIT (TCP servers do by default) [SO_REUSEADDR]' -r -f -a "yes\t''
 no\t''"

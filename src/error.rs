@@ -15,8 +15,10 @@ use crate::span::Misread;
 use crate::tls::Fault;
 
 mod host;
+mod proxy;
 
 pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
+pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -53,6 +55,8 @@ pub enum Exit {
     Permission,
     /// Handshake, certificate, a key that does not fit, an end without close_notify.
     Tls,
+    /// The proxy said no, or could not be reached itself.
+    Proxy,
     /// A handler program failed.
     Child,
     /// The whole-run `--deadline` passed.
@@ -79,6 +83,7 @@ impl Exit {
             Self::Bind => 10,
             Self::Permission => 11,
             Self::Tls => 12,
+            Self::Proxy => 13,
             Self::Child => 14,
             Self::Deadline => 124,
             Self::Signal(signal) => 128 + signal,
@@ -102,6 +107,7 @@ impl Exit {
             Self::Bind => "bind",
             Self::Permission => "permission",
             Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::Child => "child",
             Self::Deadline => "deadline",
             Self::Signal(_) => "signal",
@@ -145,6 +151,8 @@ pub enum Phase {
     Connecting,
     /// The handshake of TLS.
     Securing,
+    /// Asking a proxy to open the way.
+    Proxying,
     /// Reading from the peer.
     Receiving,
     /// Writing to the peer.
@@ -177,6 +185,7 @@ impl fmt::Display for Phase {
             Self::Accepting => "accepting",
             Self::Connecting => "connecting",
             Self::Securing => "the TLS handshake",
+            Self::Proxying => "asking the proxy",
             Self::Receiving => "receiving",
             Self::Sending => "sending",
             Self::ReadingStdin => "reading standard input",
@@ -285,6 +294,8 @@ pub enum Fact {
         /// The last of them.
         last: Vec<u8>,
     },
+    /// A proxy was to be gone through. Where it was not reached, the failure is about the proxy's own address.
+    Proxy(Box<ProxyPart>),
     /// How the session went that failed.
     Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.
@@ -458,6 +469,7 @@ impl Error {
             Phase::Resolving => Exit::Resolve,
             Phase::Connecting | Phase::Accepting => Exit::ConnectTimeout,
             Phase::Securing => Exit::Tls,
+            Phase::Proxying => Exit::Proxy,
             _ => Exit::IdleTimeout,
         };
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::TimedOut { limit, after }, facts: Vec::new() }
@@ -486,6 +498,15 @@ impl Error {
     #[must_use]
     pub fn at(self, endpoint: &Endpoint) -> Self {
         Self { endpoint: Some(endpoint.clone()), ..self }
+    }
+
+    /// The proxy that has a part in it.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&ProxyPart> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Proxy(part) => Some(&**part),
+            _ => None,
+        })
     }
 
     /// The error number, where the system gave one.
@@ -518,7 +539,11 @@ impl fmt::Display for Error {
                 write!(f, "{script}:{line}: ")?;
             }
         }
-        write!(f, "{}", self.phase)?;
+        match (self.phase, self.proxy()) {
+            (Phase::Connecting, Some(_)) => f.write_str("connecting to the proxy")?,
+            (Phase::Resolving, Some(_)) => f.write_str("resolving the proxy's name")?,
+            (phase, _) => write!(f, "{phase}")?,
+        }
         if let Some(endpoint) = &self.endpoint {
             write!(f, ", {endpoint}")?;
         }
@@ -535,8 +560,10 @@ impl Error {
                 let after = humantime::format_duration(*after);
                 match (self.phase, *limit) {
                     (_, "--deadline") => format!("the whole run may take {after} ({limit})"),
-                    (Phase::Resolving | Phase::Connecting, _) => format!("no answer within {after} ({limit})"),
                     (Phase::Securing, _) => format!("it did not come to an end within {after} ({limit})"),
+                    (Phase::Resolving | Phase::Connecting | Phase::Proxying, _) => {
+                        format!("no answer within {after} ({limit})")
+                    }
                     (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
                     (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
                     (Phase::Sending, _) | (_, "--send-timeout") => {

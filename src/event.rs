@@ -142,12 +142,35 @@ pub enum Event<'a> {
         #[serde(serialize_with = "seconds")]
         took: Duration,
     },
+    /// What came of asking a proxy to open the way.
+    Proxy {
+        /// What it speaks: `"socks5"`, `"socks5h"`, `"socks4"`, `"socks4a"`, `"http"`.
+        kind: &'static str,
+        /// Its address.
+        address: &'a Endpoint,
+        /// What it was asked for.
+        target: &'a Endpoint,
+        /// How we proved who we are: `"none"`, `"user"`, `"password"`, `"basic"`, `"digest"`.
+        login: &'static str,
+        /// Why it came to nothing, when it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        /// How long the connections to the proxy took, its name included.
+        #[serde(serialize_with = "seconds")]
+        connect: Duration,
+        /// How long it took after that, until the way was open.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
     /// A connection that we made is open.
     Connected {
         /// Our address.
         local: &'a Endpoint,
         /// The peer's.
         peer: &'a Endpoint,
+        /// The proxy that it leads through.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        via: Option<&'a Endpoint>,
         /// From the start of resolving.
         #[serde(serialize_with = "seconds")]
         took: Duration,
@@ -167,8 +190,14 @@ pub enum Event<'a> {
     Accepted {
         /// Our address.
         local: &'a Endpoint,
-        /// The peer's.
+        /// The peer's; where a PROXY protocol header names one, that.
         peer: &'a Endpoint,
+        /// Who sent that header.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        via: Option<&'a Endpoint>,
+        /// The address that the peer connected to, as that header has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        destination: Option<&'a Endpoint>,
     },
     /// The certificate that a server shows.
     Certificate {

@@ -5,11 +5,24 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::habits::{self, Hint};
+use crate::net::proxy::masked;
 
 /// What clap says, with the command line and a caret under the place, where it is a place, and with what was probably
 /// meant. `parses` tells whether a line is one of ours.
 #[must_use]
 pub fn with_caret(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[String]) -> bool) -> String {
+    let mut text = unmasked(error, argv, parses);
+    // A password in a URL is nobody's business. What stands for it is as wide.
+    for argument in argv.iter().filter_map(|argument| argument.to_str()).filter(|argument| argument.contains("://")) {
+        let url = argument.strip_prefix("--proxy=").unwrap_or(argument);
+        if let Some(masked) = masked(url) {
+            text = text.replace(url, &masked);
+        }
+    }
+    text
+}
+
+fn unmasked(error: &clap::Error, argv: &[OsString], parses: impl Fn(&[String]) -> bool) -> String {
     let text = pictured(error, argv);
     let Some(Hint { note, tries }) = habits::hint(error, argv, parses) else { return text };
     let note = note.map(|note| format!("{note}\n"));

@@ -6,6 +6,7 @@ pub mod faults;
 pub mod filters;
 mod habits;
 pub mod privilege;
+mod route;
 mod script;
 pub mod socket_options;
 pub mod tls;
@@ -24,6 +25,7 @@ use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
 use crate::sys::Stop;
 use crate::text::unescape;
 use crate::value::parse_duration;
+use crate::work::early::Headers;
 use crate::work::handler::stdio::Show;
 use crate::work::link::Limits;
 use crate::work::pump::Rules;
@@ -32,8 +34,13 @@ use self::privilege::PrivilegeArgs;
 
 pub use caret::with_caret;
 pub use habits::value_apart;
+pub use route::{ProxyArgs, RouteArgs, secret};
 pub use script::ScriptArgs;
 pub use value::{banner, count, events_target, file_mode, number, path};
+
+/// How long a PROXY protocol header may take to come where nobody said. The specification asks for at least 3 s, the
+/// first retransmission of a lost segment.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The addresses of servers: none is the default port on loopback.
 #[derive(Debug, Clone, Args)]
@@ -533,6 +540,15 @@ pub struct ServingArgs {
     /// Turn these networks away; beats --allow (may be repeated)
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     deny: Vec<Cidr>,
+    /// Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may
+    #[arg(long, value_name = "accept", value_parser = ["accept"])]
+    proxy_protocol: Option<String>,
+    /// Turn away who has not sent the whole header in this time [default: 5s]
+    #[arg(long, value_name = "DUR", requires = "proxy_protocol", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
+    proxy_protocol_timeout: Option<Duration>,
+    /// Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)
+    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',', requires = "proxy_protocol")]
+    proxy_protocol_from: Vec<Cidr>,
     /// Once listening, write the bound address to this file
     #[arg(long, value_name = "FILE", value_parser = value::path())]
     pub ready_file: Option<PathBuf>,
@@ -565,6 +581,14 @@ impl ServingArgs {
                 Err(Error::usage("--grace is about sessions that go on side by side, which there are none of here"))
             }
         }
+    }
+
+    /// Whether every connection begins with a PROXY protocol header.
+    #[must_use]
+    pub fn headers(&self) -> Option<Headers> {
+        self.proxy_protocol.as_ref()?;
+        let timeout = self.proxy_protocol_timeout.unwrap_or(HEADER_TIMEOUT);
+        Some(Headers { timeout, from: self.proxy_protocol_from.clone() })
     }
 
     /// Who may come.

@@ -12,7 +12,7 @@ use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
@@ -67,6 +67,8 @@ pub(super) struct Connect {
     script: ScriptArgs,
     #[command(flatten)]
     tls: ClientTlsArgs,
+    #[command(flatten)]
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -129,9 +131,11 @@ impl Runnable for Connect {
         }
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
+        let via = self.route.via(&*context.sink)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &endpoint,
+            via: &via,
             source: source.as_ref(),
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
@@ -153,12 +157,14 @@ impl Runnable for Connect {
             for config in [&mut repl.config, &mut scripted.config] {
                 (config.tls, config.later.0, config.dialled) = (tls.clone(), later.clone(), Some(endpoint.clone()));
             }
+            (repl.config.via, scripted.config.via) = (via.clone(), via);
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
             let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
             (repl.config.tls, repl.config.later.0, repl.config.dialled) = (tls, later, Some(endpoint.clone()));
+            repl.config.via = via;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }
         verdict(stdio.session(&mut conn, CONN))

@@ -134,7 +134,9 @@ impl Listen {
             };
             return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
-        let mut door = Door::new(self.server.serving.acl(), options, context.sink.clone()).secured(tls);
+        let serving = &self.server.serving;
+        let mut door =
+            Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls);
         door.tally = Some(tally.clone());
         let sessions = Sessions {
             keep_open: self.keep_open,

@@ -9,7 +9,7 @@ use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddress, OutputArgs, count};
+use crate::cli::{ClientAddress, OutputArgs, RouteArgs, count};
 use crate::error::{Error, Exit, Result};
 use crate::net::tls;
 use crate::out::{Progress, print_part};
@@ -55,6 +55,8 @@ pub(super) struct Ping {
     deadline: Option<Duration>,
     #[command(flatten)]
     tls: ClientTlsArgs,
+    #[command(flatten)]
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -112,6 +114,7 @@ impl Runnable for Ping {
         let tls = tls.map(|tls| tls.named(&endpoint)).transpose()?;
         let outcome = Work {
             endpoint: &builtin::reachable(endpoint)?,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             count: self.count,
             interval: self.interval,

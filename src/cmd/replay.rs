@@ -9,7 +9,7 @@ use super::{Context, Runnable};
 use crate::acl::Acl;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::{ServerTlsArgs, TrustArgs};
-use crate::cli::{ClientAddress, OutputArgs};
+use crate::cli::{ClientAddress, OutputArgs, RouteArgs};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event};
 use crate::net::bind::{Bind, Bound, Listener};
@@ -29,7 +29,7 @@ pub(super) struct Replay {
     #[command(flatten)]
     address: ClientAddress,
     /// Play the side that accepted: listen on the address, instead of connecting to it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["proxy", "proxy_user_file", "proxy_protocol"])]
     listen: bool,
     /// 0: as fast as it goes; 1: at the recorded times; 2: twice as fast
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed, allow_negative_numbers = true)]
@@ -44,6 +44,8 @@ pub(super) struct Replay {
     tls: ServerTlsArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
@@ -116,6 +118,7 @@ impl Replay {
         let dial = Dial {
             conn: CONN,
             endpoint: &builtin::reachable(self.address.endpoint()?)?,
+            via: &self.route.via(&*context.sink)?,
             source: None,
             options: &self.socket.options(),
             timeout: self.timeout,

@@ -16,6 +16,7 @@ use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
 use crate::net::options::Options;
+use crate::net::socket::Kind;
 use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
@@ -57,7 +58,9 @@ fn bind_for(
 ) -> Result<Bound> {
     let endpoint = address.endpoint()?;
     let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
-    if !serving.acl().is_empty() && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
+    // A header names peers with IP addresses whatever it comes over.
+    let by_address = !serving.acl().is_empty() && serving.headers().is_none();
+    if by_address && !matches!(endpoint, Endpoint::Inet(_) | Endpoint::Fd(_) | Endpoint::Systemd(_)) {
         return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {endpoint} has not")));
     }
     if (serving.mode.is_some() || serving.unlink) && !file {
@@ -82,8 +85,18 @@ fn bind_for(
     let bound = bind.bind()?;
     let local = bound.local();
     // What an inherited socket is shows only now. A rule that can turn nobody away must not look as if it did.
-    if !serving.acl().is_empty() && !matches!(local, Endpoint::Inet(_)) {
+    if by_address && !matches!(local, Endpoint::Inet(_)) {
         return Err(Error::usage(format!("--allow and --deny are about IP addresses, which {local} has not")));
+    }
+    let stream = match &bound {
+        Bound::Listener(listener) => listener.shape().kind == Kind::Stream,
+        Bound::Session(conn) => conn.shape().kind == Kind::Stream,
+        Bound::Datagrams(_) => false,
+    };
+    if serving.headers().is_some() && !stream {
+        return Err(Error::usage(format!(
+            "--proxy-protocol is about connections that are streams, which {local} has not"
+        )));
     }
     if let Some(path) = &serving.ready_file {
         write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
@@ -146,7 +159,7 @@ pub(super) fn serve(
     let bound = bind_for(Some(&handler), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
-        door: Door::new(serving.acl(), options, context.sink.clone()).secured(tls),
+        door: Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls),
         handler: Arc::new(handler),
         count: if keep_open { serving.count } else { Some(1) },
         keep_open,

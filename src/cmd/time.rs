@@ -8,8 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use super::serving::{self, ServerArgs};
 use super::{Context, Runnable};
 use crate::cli::tls::TrustArgs;
-use crate::cli::{OutputArgs, ServerAddress};
-use crate::error::{Exit, Result};
+use crate::cli::{OutputArgs, ProxyArgs, ServerAddress};
+use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
 use crate::work::ask_time::Ask;
@@ -43,6 +43,8 @@ pub(super) struct Time {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    proxy: ProxyArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -67,6 +69,9 @@ impl Runnable for Time {
         if self.query {
             return self.ask(context);
         }
+        if let Some(flag) = self.proxy.given() {
+            return Err(Error::usage(format!("{flag} is for a client: it goes with --query")));
+        }
         let time = Handled { format: self.format.unwrap_or_default(), on_connect: self.on_connect };
         let handler = Handler::Time(time);
         serving::serve(&self.address, &self.server, handler, true, context)
@@ -79,6 +84,7 @@ impl Time {
         let tls = self.server.serving.tls.as_client(&self.trust)?;
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
+            via: &self.proxy.via(&*context.sink)?,
             source: None,
             options: &self.server.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),

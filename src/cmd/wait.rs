@@ -10,7 +10,7 @@ use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddresses, OutputArgs, banner};
+use crate::cli::{ClientAddresses, OutputArgs, RouteArgs, banner};
 use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
 use crate::value::parse_duration;
@@ -53,6 +53,8 @@ pub(super) struct Wait {
     #[command(flatten)]
     tls: ClientTlsArgs,
     #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -92,6 +94,7 @@ impl Runnable for Wait {
         let tls = self.tls.client()?;
         let waited = Work {
             endpoints: &endpoints,
+            via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
             tls: tls.as_ref(),
             gone: self.gone,

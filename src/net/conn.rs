@@ -349,6 +349,27 @@ impl Conn {
         }
     }
 
+    /// Takes so many bytes that were looked at before, and drops them.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2).
+    pub fn skip(&self, mut bytes: usize) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        while bytes > 0 {
+            let most = bytes.min(buffer.len());
+            match retry(|| sys_recv(&self.socket, &mut buffer[..most], RecvFlags::empty()))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                taken => bytes -= taken,
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the peer is this one, whom the socket's own peer stands for.
+    pub fn stands_for(&mut self, peer: Endpoint) {
+        self.peer = peer;
+    }
+
     /// The beginning of what comes next on a byte stream, at most so many bytes. Takes nothing.
     ///
     /// # Errors

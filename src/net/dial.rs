@@ -14,9 +14,11 @@ use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::options::{Options, Role, Stage};
+use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
 use crate::net::tls::{self, ClientTls};
+use crate::net::via::Via;
 use crate::sys::{self, Stop, poll};
 
 /// How long an attempt has the field to itself: "Connection Attempt Delay", RFC 8305, section 5.
@@ -40,11 +42,13 @@ pub struct Dial<'a> {
     pub conn: ConnId,
     /// Where to.
     pub endpoint: &'a Endpoint,
+    /// What stands in between.
+    pub via: &'a Via,
     /// The local address to use, if not the kernel's choice.
     pub source: Option<&'a Endpoint>,
     /// Options to set on the way.
     pub options: &'a Options,
-    /// For resolving, connecting and securing together.
+    /// For resolving, connecting, proxies and TLS together.
     pub timeout: Duration,
     /// How long to try again when nobody is there.
     pub retry: Option<Duration>,
@@ -135,7 +139,8 @@ impl Dial<'_> {
             };
             let Some(patience) = patience else { return Err(error) };
             let worth_it =
-                matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve);
+                matches!(error.exit, Exit::Refused | Exit::Unreachable | Exit::ConnectTimeout | Exit::Resolve)
+                    || proxy::may_pass(&error);
             if !worth_it || Instant::now() >= patience.until {
                 return Err(error);
             }
@@ -153,17 +158,27 @@ impl Dial<'_> {
             tls::fits(self.endpoint)?;
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");
-        let mut conn = match self.endpoint {
-            Endpoint::Fd(fd) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
-            Endpoint::Systemd(name) => Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?),
-            _ => {
-                let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
-                self.race(&interleave(targets), budget)?
+        let mut via = None;
+        let mut conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
+            (Some(proxy), _) => proxy::open(self, proxy, budget)?.map(|through| {
+                via = Some(through.via);
+                through.conn
+            }),
+            (None, Endpoint::Fd(fd)) => Some(self.inherited(inherited_fd(*fd, self.endpoint)?.into())?),
+            (None, Endpoint::Systemd(name)) => {
+                Some(self.inherited(systemd_fd(name.as_deref(), self.endpoint)?.into())?)
             }
+            (None, _) => self.reach(budget)?,
         };
+        if let Some(conn) = &conn
+            && let Some(announce) = &self.via.announce
+            && announce.send(conn, budget, self.stop, self.sink)?.is_none()
+        {
+            return Ok(None);
+        }
         if let Some(conn) = &mut conn {
-            let took = started.elapsed();
-            self.sink.emit(Some(self.conn), &Event::Connected { local: conn.local(), peer: conn.peer(), took });
+            let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
+            self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });
             if let Some(tls) = self.tls
                 && !tls.secure(conn, self.conn, self.endpoint, budget, self.stop, self.sink)?
             {
@@ -171,6 +186,12 @@ impl Dial<'_> {
             }
         }
         Ok(conn)
+    }
+
+    /// Connects straight to the address. `None` when the program is to end first.
+    pub(super) fn reach(&self, budget: Budget) -> Result<Option<Conn>> {
+        let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+        self.race(&interleave(targets), budget)
     }
 
     /// Begins to connect, without ever waiting.
@@ -185,7 +206,7 @@ impl Dial<'_> {
                 | Endpoint::Unix(_)
                 | Endpoint::Vsock { .. }
         );
-        if !literal || self.retry.is_some() {
+        if !literal || self.retry.is_some() || !self.via.is_straight() {
             return Ok(Begun::Elsewhere);
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");
@@ -230,7 +251,7 @@ impl Dial<'_> {
     }
 
     fn connected(&self, conn: Conn, begun: Instant) -> Result<Begun> {
-        let connected = Event::Connected { local: conn.local(), peer: conn.peer(), took: begun.elapsed() };
+        let connected = Event::Connected { local: conn.local(), peer: conn.peer(), via: None, took: begun.elapsed() };
         self.sink.emit(Some(self.conn), &connected);
         Ok(Begun::Connected(Box::new(conn)))
     }

@@ -187,7 +187,10 @@ fn socktype(transport: Transport) -> i32 {
 }
 
 /// The port's number; a service name is looked up in `/etc/services`, which takes no network.
-fn port_number(endpoint: &Endpoint, inet: &Inet) -> Result<u16> {
+///
+/// # Errors
+/// A service that is not there.
+pub fn port_number(endpoint: &Endpoint, inet: &Inet) -> Result<u16> {
     match &inet.port {
         Port::Number(number) => Ok(*number),
         Port::Service(name) => {

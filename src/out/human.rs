@@ -207,8 +207,15 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             }
             (Verbose, text)
         }
-        Event::Connected { local, peer, .. } => {
-            (Default, format!("connected to {peer}{}", unless_unnamed("from", local)))
+        Event::Proxy { kind, address, target, login, error, connect, took } => {
+            let login = if *login == "none" { String::new() } else { format!(", login {login}") };
+            let result = error.map_or("is open".to_owned(), |error| format!("failed: {}", visible_line(error)));
+            let (connect, took) = (span(*connect), span(*took));
+            (Verbose, format!("proxy {address} ({kind}{login}): {connect} to it, {took} to ask; {target} {result}"))
+        }
+        Event::Connected { local, peer, via, .. } => {
+            let through = via.map_or(String::new(), |via| format!(" through {via}"));
+            (Default, format!("connected to {peer}{}{through}", unless_unnamed("from", local)))
         }
         Event::Listening { local, families, backlog } => {
             let mut text = format!("listening on {local}");
@@ -220,8 +227,15 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             }
             (Default, text)
         }
-        Event::Accepted { local, peer } if is_unnamed(peer) => (Default, format!("accepted a connection on {local}")),
-        Event::Accepted { local, peer } => (Default, format!("accepted {peer} on {local}")),
+        Event::Accepted { local, peer, via: None, .. } if is_unnamed(peer) => {
+            (Default, format!("accepted a connection on {local}"))
+        }
+        Event::Accepted { local, peer, via, destination } => {
+            let through = via.map_or(String::new(), |via| unless_unnamed("through", via));
+            let through = if via.is_some() && through.is_empty() { " through a proxy".to_owned() } else { through };
+            let to = destination.map_or(String::new(), |destination| format!(", to {destination}"));
+            (Default, format!("accepted {peer} on {local}{through}{to}"))
+        }
         Event::Certificate { certificate, made } => {
             let made = if *made { "made a certificate" } else { "certificate" };
             let text = format!("{made}: {}; SHA-256 {}", visible_line(&certificate.line()), certificate.sha256);

@@ -130,7 +130,7 @@ impl Repl<'_> {
                 drop(file);
                 verdict(end)
             }
-            Bound::Session(conn) => match door.admit(conn) {
+            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
                 Some((id, conn)) => verdict(self.talk(Handed::new(conn, id, Role::Accepted))),
                 None => Ok(Exit::Ok),
             },

@@ -18,8 +18,10 @@ use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{AcceptError, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
+use crate::net::proxy_protocol::Header;
 use crate::net::tls::{self, ServerTls, Step};
 use crate::sys::{Stop, poll};
+use crate::work::early::{Early, Headers, Settled};
 use crate::work::tally::Tally;
 
 /// How long to wait after a lack of descriptors or memory, unless a session ends before.
@@ -28,12 +30,19 @@ pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// After so long without it, a lack of descriptors or memory is told anew.
 const RELIEF: Duration = Duration::from_secs(10);
 
+/// As many connections may wait for their headers where one session follows another.
+const MOST_EARLY: usize = 256;
+
 /// Numbers connections and turns away those that may not come.
 pub struct Door {
     /// Who may come.
     pub acl: Acl,
     /// Options for accepted sockets.
     pub options: Options,
+    /// Whether every connection begins with a PROXY protocol header.
+    pub headers: Option<Headers>,
+    /// Those whose header is still to come, where one session follows another.
+    early: Vec<Early>,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// How many were turned away.
@@ -65,6 +74,8 @@ const HANDSHAKES: usize = 64;
 pub enum Admission {
     /// A connection and its number.
     Session(ConnId, Conn),
+    /// A connection whose header is still to come.
+    Early(Early),
     /// Somebody came and is gone again: denied, or lost on the way. Try again at once.
     Gone,
     /// Nobody waits.
@@ -80,6 +91,8 @@ impl Door {
         Self {
             acl,
             options,
+            headers: None,
+            early: Vec::new(),
             sink,
             denied: 0.into(),
             exhausted: 0,
@@ -95,6 +108,12 @@ impl Door {
     #[must_use]
     pub fn secured(self, tls: Option<Arc<ServerTls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Asks every connection for a PROXY protocol header, where there is a rule for it.
+    #[must_use]
+    pub fn with_headers(self, headers: Option<Headers>) -> Self {
+        Self { headers, ..self }
     }
 
     /// Gives the next connection at least this number: others were made in between.
@@ -132,12 +151,111 @@ impl Door {
                 AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
             },
         };
-        Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
+        let Some(headers) = &self.headers else {
+            return Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)));
+        };
+        if let Some(rule) = headers.distrusts(conn.peer()) {
+            self.turn_away(conn.peer(), &rule);
+            return Ok(Admission::Gone);
+        }
+        let mut early = Early::new(conn, headers);
+        match early.look() {
+            Some(settled) => {
+                let session = self.settle(early.into_conn(), settled);
+                Ok(session.map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
+            }
+            None => Ok(Admission::Early(early)),
+        }
+    }
+
+    /// The same where one session follows another: those whose headers are still to come are kept, and looked at first.
+    ///
+    /// # Errors
+    /// As of [`Door::accept`].
+    pub fn next(&mut self, listener: &Listener) -> Result<Admission> {
+        let mut nth = 0;
+        while let Some(early) = self.early.get_mut(nth) {
+            let Some(settled) = early.look() else {
+                nth += 1;
+                continue;
+            };
+            let conn = self.early.remove(nth).into_conn();
+            if let Some((id, conn)) = self.settle(conn, settled) {
+                return Ok(Admission::Session(id, conn));
+            }
+        }
+        if self.early.len() >= MOST_EARLY {
+            return Ok(Admission::Nobody);
+        }
+        Ok(match self.accept(listener)? {
+            Admission::Early(early) => {
+                self.early.push(early);
+                Admission::Gone
+            }
+            admission => admission,
+        })
+    }
+
+    /// What tells that [`Door::next`] may have something new: the listener and those whose headers are still to come.
+    #[must_use]
+    pub fn watched<'d>(&'d self, listener: &'d Listener) -> Vec<PollFd<'d>> {
+        let listener = (self.early.len() < MOST_EARLY).then(|| PollFd::new(listener, PollFlags::IN));
+        listener.into_iter().chain(self.early.iter().map(|early| PollFd::new(early, PollFlags::IN))).collect()
+    }
+
+    /// When the first of them is late.
+    #[must_use]
+    pub fn late(&self) -> Option<Instant> {
+        self.early.iter().map(|early| early.until).min()
+    }
+
+    /// Lets a connection in, or not, now that its header is there, or will not come.
+    pub fn settle(&mut self, mut conn: Conn, settled: Settled) -> Option<(ConnId, Conn)> {
+        match settled {
+            Err(why) => {
+                self.turn_away(conn.peer(), &why);
+                None
+            }
+            Ok(Header::Own) => self.admit(conn),
+            Ok(Header::Relayed { peer, destination }) => {
+                let via = conn.peer().clone();
+                conn.stands_for(peer);
+                self.admit_for(conn, Some((&via, &destination)))
+            }
+        }
+    }
+
+    /// Looks at a connection that is already there, the only one, and waits for its header if it is to have one.
+    /// `None` when it is turned away, or the program is to stop.
+    ///
+    /// # Errors
+    /// Those of poll(2).
+    pub fn greet(&mut self, conn: Conn, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
+        let Some(headers) = &self.headers else { return Ok(self.admit(conn)) };
+        if let Some(rule) = headers.distrusts(conn.peer()) {
+            self.turn_away(conn.peer(), &rule);
+            return Ok(None);
+        }
+        let mut early = Early::new(conn, headers);
+        loop {
+            if let Some(settled) = early.look() {
+                return Ok(self.settle(early.into_conn(), settled));
+            }
+            let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(&early, PollFlags::IN)];
+            poll(&mut fds, Some(early.until)).map_err(|source| Error::os(Phase::Accepting, None, source))?;
+            if stop.requested().is_some() {
+                return Ok(None);
+            }
+        }
     }
 
     /// Looks at a connection that is already there.
-    pub fn admit(&mut self, mut conn: Conn) -> Option<(ConnId, Conn)> {
-        let id = self.welcome(conn.local(), conn.peer())?;
+    pub fn admit(&mut self, conn: Conn) -> Option<(ConnId, Conn)> {
+        self.admit_for(conn, None)
+    }
+
+    fn admit_for(&mut self, mut conn: Conn, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<(ConnId, Conn)> {
+        let id = self.number(conn.local(), conn.peer(), relayed)?;
         match self.options.apply(conn.socket(), conn.shape(), Role::Accepted, Stage::After) {
             Ok(reports) => {
                 for report in reports {
@@ -206,24 +324,37 @@ impl Door {
 
     /// Numbers a peer, unless a rule turns it away.
     pub fn welcome(&mut self, local: &Endpoint, peer: &Endpoint) -> Option<ConnId> {
+        self.number(local, peer, None)
+    }
+
+    fn number(&mut self, local: &Endpoint, peer: &Endpoint, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<ConnId> {
         if self.turns_away(peer) {
             return None;
         }
         let id = self.next;
         self.next += 1;
-        self.sink.emit(Some(id), &Event::Accepted { local, peer });
+        let (via, destination) = relayed.unzip();
+        self.sink.emit(Some(id), &Event::Accepted { local, peer, via, destination });
         Some(id)
     }
 
     /// Whether a rule turns this peer away, which is then said.
     #[must_use]
     pub fn turns_away(&self, peer: &Endpoint) -> bool {
-        let rule = ip_of(peer).and_then(|ip| self.acl.denies(ip));
+        let rule = match ip_of(peer) {
+            Some(ip) => self.acl.denies(ip),
+            // A header may name a peer without one.
+            None => (!self.acl.allow.is_empty()).then(|| "not in --allow".to_owned()),
+        };
         if let Some(rule) = &rule {
-            self.denied.fetch_add(1, Ordering::Relaxed);
-            self.sink.emit(None, &Event::Denied { peer, rule });
+            self.turn_away(peer, rule);
         }
         rule.is_some()
+    }
+
+    fn turn_away(&self, peer: &Endpoint, rule: &str) {
+        self.denied.fetch_add(1, Ordering::Relaxed);
+        self.sink.emit(None, &Event::Denied { peer, rule });
     }
 
     /// Waits for the next connection, and for its handshake where there is to be one. `None` when the program is to
@@ -253,7 +384,7 @@ impl Door {
             let mut pause = until.filter(|_| self.coming.is_empty());
             let full = self.coming.len() >= HANDSHAKES;
             let mut exhausted = false;
-            match if full { Admission::Nobody } else { self.accept(listener)? } {
+            match if full { Admission::Nobody } else { self.next(listener)? } {
                 Admission::Session(id, conn) if goes_on && conn.is_handshaking() => {
                     let begun = Instant::now();
                     self.coming.push(Coming { id, conn, begun, until: begun + limit, wants: PollFlags::IN });
@@ -262,7 +393,7 @@ impl Door {
                 Admission::Session(id, conn) => {
                     return Ok(self.secure(id, conn, stop)?.map(|conn| (id, conn)));
                 }
-                Admission::Gone => continue,
+                Admission::Gone | Admission::Early(_) => continue,
                 Admission::Nobody => {}
                 Admission::Exhausted => exhausted = true,
             }
@@ -276,10 +407,10 @@ impl Door {
             if exhausted {
                 pause = Some(Instant::now() + EXHAUSTED_PAUSE);
             } else if !full {
-                fds.push(PollFd::new(listener, PollFlags::IN));
+                fds.extend(self.watched(listener));
             }
             fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
-            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).min();
+            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).chain(self.late()).min();
             if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
                 fds.push(PollFd::new(asked, PollFlags::IN));
             }
@@ -299,7 +430,7 @@ impl Door {
 }
 
 /// The IP address of a peer that has one.
-fn ip_of(peer: &Endpoint) -> Option<IpAddr> {
+pub(super) fn ip_of(peer: &Endpoint) -> Option<IpAddr> {
     match peer {
         Endpoint::Inet(Inet { host: Host::V4(address), .. }) => Some((*address).into()),
         Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) => Some((*addr).into()),

@@ -11,6 +11,7 @@ mod datagrams;
 pub mod diag;
 pub mod doctor;
 pub mod door;
+pub mod early;
 pub mod handler;
 pub mod inspect;
 pub mod link;

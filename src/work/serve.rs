@@ -11,13 +11,15 @@ use std::{io, panic};
 
 use tokio::io::Interest;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use crate::error::{Error, Exit, Phase, Result};
-use crate::event::Event;
+use crate::event::{ConnId, Event};
 use crate::net::bind::{Bound, Listener};
 use crate::net::conn::Conn;
 use crate::sys::{self, Asked, Reason, Stop};
 use crate::work::door::{Admission, Door, EXHAUSTED_PAUSE};
+use crate::work::early::Settled;
 use crate::work::handler::Handler;
 use crate::work::link::{Limits, Link, Shared};
 use crate::work::sessions::{Question, Sessions};
@@ -98,8 +100,10 @@ impl Serve {
         let mut last_came = Instant::now();
         let mut exhausted = false;
         let mut in_a_row = 0;
+        // Those whose PROXY protocol header is still to come. Each has a place, but is no session yet.
+        let mut early = JoinSet::new();
         while self.count.is_none_or(|count| sessions.begun < count) {
-            let room = sessions.len() < self.max_conns && !exhausted;
+            let room = sessions.len() + early.len() < self.max_conns && !exhausted;
             let patience = self.accept_timeout.filter(|_| sessions.len() == 0);
             tokio::select! {
                 biased;
@@ -110,20 +114,21 @@ impl Serve {
                     last_came = Instant::now();
                 }
                 () = question.asked() => sessions.tell(&self.door),
+                Some(settled) = early.join_next() => {
+                    let settled: Option<(Conn, Settled)> = settled.ok().flatten();
+                    if let Some((id, conn)) = settled.and_then(|(conn, settled)| self.door.settle(conn, settled)) {
+                        last_came = Instant::now();
+                        self.begin(conn, id, nodelay, shared, sessions);
+                    }
+                }
                 ready = incoming.readable(), if room => {
                     let mut ready = ready.map_err(os)?;
                     match self.door.accept(listener)? {
                         Admission::Session(id, conn) => {
                             last_came = Instant::now();
-                            if nodelay {
-                                let _ = conn.socket().set_tcp_nodelay(true);
-                            }
-                            match Link::connection(conn, id, shared.clone()) {
-                                Ok(link) => sessions.begin((), &self.handler, Box::new(link), self.keep_open),
-                                // It is that one's loss, as when accept(2) fails for one.
-                                Err(error) => shared.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
-                            }
+                            self.begin(conn, id, nodelay, shared, sessions);
                         }
+                        Admission::Early(one) => drop(early.spawn(one.settle())),
                         Admission::Gone => {}
                         Admission::Nobody => ready.clear_ready(),
                         Admission::Exhausted => exhausted = true,
@@ -142,9 +147,20 @@ impl Serve {
         Ok(())
     }
 
+    fn begin(&self, conn: Conn, id: ConnId, nodelay: bool, shared: &Arc<Shared>, sessions: &mut Sessions<()>) {
+        if nodelay && conn.shape().is_tcp() {
+            let _ = conn.socket().set_tcp_nodelay(true);
+        }
+        match Link::connection(conn, id, shared.clone()) {
+            Ok(link) => sessions.begin((), &self.handler, Box::new(link), self.keep_open),
+            // It is that one's loss, as when accept(2) fails for one.
+            Err(error) => shared.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
+        }
+    }
+
     async fn single(&mut self, conn: Conn, shared: &Arc<Shared>) -> Result<Exit> {
         let mut sessions = Sessions::new(shared.clone());
-        if let Some((id, conn)) = self.door.admit(conn) {
+        if let Some((id, conn)) = self.door.greet(conn, &self.stop)? {
             let link = Box::new(Link::connection(conn, id, shared.clone())?);
             sessions.begin((), &self.handler, link, false);
             while sessions.next_end().await.is_some() {}

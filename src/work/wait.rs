@@ -13,13 +13,15 @@ use regex::bytes::Regex;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
-use crate::error::{Cause, Error, Exit, Fact, Phase, Result, words};
+use crate::error::{Cause, Error, Exit, Fact, Phase, ProxyAnswer, Result, TargetFailure, words};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
+use crate::net::proxy;
 use crate::net::socket::Kind;
 use crate::net::tls::ClientTls;
+use crate::net::via::Via;
 use crate::sys::{self, Reason, Stop, poll};
 use crate::text::visible_line;
 
@@ -45,6 +47,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Wait<'a> {
     /// The addresses.
     pub endpoints: &'a [Endpoint],
+    /// What stands in between.
+    pub via: &'a Via,
     /// Options to set on each connection.
     pub options: &'a Options,
     /// Wait until nobody accepts there any more.
@@ -224,7 +228,7 @@ impl Wait<'_> {
     /// Tries one address until it is as it should be.
     fn follow(&self, nth: usize, shared: &Mutex<Shared>, over: &Stop) {
         let endpoint = &self.endpoints[nth];
-        let here = is_here(endpoint);
+        let here = self.via.proxy_to(endpoint).is_none() && is_here(endpoint);
         let longest = if here { LONGEST_PAUSE.0 } else { LONGEST_PAUSE.1 };
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut since: Option<Instant> = None;
@@ -290,6 +294,7 @@ impl Wait<'_> {
         let dial = Dial {
             conn: CONN,
             endpoint,
+            via: self.via,
             source: None,
             options: self.options,
             timeout: self.patience,
@@ -307,7 +312,7 @@ impl Wait<'_> {
                 seen.filter(|seen| !late || seen.state == "mute").map(|seen| (seen, None))
             }
             Ok(None) => None,
-            Err(error) if error.exit == Exit::Usage => return Err(error),
+            Err(error) if error.exit == Exit::Usage || proxy::is_final(&error) => return Err(error),
             Err(_) if over.requested().is_some() => None,
             Err(error) => Some((failed(endpoint, &error), saw(endpoint, &error))),
         })
@@ -402,7 +407,20 @@ fn failed(endpoint: &Endpoint, error: &Error) -> Seen {
         Exit::Reset => Seen::new("closes", format!("accepts, then breaks off: {why}")),
         Exit::Resolve if is_no_name(error) => Seen::new("no-name", why),
         Exit::Resolve => Seen::new("unresolved", why),
+        Exit::Proxy => Seen::new(behind(error), why),
         _ => Seen::new("failed", why),
+    }
+}
+
+/// What a proxy says of the address. That the proxy is not there itself says nothing about it.
+fn behind(error: &Error) -> &'static str {
+    let Some(answer) = error.proxy().and_then(|part| part.answer.as_ref()) else { return "failed" };
+    match answer.about_target() {
+        Some(TargetFailure::Refused) => "refused",
+        Some(TargetFailure::NetworkUnreachable | TargetFailure::HostUnreachable) => "unreachable",
+        Some(TargetFailure::NoAnswer) => "silent",
+        Some(TargetFailure::Unknown) if matches!(answer, ProxyAnswer::Http(502 | 503, _)) => "unreachable",
+        _ => "failed",
     }
 }
 

@@ -25,6 +25,8 @@ mod listen;
 mod midway;
 mod peers;
 mod ping;
+mod proxy;
+mod proxy_protocol;
 mod pump;
 mod relay;
 mod relay_faults;
@@ -72,6 +74,8 @@ fn main() -> std::process::ExitCode {
         midway::tests,
         peers::tests,
         ping::tests,
+        proxy::tests,
+        proxy_protocol::tests,
         pump::tests,
         reliability::tests,
         repl::tests,

@@ -11,7 +11,7 @@ use clap::Args;
 use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
 use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{OutputArgs, PeerAddress, path};
+use crate::cli::{OutputArgs, PeerAddress, RouteArgs, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
@@ -46,6 +46,8 @@ pub(super) struct Join {
     #[command(flatten)]
     tls: ClientTlsArgs,
     #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
     socket: SocketOptions,
     #[command(flatten)]
     output: OutputArgs,
@@ -74,10 +76,12 @@ impl Runnable for Join {
             return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
         }
         let options = self.socket.options();
+        let via = self.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
         let tls = self.tls.client()?;
         let dial = || Dial {
             endpoint: &endpoint,
+            via: &via,
             source: None,
             options: &options,
             timeout: self.connect_timeout,

@@ -3,25 +3,20 @@
 mod join;
 mod serve;
 
-use std::io::{BufRead as _, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap::{ArgMatches, Command};
 
 use super::{Context, Failure, Subcommand, subcommand};
 use crate::addr::{Endpoint, Transport, UnixKind};
-use crate::error::{Error, Exit, Phase, Result, words};
-use crate::event::Event;
+use crate::cli::secret;
+use crate::error::{Error, Exit, Result};
 
 /// The subcommand and those below it.
 pub(super) const CHAT: Subcommand =
     Subcommand { name: "chat", about: "A chat room for many people: serve one, or join it", augment, run };
 
 const PARTS: [Subcommand; 2] = [subcommand::<serve::Serve>(), subcommand::<join::Join>()];
-
-/// The longest password, in bytes.
-const PASSWORD: u64 = 1024;
 
 /// A part is called by the last word of its name.
 fn word(part: &Subcommand) -> &'static str {
@@ -51,26 +46,7 @@ fn stream(endpoint: Endpoint) -> Result<Endpoint> {
     if fits { Ok(endpoint) } else { Err(Error::usage(format!("a chat is for streams, which {endpoint} is not"))) }
 }
 
-/// The first line of a password file. One that everybody can read is warned of.
+/// The first line of a password file.
 fn password(path: &Path, context: &Context) -> Result<Vec<u8>> {
-    let failed = |text: &str| {
-        Error::text(Exit::Failed, Phase::File, None, format!("--password-file {}: {text}", path.display()))
-    };
-    let os = |source: std::io::Error| failed(&words(&source));
-    let file = std::fs::File::open(path).map_err(os)?;
-    let meta = file.metadata().map_err(os)?;
-    let mode = meta.permissions().mode() & 0o777;
-    if meta.is_file() && mode & 0o004 != 0 {
-        let path = path.display();
-        let message = format!("everybody can read the password file {path} (mode {mode:04o}): chmod 600 {path}");
-        context.sink.emit(None, &Event::Warning { message: &message });
-    }
-    let mut line = Vec::new();
-    std::io::BufReader::new(file.take(PASSWORD)).read_until(b'\n', &mut line).map_err(os)?;
-    let text = line.strip_suffix(b"\n").unwrap_or(&line);
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    if text.is_empty() {
-        return Err(failed("its first line, the password, is empty"));
-    }
-    Ok(text.to_vec())
+    secret(path, "--password-file", "the password", &*context.sink)
 }

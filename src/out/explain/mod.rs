@@ -20,6 +20,7 @@ mod course;
 mod held;
 mod inet;
 mod names;
+mod proxy;
 mod refused;
 mod tls;
 mod unix;
@@ -133,7 +134,7 @@ pub fn explain(command: &str, error: &Error) -> Explained {
     if servers.len() > 1 {
         explained.details.extend(servers);
     }
-    if let Some(why) = why(command, error) {
+    if let Some(why) = why(command, error, false) {
         explained.cause = Some(safe(&why.cause));
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
@@ -355,12 +356,16 @@ fn list(items: &[String], and: &str) -> String {
     }
 }
 
-fn why(command: &str, error: &Error) -> Option<Why> {
+/// Why it failed. With `there`, as of any address, and not of a proxy's.
+fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
+    if let Some(part) = error.proxy().filter(|_| !there) {
+        return proxy::why(command, error, part);
+    }
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
-        return why(command, &last);
+        return why(command, &last, there);
     }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
-        return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error)));
+        return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error), there));
     }
     if let Some(errno) = error.errno()
         && let Some(why) = anywhere(command, error, errno)

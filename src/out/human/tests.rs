@@ -52,15 +52,21 @@ fn lines_that_matter() {
             "listening on udp://127.0.0.1:9",
         ),
         (
-            Event::Connected { local: &at("127.0.0.1:54321"), peer: &at("127.0.0.1:80"), took: second },
+            Event::Connected { local: &at("127.0.0.1:54321"), peer: &at("127.0.0.1:80"), via: None, took: second },
             "connected to 127.0.0.1:80 from 127.0.0.1:54321",
         ),
-        (Event::Connected { local: &unnamed, peer: &at("unix:/tmp/s"), took: second }, "connected to unix:/tmp/s"),
         (
-            Event::Accepted { local: &at("127.0.0.1:2023"), peer: &at("127.0.0.1:4711") },
+            Event::Connected { local: &unnamed, peer: &at("unix:/tmp/s"), via: None, took: second },
+            "connected to unix:/tmp/s",
+        ),
+        (
+            Event::Accepted { local: &at("127.0.0.1:2023"), peer: &at("127.0.0.1:4711"), via: None, destination: None },
             "accepted 127.0.0.1:4711 on 127.0.0.1:2023",
         ),
-        (Event::Accepted { local: &at("unix:/tmp/s"), peer: &unnamed }, "accepted a connection on unix:/tmp/s"),
+        (
+            Event::Accepted { local: &at("unix:/tmp/s"), peer: &unnamed, via: None, destination: None },
+            "accepted a connection on unix:/tmp/s",
+        ),
         (
             Event::Denied { peer: &at("192.0.2.1:9"), rule: "--allow 10.0.0.0/8" },
             "denied 192.0.2.1:9: --allow 10.0.0.0/8",

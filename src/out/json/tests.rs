@@ -108,9 +108,21 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 took,
             },
         ),
-        (Some(1), Event::Connected { local: &local, peer: &peer, took }),
+        (
+            Some(1),
+            Event::Proxy {
+                kind: "socks5",
+                address: &refused,
+                target: &peer,
+                login: "password",
+                error: Some("127.0.0.1:80 refused the connection from it (SOCKS5 reply 5)"),
+                connect: took,
+                took: took * 2,
+            },
+        ),
+        (Some(1), Event::Connected { local: &local, peer: &peer, via: Some(&refused), took }),
         (None, Event::Listening { local: &listen, families: Some("IPv4 and IPv6"), backlog: Some(5) }),
-        (Some(1), Event::Accepted { local: &listen, peer: &client }),
+        (Some(1), Event::Accepted { local: &listen, peer: &client, via: Some(&local), destination: Some(&peer) }),
         (None, Event::Certificate { certificate: &certificate, made: false }),
         (Some(1), Event::Tls { secured: &secured, took }),
         (None, Event::Denied { peer: &client, rule: "--deny 127.0.0.0/8" }),
@@ -263,11 +275,12 @@ fn number(event: &Event<'_>) -> usize {
         Event::Sandbox { .. } => 28,
         Event::Fault { .. } => 29,
         Event::Relayed { .. } => 30,
-        Event::Certificate { .. } => 31,
-        Event::Tls { .. } => 32,
+        Event::Proxy { .. } => 31,
+        Event::Certificate { .. } => 32,
+        Event::Tls { .. } => 33,
     }
 }
-const VARIANTS: usize = 33;
+const VARIANTS: usize = 34;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
@@ -312,6 +325,7 @@ fn every_exit_code_is_documented() {
         Exit::Bind,
         Exit::Permission,
         Exit::Tls,
+        Exit::Proxy,
         Exit::Child,
         Exit::Deadline,
     ] {

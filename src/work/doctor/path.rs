@@ -15,6 +15,7 @@ use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
+use crate::net::via::Via;
 use crate::sys::proc::mtu;
 use crate::sys::{self, Stop, poll};
 use crate::work::check;
@@ -89,6 +90,7 @@ impl Walk<'_> {
         let dial = Dial {
             conn: CONN,
             endpoint: &target.endpoint,
+            via: Via::STRAIGHT,
             source: None,
             options: &options,
             timeout: self.timeout,

@@ -158,7 +158,7 @@ impl Scripted {
         let mut report = Report::default();
         let outcome = match bound {
             Bound::Listener(listener) => self.serve_connections(listener, &mut door, sessions, &mut report, then),
-            Bound::Session(conn) => match door.admit(conn) {
+            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
                 Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
                     Some(conn) => {
                         super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))

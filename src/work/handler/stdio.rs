@@ -119,7 +119,7 @@ impl Stdio {
         match bound {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
-            Bound::Session(conn) => match door.admit(conn) {
+            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
                 Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
                     Some(mut conn) => verdict(session(&mut conn, id)),
                     None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),

@@ -19,9 +19,11 @@ use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
-use crate::net::resolve::{Budget, Purpose, Target, resolve};
+use crate::net::proxy;
+use crate::net::resolve::{Budget, Purpose, resolve};
 use crate::net::socket::Kind;
 use crate::net::tls::ClientTls;
+use crate::net::via::Via;
 use crate::sys::{Stop, poll};
 use crate::text::visible_line;
 use crate::work::handler::stdio::exit;
@@ -48,6 +50,8 @@ pub enum Line {
 pub struct Ping<'a> {
     /// Where.
     pub endpoint: &'a Endpoint,
+    /// What stands in between.
+    pub via: &'a Via,
     /// Options to set on each connection.
     pub options: &'a Options,
     /// How many probes of each address.
@@ -112,11 +116,21 @@ struct Nobody<'a> {
     tls: Mutex<Option<Duration>>,
 }
 
+impl Nobody<'_> {
+    fn took(&self, took: Duration) {
+        *self.connect.lock().unwrap_or_else(PoisonError::into_inner) = Some(took);
+    }
+}
+
 impl Sink for Nobody<'_> {
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
         match event {
             // Without what we do around it.
-            Event::Attempt { took, .. } => *self.connect.lock().unwrap_or_else(PoisonError::into_inner) = Some(*took),
+            Event::Attempt { took, .. } => self.took(*took),
+            Event::Proxy { connect, took, .. } => {
+                self.took(*connect + *took);
+                self.sink.emit(conn, event);
+            }
             Event::Tls { took, .. } => *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(*took),
             Event::Connected { .. } => {}
             event => self.sink.emit(conn, event),
@@ -134,7 +148,7 @@ struct Shared {
 /// What one address is probed through.
 struct Prober<'a> {
     ping: &'a Ping<'a>,
-    target: &'a Target,
+    target: &'a Endpoint,
     held: Option<Conn>,
     /// Datagrams whose answer may yet come.
     unanswered: Vec<u64>,
@@ -148,10 +162,15 @@ impl Ping<'_> {
     pub fn run(&self) -> Result<Outcome> {
         let begun = Instant::now();
         let budget = Budget::new(self.patience, FLAG);
-        let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+        let targets = if self.via.resolves(self.endpoint) {
+            vec![self.endpoint.clone()]
+        } else {
+            let targets = resolve(self.endpoint, Purpose::Client, Some(budget), self.stop, self.sink)?;
+            targets.into_iter().map(|target| target.endpoint).collect()
+        };
         let shared = Shared::default();
-        if targets.len() > 1 || targets.iter().any(|target| target.endpoint != *self.endpoint) {
-            let names: Vec<String> = targets.iter().map(|target| target.endpoint.to_string()).collect();
+        if targets.len() > 1 || targets.iter().any(|target| target != self.endpoint) {
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
             let took = report::millis(begun.elapsed());
             self.say(&shared, Line::Report(format!("{}: resolved to {} in {took}\n", self.endpoint, names.join(", "))));
         }
@@ -185,8 +204,8 @@ impl Ping<'_> {
         }
     }
 
-    fn follow(&self, target: &Target, shared: &Shared) -> Series {
-        let mut series = Series { endpoint: target.endpoint.clone(), stats: Stats::default(), last: None };
+    fn follow(&self, target: &Endpoint, shared: &Shared) -> Series {
+        let mut series = Series { endpoint: target.clone(), stats: Stats::default(), last: None };
         let mut prober = Prober { ping: self, target, held: None, unanswered: Vec::new() };
         let mut next = Instant::now();
         for seq in 1..=self.count.unwrap_or(u64::MAX) {
@@ -197,10 +216,10 @@ impl Ping<'_> {
                 Err(error) => Err(error),
             };
             let took = outcome.as_ref().map_or_else(|_| begun.elapsed(), |answer| answer.took);
-            let words = outcome.as_ref().err().map(|error| report::why(&target.endpoint, error));
+            let words = outcome.as_ref().err().map(|error| report::why(target, error));
             let (connect, tls, first_byte) =
                 outcome.as_ref().map_or((None, None, None), |answer| (answer.connect, answer.tls, answer.first_byte));
-            let address = &target.endpoint;
+            let address = target;
             let (answered, error) = (outcome.is_ok(), words.as_deref());
             self.sink.emit(None, &Event::Probe { address, seq, answered, error, connect, tls, first_byte, took });
             let line = report::probe(address, seq, &outcome, took);
@@ -209,7 +228,7 @@ impl Ping<'_> {
                 Ok(answer) => series.stats.answered(answer.took),
                 Err(error) => {
                     series.stats.lost();
-                    fatal = error.exit == Exit::Usage;
+                    fatal = error.exit == Exit::Usage || proxy::is_final(&error);
                     series.last = Some(error);
                 }
             }
@@ -237,7 +256,8 @@ impl Prober<'_> {
                 let begun = Instant::now();
                 let dial = Dial {
                     conn: CONN,
-                    endpoint: &self.target.endpoint,
+                    endpoint: self.target,
+                    via: self.ping.via,
                     source: None,
                     options: self.ping.options,
                     timeout: self.ping.patience,

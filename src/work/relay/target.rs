@@ -12,6 +12,7 @@ use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::dial::{Begun, Dial};
 use crate::net::options::Options;
+use crate::net::via::Via;
 use crate::sys::{self, Stop};
 use crate::work::diag;
 use crate::work::door::EXHAUSTED_PAUSE;
@@ -145,6 +146,7 @@ impl Target {
         Dial {
             conn: session,
             endpoint: &self.endpoint,
+            via: Via::STRAIGHT,
             source: self.source.as_ref(),
             options: &self.options,
             timeout: self.timeout,

@@ -217,13 +217,15 @@ impl Engine<'_> {
             .collect();
         let endpoint = Endpoint::parse(&words, &Reading::default()).map_err(Error::from)?;
         let endpoint = builtin::reachable(endpoint)?;
-        let (options, sink, stop) = (self.config.options.clone(), self.sink.clone(), self.stop.clone());
+        let (options, via) = (self.config.options.clone(), self.config.via.clone());
+        let (sink, stop) = (self.sink.clone(), self.stop.clone());
         let tls = self.config.tls.clone();
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
         let dialled = self.beside(|| {
             let dial = Dial {
                 conn: id,
                 endpoint: &endpoint,
+                via: &via,
                 source: None,
                 options: &options,
                 timeout,
@@ -314,7 +316,7 @@ impl Engine<'_> {
             };
             door.number_from(next);
             let mut pause = until;
-            match door.accept(listener)? {
+            match door.next(listener)? {
                 Admission::Session(id, conn) => {
                     let conn = if conn.is_handshaking() {
                         let budget = Budget::new(conn.handshake_limit(), tls::FLAG);
@@ -329,7 +331,7 @@ impl Engine<'_> {
                     self.adopt(conn, id, Role::Accepted);
                     return Ok(());
                 }
-                Admission::Gone => continue,
+                Admission::Gone | Admission::Early(_) => continue,
                 Admission::Nobody if late => {
                     let text = format!("nobody came within {}", span(limit));
                     return Err(
@@ -340,7 +342,8 @@ impl Engine<'_> {
                 Admission::Exhausted => pause = until.min(Instant::now() + EXHAUSTED_PAUSE),
             }
             late = Instant::now() >= until;
-            self.turn(Some(pause), Watch { listener: pause == until, ..Watch::default() })?;
+            let next = door.late().map_or(pause, |late| pause.min(late));
+            self.turn(Some(next), Watch { listener: pause == until, ..Watch::default() })?;
         }
     }
 

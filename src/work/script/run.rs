@@ -33,6 +33,7 @@ use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
 use crate::net::tls::{ClientSetup, ClientTls, ServerTls};
 use crate::net::track::Track;
+use crate::net::via::Via;
 use crate::sys::{Reason, Stop};
 use crate::work::door::Door;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub keep_going: bool,
     /// A pause before each command that sends, but the first.
     pub line_delay: Option<Duration>,
+    /// What stands between us and the target of `open`.
+    pub via: Via,
     /// Socket options for `open`.
     pub options: Options,
     /// Secures what `open` opens.
@@ -76,6 +79,7 @@ impl Default for Config {
             buffer: BUFFER,
             keep_going: false,
             line_delay: None,
+            via: Via::default(),
             options: Options::new(),
             tls: None,
             later: (ClientSetup::default(), None),

@@ -112,11 +112,12 @@ impl Engine<'_> {
                 which.push(name);
             }
         }
-        if let Some((listener, _)) = &self.door
+        if let Some((listener, door)) = &self.door
             && watch.listener
         {
-            fds.push(PollFd::new(*listener, PollFlags::IN));
-            which.push(Fd::Listener);
+            let watched = door.watched(listener);
+            which.extend(watched.iter().map(|_| Fd::Listener));
+            fds.extend(watched);
         }
         if let Some(fd) = self.face.blocked() {
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));

@@ -11,6 +11,13 @@ mod getopt;
 mod nc;
 mod ncat;
 mod socat;
+/// The URL of a proxy, with the port that nc and ncat take where none is given.
+fn proxy(scheme: &str, address: &str) -> String {
+    let bare = address.rsplit(']').next().unwrap_or(address);
+    let port = if scheme == "http" { ":3128" } else { "" };
+    format!("{scheme}://{address}{}", if bare.contains(':') { "" } else { port })
+}
+
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -114,7 +114,28 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
             "S" => out.cannot("-S: no TCP MD5 signatures"),
             "t" => out.cannot("-t: no telnet negotiation"),
             "V" => out.cannot("-V: no routing tables; --mark and --interface choose a route by rule"),
-            "x" | "X" | "P" => out.cannot(format!("{}: no proxies yet", option.shown)),
+            "x" if listens => out.note("-x is about a client; it has no part in a server"),
+            "x" => {
+                let protocol = given.iter().rev().find(|option| option.name == "X").map_or("5", |option| &option.value);
+                let scheme = match protocol.to_ascii_lowercase().as_str() {
+                    "4" => "socks4",
+                    "4a" => "socks4a",
+                    "5" => "socks5h",
+                    "connect" => "http",
+                    _ => return Err(line.misread(option.at, format!("-X {protocol} is no protocol of proxies"))),
+                };
+                flag("--proxy", &super::proxy(scheme, value));
+            }
+            "X" => {}
+            "P" => {
+                let user = value.replace('%', "%25").replace('@', "%40").replace(':', "%3A");
+                if let Some(at) = flags.iter().position(|word| word == "--proxy") {
+                    flags[at + 1] = flags[at + 1].replacen("://", &format!("://{user}@"), 1);
+                } else {
+                    out.note("-P stands before -x: the proxy's user is a part of its URL");
+                }
+                out.note("the password that -P asks for is read from SOCKKIT_PROXY_PASSWORD or --proxy-user-file");
+            }
             "Z" => out.cannot("-Z: no DCCP"),
             "g" | "G" => out.cannot(format!("{}: no source routing", option.shown)),
             "r" => out.note("-r has no effect without a range of ports"),

@@ -125,7 +125,25 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
                     option.shown
                 ));
             }
-            name if name.starts_with("proxy") => out.cannot(format!("{}: no proxies yet", option.shown)),
+            name if name.starts_with("proxy") && listens => {
+                out.cannot(format!("{}: no proxy for others", option.shown));
+            }
+            "proxy" => {
+                let get = |name: &str| given.iter().rev().find(|option| option.name == name);
+                let remote = get("proxy-dns").is_none_or(|dns| matches!(dns.value.as_str(), "remote" | "both"));
+                let scheme = match (get("proxy-type").map_or("http", |kind| &kind.value), remote) {
+                    ("socks4", false) => "socks4",
+                    ("socks4", true) => "socks4a",
+                    ("socks5", false) => "socks5",
+                    ("socks5", true) => "socks5h",
+                    _ => "http",
+                };
+                out.command.extend(["--proxy".to_owned(), super::proxy(scheme, value)]);
+            }
+            "proxy-auth" => out.note(
+                "the proxy's user and password go where nobody reads them: --proxy-user-file, or SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD",
+            ),
+            "proxy-type" | "proxy-dns" => {}
             name if name.starts_with("ssl") => out.cannot(format!("{}: no TLS yet", option.shown)),
             "h" | "version" => {
                 let message = "this only prints what ncat is";

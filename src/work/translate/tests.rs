@@ -57,7 +57,9 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
     ("nc -T lowdelay host 80", "sockkit connect --tos 16 host:80"),
     ("nc -T ef host 80", "sockkit connect --dscp ef host:80"),
     ("nc -m 255 -D host 179", "sockkit connect --opt 'ip:21=255' --opt 'socket:1=1' host:179"),
-    ("nc -X 5 -x proxy:1080 host 80", "sockkit connect host:80"),
+    ("nc -X 5 -x proxy:1080 host 80", "sockkit connect --proxy socks5h://proxy:1080 host:80"),
+    ("nc -x proxy -X connect host 80", "sockkit connect --proxy http://proxy:3128 host:80"),
+    ("nc -X 4 -x proxy -P bob host 80", "sockkit connect --proxy socks4://bob@proxy host:80"),
     ("nc -6 -N fe80::1%eth0 80", "sockkit connect -6 '[fe80::1%eth0]:80'"),
     ("echo hello | nc -N host 80", "echo hello | sockkit connect host:80"),
     ("tar c . | nc -q 0 host 80 > log", "tar c . | sockkit connect --linger-after-eof 0 host:80 > log"),
@@ -89,7 +91,9 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
     ("ncat -p 4000 -s 10.0.0.1 host 80", "sockkit connect --source 10.0.0.1:4000 host:80"),
     ("ncat -o log --append-output host 80", "sockkit connect --output log --append host:80"),
     ("ncat --ssl host 443", "sockkit connect host:443"),
-    ("ncat --proxy p:3128 --proxy-type http host 80", "sockkit connect host:80"),
+    ("ncat --proxy p:3128 --proxy-type http host 80", "sockkit connect --proxy http://p:3128 host:80"),
+    ("ncat --proxy-type socks5 --proxy-dns local --proxy p host 80", "sockkit connect --proxy socks5://p host:80"),
+    ("ncat --proxy p --proxy-auth u:p host 80", "sockkit connect --proxy http://p:3128 host:80"),
     ("ncat -l --broker 80", "sockkit chat serve --raw :80"),
     ("ncat -lk --chat --allow 10.0.0.0/8 80", "sockkit chat serve --allow 10.0.0.0/8 :80"),
     // socat.
@@ -184,7 +188,8 @@ fn what_differs_is_said() {
 #[test]
 fn what_has_no_word_is_named() {
     for (line, word) in [
-        ("nc -x proxy:1080 host 80", "-x: "),
+        ("ncat -l --proxy-type http 3128", "--proxy-type: "),
+        ("socat - SOCKS4A:p:host:80", "SOCKS4A: "),
         ("nc -z host 20-30", "seq 20 30"),
         ("nc -z host 22 80", "80: "),
         ("nc host 80 -e /bin/sh", "-e: "),

@@ -20,6 +20,11 @@ pub(crate) enum Need {
     Aiosmtpd,
     /// A server's programs, and a user of that name to run them.
     Postgres,
+    Microsocks,
+    Tinyproxy,
+    Sshd,
+    Haproxy,
+    Nginx,
     Tar,
     Prlimit,
     Setsid,
@@ -57,6 +62,11 @@ impl Need {
             Need::Stunnel => "stunnel",
             Need::Aiosmtpd => "python3-aiosmtpd",
             Need::Postgres => "postgresql, and root",
+            Need::Microsocks => "microsocks",
+            Need::Tinyproxy => "tinyproxy",
+            Need::Haproxy => "haproxy",
+            Need::Nginx => "nginx",
+            Need::Sshd => "sshd, ssh and ssh-keygen",
             Need::Tar => "tar",
             Need::Prlimit => "prlimit",
             Need::Setsid => "setsid",
@@ -72,6 +82,7 @@ impl Need {
         match self {
             Need::Root => succeeds("unshare", &["-n", "true"]) && succeeds("ip", &["netns", "list"]),
             Need::Nft => Need::Root.is_here() && succeeds("unshare", &["-n", "nft", "list", "ruleset"]),
+            Need::Sshd => ["sshd", "ssh", "ssh-keygen"].into_iter().all(on_path),
             Need::Strace => {
                 succeeds("strace", &["-D", "-f", "-o", "/dev/null", "-e", "inject=uname:error=EPERM", "true"])
             }
@@ -85,7 +96,8 @@ impl Need {
 
 fn on_path(program: &str) -> bool {
     let Some(path) = std::env::var_os("PATH") else { return false };
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    // Servers live in sbin, which is not on every user's path.
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(program).is_file())
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {

@@ -95,7 +95,7 @@ fn role(kind: &str) -> Option<Role> {
         });
     }
     let tls = Role::None("no TLS yet");
-    let proxy = Role::None("no proxies yet");
+    let proxy = Role::None("not of this form; connect --proxy socks4a://, socks5:// and http:// go through one");
     Some(match kind {
         "STDIO" | "STDIN" | "STDOUT" | "STDERR" | "READLINE" => Role::Stdio,
         "EXEC" => Role::Program { shell: false },
