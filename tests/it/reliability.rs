@@ -142,15 +142,18 @@ fn r16_a_thousand_clients(t: &Ctx) {
 }
 
 fn r18_five_thousand_denied(t: &Ctx) {
-    let args = ["-q", "-k", "--deny", "127.0.0.0/8", "--reply", "pong"];
-    let tcp = t.listen(&args).args(&["127.0.0.1:0"]).server();
+    let args = ["-k", "--deny", "127.0.0.0/8", "--reply", "pong"];
+    let tcp = t.listen(&args).args(&["-q", "127.0.0.1:0"]).server();
     let udp = t.listen(&args).args(&["udp://127.0.0.1:0"]).server();
     let settled = |server: &Proc| {
         assert!(matches!(connect(tcp.socket_addr()).read(&mut [0]), Ok(0) | Err(_)));
         server.fds()
     };
-    let before = [settled(&tcp), settled(&udp)];
     let socket = crate::support::udp();
+    // It has all that it needs once it has turned somebody away.
+    socket.send_to(b"ping", udp.socket_addr()).unwrap();
+    udp.stderr.wait_for("denied");
+    let before = [settled(&tcp), settled(&udp)];
     for _ in 0..if is_big() { 5000 } else { 1000 } {
         drop(connect(tcp.socket_addr()));
         socket.send_to(b"ping", udp.socket_addr()).unwrap();
