@@ -238,6 +238,8 @@ pub enum Fact {
         /// How long it was waited for.
         after: Duration,
     },
+    /// Of an address that was waited for: it accepted connections, and closed each at once.
+    Closes,
     /// What one name server said when asked again, directly.
     NameServer {
         /// Who was asked.

@@ -221,6 +221,9 @@ impl Wait<'_> {
             let unanswered = || (known.tries == 0 && self.banner.is_none()).then_some(None);
             let saw = known.saw.or_else(unanswered);
             error.facts.extend(saw.map(|errno| Fact::Saw { errno, after: self.timeout }));
+            if known.seen.as_ref().is_some_and(|seen| seen.state == "closes") {
+                error.facts.push(Fact::Closes);
+            }
         }
         Err(error)
     }

@@ -364,6 +364,9 @@ fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
         return why(command, &last, there);
     }
+    if let (Some(endpoint), true) = (&error.endpoint, error.facts.contains(&Fact::Closes)) {
+        return Some(course::closes(&Case { command, error, endpoint }));
+    }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
         return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error), there));
     }

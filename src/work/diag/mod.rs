@@ -140,9 +140,12 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                     libc::EACCES if matches!(error.phase, Phase::Binding | Phase::Listening) => {
                         sysctl("net.ipv4.ip_unprivileged_port_start")
                     }
-                    libc::EACCES | libc::EINVAL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN => {
-                        ways::way(inet).into_iter().collect()
-                    }
+                    libc::ETIMEDOUT
+                    | libc::EACCES
+                    | libc::EINVAL
+                    | libc::ENETUNREACH
+                    | libc::EHOSTUNREACH
+                    | libc::ENETDOWN => ways::way(inet).into_iter().collect(),
                     libc::EPERM if matches!(error.phase, Phase::Connecting | Phase::Sending) => vec![Fact::LocalPolicy],
                     _ => Vec::new(),
                 },
@@ -151,6 +154,12 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
             no_answer(inet, deadline)
+        }
+        // Of a session that stands still: whether that is for want of a way.
+        (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet)))
+            if error.facts.iter().any(|fact| matches!(fact, Fact::Course(_))) =>
+        {
+            ways::way(inet).into_iter().collect()
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Unix(unix))) if error.phase == Phase::Connecting => {
             paths::state(unix, false, libc::EAGAIN, deadline)
