@@ -124,7 +124,7 @@ where
     L: Deref<Target = Link>,
 {
     let begun = Instant::now();
-    let result = handler.run(&link).await;
+    let result = if link.is_tls() { Box::pin(secured(&handler, &link)).await } else { handler.run(&link).await };
     let (sent, received) = link.totals();
     let reason = result.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
     if let Err(error) = &result {
@@ -132,6 +132,16 @@ where
     }
     link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed(), course: None });
     (key, result.map_err(Box::new))
+}
+
+/// The same over TLS: behind the handshake, and until the last of it is with the kernel.
+async fn secured(handler: &Handler, link: &Link) -> Result<()> {
+    if !link.secure().await? {
+        return Ok(());
+    }
+    let result = handler.run(link).await;
+    link.flush().await;
+    result
 }
 
 /// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
@@ -145,7 +155,7 @@ fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
         // Told already, by whoever had the clock.
-        (_, Cause::TimedOut { .. }) => {}
+        (_, Cause::TimedOut { .. }) if error.phase != Phase::Securing => {}
         _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
         _ => {}
     }

@@ -20,6 +20,7 @@ use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::proxy;
 use crate::net::socket::Kind;
+use crate::net::tls::ClientTls;
 use crate::net::via::Via;
 use crate::sys::{self, Reason, Stop, poll};
 use crate::text::visible_line;
@@ -64,6 +65,8 @@ pub struct Wait<'a> {
     pub patience: Duration,
     /// How long all of it may take; with zero, each address is tried once.
     pub timeout: Duration,
+    /// Secures each connection.
+    pub tls: Option<&'a ClientTls>,
     /// Is told.
     pub sink: &'a dyn Sink,
     /// Ends it.
@@ -119,7 +122,7 @@ struct Tries<'a>(&'a dyn Sink);
 
 impl Sink for Tries<'_> {
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
-        if !matches!(event, Event::Connected { .. }) {
+        if !matches!(event, Event::Connected { .. } | Event::Tls { .. }) {
             self.0.emit(conn, event);
         }
     }
@@ -293,6 +296,7 @@ impl Wait<'_> {
             options: self.options,
             timeout: self.patience,
             retry: None,
+            tls: self.tls,
             stop: over,
             sink: &Tries(self.sink),
         };

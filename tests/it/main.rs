@@ -38,8 +38,10 @@ mod sandbox;
 mod script;
 mod serving;
 mod signals;
+mod starttls;
 mod support;
 mod time;
+mod tls;
 mod tutorial;
 mod wait;
 
@@ -85,7 +87,9 @@ fn main() -> std::process::ExitCode {
         serving::tests,
         script::tests,
         signals::tests,
+        starttls::tests,
         time::tests,
+        tls::tests,
         tutorial::tests,
         wait::tests,
     ]

@@ -95,6 +95,7 @@ impl Walk<'_> {
             options: &options,
             timeout: self.timeout,
             retry: None,
+            tls: None,
             stop: self.stop,
             sink: self.sink,
         };

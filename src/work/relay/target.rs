@@ -151,6 +151,7 @@ impl Target {
             options: &self.options,
             timeout: self.timeout,
             retry: self.retry,
+            tls: None,
             stop: &self.stop,
             sink: &*self.sink,
         }
