@@ -211,6 +211,40 @@ impl ClientTlsArgs {
     }
 }
 
+/// The flags of a relay's connecting side.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct OriginateArgs {
+    /// Secure each connection to the target by TLS (--tls is about those that come)
+    #[arg(long)]
+    tls_originate: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+impl OriginateArgs {
+    /// TLS to this target, if it is asked for.
+    ///
+    /// # Errors
+    /// Exit 2 for flags that do not fit, exit 12 for files that do not.
+    pub fn client(&self, endpoint: &Endpoint) -> Result<Option<ClientTls>> {
+        let Self { tls_originate, trust } = self;
+        if !tls_originate {
+            let lone = |flag| Err(Error::usage(format!("{flag} is about TLS to the target: add --tls-originate")));
+            return trust.given().map_or(Ok(None), lone);
+        }
+        tls::fits(endpoint)?;
+        let setup = ClientSetup {
+            ca: trust.tls_ca.clone(),
+            pin: trust.tls_pin.clone(),
+            insecure: trust.tls_insecure,
+            server_name: trust.tls_server_name.clone(),
+            ..ClientSetup::default()
+        };
+        ClientTls::new(&setup).map(Some)
+    }
+}
+
 impl ServerTlsArgs {
     /// TLS for the one time that a server's subcommand is a client.
     ///
