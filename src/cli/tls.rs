@@ -15,7 +15,7 @@ use crate::span::Misread;
 use crate::value::parse_duration;
 
 /// What both sides have.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "TLS")]
 struct CommonArgs {
     /// Secure each connection by TLS
@@ -85,8 +85,9 @@ pub struct ServerTlsArgs {
     tls_handshake_timeout: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Version {
+    #[default]
     #[value(name = "1.2")]
     Tls12,
     #[value(name = "1.3")]
@@ -223,25 +224,36 @@ pub struct OriginateArgs {
 }
 
 impl OriginateArgs {
-    /// TLS to this target, if it is asked for.
+    fn is_on(&self) -> bool {
+        self.tls_originate || self.trust.starttls.is_some()
+    }
+
+    /// TLS to this target, if it is asked for. Of the flags that both sides could have, those that have one value for
+    /// both are for both; a certificate and its key, and ALPN, are for the listening side if that is secured too.
     ///
     /// # Errors
     /// Exit 2 for flags that do not fit, exit 12 for files that do not.
-    pub fn client(&self, endpoint: &Endpoint) -> Result<Option<ClientTls>> {
-        let Self { tls_originate, trust } = self;
-        if !tls_originate {
+    pub fn client(&self, listening: &ServerTlsArgs, target: &Endpoint) -> Result<Option<ClientTls>> {
+        if !self.is_on() {
             let lone = |flag| Err(Error::usage(format!("{flag} is about TLS to the target: add --tls-originate")));
-            return trust.given().map_or(Ok(None), lone);
+            return self.trust.given().map_or(Ok(None), lone);
         }
-        tls::fits(endpoint)?;
-        let setup = ClientSetup {
-            ca: trust.tls_ca.clone(),
-            pin: trust.tls_pin.clone(),
-            insecure: trust.tls_insecure,
-            server_name: trust.tls_server_name.clone(),
-            ..ClientSetup::default()
-        };
+        tls::fits(target)?;
+        let mut setup = client_setup(&listening.common, &self.trust)?;
+        if listening.common.tls {
+            (setup.identity, setup.alpn) = (None, Vec::new());
+        }
         ClientTls::new(&setup).map(Some)
+    }
+
+    /// What is left for the listening side.
+    #[must_use]
+    pub fn rest(&self, listening: &ServerTlsArgs) -> ServerTlsArgs {
+        let common = match self.is_on() && !listening.common.tls {
+            true => CommonArgs::default(),
+            false => listening.common.clone(),
+        };
+        ServerTlsArgs { common, ..listening.clone() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use rustix::process::Signal;
 
 use crate::support::{
     Ca, Ctx, Data, In, Proc, accept, connect, listener, read_all, read_exactly, shut_write, stays_silent, trials,
@@ -18,6 +19,12 @@ pub(crate) fn tests() -> Vec<Trial> {
         half_close_through_tls,
         a_certificate_that_is_not_good_is_no_target,
         openssl_on_both_sides [Openssl],
+        curl_to_a_web_server [Curl, Openssl],
+        a_client_that_speaks_no_tls_ends_alone,
+        a_target_that_stalls_is_given_up,
+        a_cut_client_is_no_end_for_the_target,
+        a_cut_target_is_no_end_for_the_client,
+        our_certificate_for_the_target,
         flags_that_do_not_fit,
     ]
 }
@@ -133,9 +140,111 @@ fn openssl_on_both_sides(t: &Ctx) {
     client.stdout.wait_for("sdrawkcab");
 }
 
+fn curl_to_a_web_server(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let pem = ca.issue("pem", &["127.0.0.1"]);
+    let args = ["s_server", "-quiet", "-accept", "127.0.0.1:0", "-cert", &pem.cert, "-key", &pem.key, "-www"];
+    let mut server = t.peer("openssl", &args).stdin(In::Pipe).spawn();
+    let port = server.wait_bound("tcp");
+    let ca = ca.pem();
+    let tls = [&pem.flags()[..], &["--tls-originate", "--tls-ca", &ca]].concat();
+    let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
+    let url = format!("https://{}/", relay.addr());
+    let curl = t.peer("curl", &["-sS", "--noproxy", "*", "--max-time", "20", "--cacert", &ca, &url]).run(b"");
+    let page = String::from_utf8(curl.code(0).stdout.bytes()).unwrap();
+    assert!(page.contains("Ciphers supported"), "{page}");
+}
+
+fn a_client_that_speaks_no_tls_ends_alone(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let ours = ca.issue("ours", &["127.0.0.1"]);
+    let (listener, address) = listener();
+    let args = [&ours.flags()[..], &["--tls-handshake-timeout", "2s"]].concat();
+    let front = relay(t, &args, &address);
+    let stalled: Vec<_> = (0..20).map(|_| connect(front.socket_addr())).collect();
+    let mut garbage = connect(front.socket_addr());
+    garbage.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    front.stderr.wait_for("speaks no TLS");
+    // Nobody has connected to the target for those.
+    let mut client = t.connect(&["-q", "--tls", "--tls-ca", &ca.pem(), front.addr()]).piped().spawn();
+    client.write(b"hello");
+    let mut target = accept(&listener);
+    assert_eq!(read_exactly(&target, 5), b"hello");
+    for stalled in stalled {
+        assert_eq!(read_all(&stalled), b"");
+    }
+    front.stderr.wait_for("--tls-handshake-timeout");
+    target.write_all(b"still here").unwrap();
+    client.stdout.wait_for("still here");
+    assert!(front.is_running());
+}
+
+fn a_target_that_stalls_is_given_up(t: &Ctx) {
+    let (listener, address) = listener();
+    let args = ["--tls-originate", "--tls-insecure", "--connect-timeout", "1s"];
+    let mut front = relay(t, &args, &address);
+    for _ in 0..2 {
+        let client = connect(front.socket_addr());
+        let _stalls = accept(&listener);
+        assert!((&client).read(&mut [0; 10]).is_err());
+    }
+    front.stderr.wait_for("the TLS handshake");
+    front.stderr.wait_for("--connect-timeout");
+    // And one that is under way keeps nobody from ending.
+    let mut patient = relay(t, &args[..2], &address);
+    let _client = connect(patient.socket_addr());
+    let _stalls = accept(&listener);
+    patient.signal(Signal::TERM);
+    patient.wait_within(Duration::from_secs(8));
+    front.signal(Signal::TERM);
+    front.wait();
+}
+
+fn a_cut_client_is_no_end_for_the_target(t: &Ctx) {
+    let (listener, address) = listener();
+    let front = relay(t, &["--tls", "--tls-self-signed"], &address);
+    let mut client = t.connect(&["-q", "--tls", "--tls-insecure", front.addr()]).piped().spawn();
+    client.write(b"half of");
+    let target = accept(&listener);
+    assert_eq!(read_exactly(&target, 7), b"half of");
+    client.signal(Signal::KILL);
+    assert!((&target).read(&mut [0; 10]).is_err());
+}
+
+fn a_cut_target_is_no_end_for_the_client(t: &Ctx) {
+    for allowed in [false, true] {
+        let target = t.sockkit(&["echo", "-q", "--tls", "--tls-self-signed", "127.0.0.1:0"]).server();
+        let more = if allowed { &["--tls-allow-truncation"][..] } else { &[] };
+        let args = [&["--tls-originate", "--tls-insecure"], more].concat();
+        let front = relay(t, &args, target.addr());
+        let mut client = connect(front.socket_addr());
+        client.write_all(b"half of").unwrap();
+        assert_eq!(read_exactly(&client, 7), b"half of");
+        target.signal(Signal::KILL);
+        if allowed {
+            assert_eq!(read_all(&client), b"");
+        } else {
+            assert!((&client).read(&mut [0; 10]).is_err());
+            front.stderr.wait_for("without a close_notify");
+        }
+        assert!(front.is_running());
+    }
+}
+
+fn our_certificate_for_the_target(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let (ours, theirs) = (ca.issue("ours", &["us"]), ca.issue("theirs", &["127.0.0.1"]));
+    let ca = ca.pem();
+    let echo = t.sockkit(&["echo", "-q", "--tls-client-ca", &ca, "127.0.0.1:0"]).args(&theirs.flags()).server();
+    let args = ["--tls-originate", "--tls-ca", &ca, "--tls-cert", &ours.cert, "--tls-key", &ours.key];
+    there_and_back(t, &relay(t, &args, echo.addr()), &[]);
+}
+
 fn flags_that_do_not_fit(t: &Ctx) {
     for (args, says) in [
         (&["--tls-ca", "x", "127.0.0.1:0", "127.0.0.1:1"][..], "add --tls-originate"),
+        (&["--tls-min", "1.3", "127.0.0.1:0", "127.0.0.1:1"], "add --tls"),
+        (&["--tls-originate", "--tls-self-signed", "127.0.0.1:0", "127.0.0.1:1"], "add --tls"),
         (&["--tls", "127.0.0.1:0", "127.0.0.1:1"], "--tls needs a certificate"),
         (&["--tls-originate", "127.0.0.1:0", "udp://127.0.0.1:1"], "TLS"),
         (&["--tls", "--tls-self-signed", "udp://127.0.0.1:0", "127.0.0.1:1"], "TLS"),
