@@ -7,7 +7,8 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::support::{
-    Ca, Ctx, Data, In, Proc, accept, connect, listener, read_all, read_exactly, shut_write, stays_silent, trials,
+    Ca, Ctx, Data, In, Proc, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
+    trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -25,6 +26,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_cut_client_is_no_end_for_the_target,
         a_cut_target_is_no_end_for_the_client,
         our_certificate_for_the_target,
+        starttls_to_the_target [Python3],
         flags_that_do_not_fit,
     ]
 }
@@ -238,6 +240,17 @@ fn our_certificate_for_the_target(t: &Ctx) {
     let echo = t.sockkit(&["echo", "-q", "--tls-client-ca", &ca, "127.0.0.1:0"]).args(&theirs.flags()).server();
     let args = ["--tls-originate", "--tls-ca", &ca, "--tls-cert", &ours.cert, "--tls-key", &ours.key];
     there_and_back(t, &relay(t, &args, echo.addr()), &[]);
+}
+
+fn starttls_to_the_target(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let pem = ca.issue("pem", &["127.0.0.1"]);
+    let target = t.python("starttls.py", &["smtp", &pem.cert, &pem.key]).spawn();
+    let port = poll_until("a port", || target.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
+    let front = relay(t, &["--starttls", "smtp", "--tls-ca", &ca.pem()], &format!("127.0.0.1:{port}"));
+    let mut client = connect(front.socket_addr());
+    client.write_all(b"behind it\n").unwrap();
+    assert_eq!(read_exactly(&client, 10), b"behind it\n");
 }
 
 fn flags_that_do_not_fit(t: &Ctx) {
