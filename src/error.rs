@@ -17,7 +17,7 @@ use crate::tls::Fault;
 mod host;
 mod proxy;
 
-pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
+pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
 pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -230,16 +230,13 @@ pub enum Fact {
     Route(Route),
     /// How this host finds names.
     Resolver(Resolver),
-    /// What was seen last of an address that was waited for: connecting failed with this number, or, without one, was
-    /// not answered.
+    /// What was seen last of an address that was waited for.
     Saw {
-        /// The error number.
-        errno: Option<i32>,
+        /// What that was.
+        what: Saw,
         /// How long it was waited for.
         after: Duration,
     },
-    /// Of an address that was waited for: it accepted connections, and closed each at once.
-    Closes,
     /// What one name server said when asked again, directly.
     NameServer {
         /// Who was asked.
@@ -647,6 +644,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
             if matches!(phase, Phase::Sending | Phase::Receiving | Phase::Connecting) =>
         {
             Exit::Reset
+        }
+        // Of vsock it is the other machine that is not there.
+        libc::ENODEV if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Vsock { .. })) => {
+            Exit::Unreachable
         }
         libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::ENODEV => Exit::Bind,
         libc::ENOENT | libc::ENOTDIR | libc::ELOOP if unix && phase == Phase::Binding => Exit::Bind,

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Port, Transport, VSOCK_ANY};
-use crate::error::{Cause, Error, Exit, Fact, Phase, Process};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Process, Saw};
 use crate::event::Event;
 use crate::span::picture;
 use crate::text::visible_line;
@@ -364,7 +364,7 @@ fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
         return why(command, &last, there);
     }
-    if let (Some(endpoint), true) = (&error.endpoint, error.facts.contains(&Fact::Closes)) {
+    if let (Some(endpoint), Some((Saw::Closes, _))) = (&error.endpoint, error.saw()) {
         return Some(course::closes(&Case { command, error, endpoint }));
     }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {

@@ -101,7 +101,8 @@ fn is_same(one: &Fact, other: &Fact) -> bool {
 
 fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
-        return facts(&last, ways);
+        // The time is over, and all of it went into asking.
+        return facts(&last, &Ways { patience: ways.patience.min(BUDGET), ..*ways });
     }
     let deadline = ways.deadline;
     match (&error.cause, &error.endpoint) {
