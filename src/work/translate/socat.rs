@@ -356,7 +356,7 @@ fn tls(address: &Address, listen: bool, flags: &mut Vec<String>, out: &mut Trans
     }
     match (listen, verifies) {
         (true, true) if !asks => {
-            out.note("socat asks each client for a certificate without verify=0; --tls-client-ca FILE does")
+            out.note("socat asks each client for a certificate without verify=0; --tls-client-ca FILE does");
         }
         (false, false) => flags.push("--tls-insecure".to_owned()),
         _ => {}
