@@ -45,6 +45,13 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s p -l port -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
@@ -139,6 +146,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 6 -d 'IPv6 on
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s k -l keep-open -d 'Go on after the first connection'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
@@ -185,6 +195,25 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'W
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l script -d 'Run the commands of FILE (- is stdin), and end with what came of them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l report -d 'Report each command in a form for test harnesses; TAP goes to stderr where no file is named' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l line-delay -d 'Pause before each command that sends, but the first' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
@@ -262,6 +291,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l stay -d 'Whe
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l crlf -d 'Send CR LF for each LF of stdin'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l append -d 'Add to the end of that file'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l keep-going -d 'Go on after a command that failed, and count'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -289,6 +321,13 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l seed -d 'Damage
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
@@ -367,6 +406,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 6 -d 'IPv6 only
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l never-accept -d 'Accept nobody, and show the queue fill'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
@@ -391,11 +433,32 @@ unix-ms\t''
 daytime\t''
 rfc868\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s w -l connect-timeout -d 'Of --query: give up if there is no connection in this time, resolving included [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
@@ -474,7 +537,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s 6 -d 'IPv6 only
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l on-connect -d 'Tell the time to whoever connects, and close (RFC 867, RFC 868); over UDP, to each datagram'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l query -d 'Ask the time server at ADDR, and show how its clock stands to ours'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand time" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
@@ -507,6 +574,13 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
@@ -584,6 +658,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from serve" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
@@ -605,6 +682,25 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l password-file -d 'Say the password in the first line of this file' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s w -l connect-timeout -d 'Give up if there is no connection in this time, resolving included' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
@@ -672,6 +768,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_su
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l no-reconnect -d 'When the connection is lost, leave'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat; and __fish_seen_subcommand_from join" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -695,6 +794,25 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s w -l connect-ti
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l banner -d 'Wait until the first bytes that come match this regular expression' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l stable -d 'It has to stay so for this time, without one try that says otherwise' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l interval -d 'From one try to the next' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
@@ -763,6 +881,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s 6 -d 'IPv6 only
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l gone -d 'Wait until nobody accepts there any more: refused, unreachable, no answer, or no such name'
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l any -d 'One of the addresses is enough'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand wait" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -784,6 +905,25 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l size -d 'How ma
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fail-if -d 'End with status 3 if this is so: \'p99>5ms\', \'loss>=1%\'; min avg max p50 p90 p95 p99 p99.9 loss (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s w -l connect-timeout -d 'Give up on a probe after this time' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
@@ -852,6 +992,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -d 'IPv6 only
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l echo -d 'Measure round trips over one connection to an echo server, and compare what comes back'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l histogram -d 'Draw a histogram, also without a terminal'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'
@@ -892,9 +1035,30 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l corrupt -d 'Fl
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reset-after -d 'Reset both connections (RST) when N bytes have passed, and have arrived' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l close-after -d 'Close both connections (FIN) when N bytes have passed' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l seed -d 'Drop and damage the same bytes as another run with this seed (-v tells it where none is given)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l allow -d 'Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l deny -d 'Turn these networks away; beats --allow (may be repeated)' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l proxy-protocol -d 'Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may' -r -f -a "accept\t''"
@@ -971,7 +1135,12 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-originate -d 'Secure each connection to the target by TLS (--tls is about those that come)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l unlink -d 'Take over a socket file that nobody serves any more'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l no-sandbox -d 'Do not have the kernel forbid what serving does not need: opening files, starting programs, other connections'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
@@ -992,6 +1161,27 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s p -l port -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l speed -d '0: as fast as it goes; 1: at the recorded times; 2: twice as fast' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l timeout -d 'How long to wait for a connection, and for what is expected' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l deadline -d 'End the whole run, with status 124' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-cert -d 'Our certificate, with those of its issuers behind it (PEM)' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-key -d 'The key of that certificate (PEM); without, it is in the same file' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-alpn -d 'Protocols to agree on (ALPN), the first choice first: h2,http/1.1' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-min -d 'The oldest version that is spoken' -r -f -a "1.2\t''
+1.3\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-client-ca -d 'Ask each client for a certificate that one of those in FILE (PEM) signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-handshake-timeout -d 'How long a handshake may take [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy -d 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-user-file -d 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l proxy-protocol -d 'Begin each connection with a PROXY protocol header of this version, as HAProxy does with send-proxy: for a server that takes connections from proxies only' -r -f -a "v1\t''
@@ -1059,6 +1249,10 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s 4 -d 'IPv4 on
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -s u -l udp -d 'UDP instead of TCP'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l listen -d 'Play the side that accepted: listen on the address, instead of connecting to it'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls -d 'Secure each connection by TLS'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-self-signed -d 'Make a certificate for this run, and say its fingerprint'
+complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l reuseport -d 'Share the address with other sockets that ask for the same; the kernel spreads what comes [SO_REUSEPORT]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l nodelay -d 'Send small segments at once instead of gathering them (no Nagle\'s algorithm) [TCP_NODELAY]'
 complete -c sockkit -n "__fish_sockkit_using_subcommand replay" -l fastopen -d 'Send, or as a server take, the first data with the handshake (RFC 7413) [TCP_FASTOPEN_CONNECT, TCP_FASTOPEN]'

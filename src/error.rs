@@ -12,11 +12,12 @@ use std::time::Duration;
 use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::course::Course;
 use crate::span::Misread;
+use crate::tls::Fault;
 
 mod host;
 mod proxy;
 
-pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, TimeWait};
+pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
 pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -52,6 +53,8 @@ pub enum Exit {
     Bind,
     /// The system forbids it.
     Permission,
+    /// Handshake, certificate, a key that does not fit, an end without close_notify.
+    Tls,
     /// The proxy said no, or could not be reached itself.
     Proxy,
     /// A handler program failed.
@@ -79,6 +82,7 @@ impl Exit {
             Self::Reset => 9,
             Self::Bind => 10,
             Self::Permission => 11,
+            Self::Tls => 12,
             Self::Proxy => 13,
             Self::Child => 14,
             Self::Deadline => 124,
@@ -102,6 +106,7 @@ impl Exit {
             Self::Reset => "reset",
             Self::Bind => "bind",
             Self::Permission => "permission",
+            Self::Tls => "tls",
             Self::Proxy => "proxy",
             Self::Child => "child",
             Self::Deadline => "deadline",
@@ -112,6 +117,7 @@ impl Exit {
     /// How far an attempt got: of several addresses that fail in different ways, the furthest decides.
     fn furthest(self) -> u8 {
         match self {
+            Self::Tls => 7,
             Self::Reset => 6,
             Self::Refused => 5,
             Self::ConnectTimeout => 4,
@@ -143,6 +149,8 @@ pub enum Phase {
     Accepting,
     /// The handshake.
     Connecting,
+    /// The handshake of TLS.
+    Securing,
     /// Asking a proxy to open the way.
     Proxying,
     /// Reading from the peer.
@@ -176,6 +184,7 @@ impl fmt::Display for Phase {
             Self::Listening => "listening",
             Self::Accepting => "accepting",
             Self::Connecting => "connecting",
+            Self::Securing => "the TLS handshake",
             Self::Proxying => "asking the proxy",
             Self::Receiving => "receiving",
             Self::Sending => "sending",
@@ -221,11 +230,10 @@ pub enum Fact {
     Route(Route),
     /// How this host finds names.
     Resolver(Resolver),
-    /// What was seen last of an address that was waited for: connecting failed with this number, or, without one, was
-    /// not answered.
+    /// What was seen last of an address that was waited for.
     Saw {
-        /// The error number.
-        errno: Option<i32>,
+        /// What that was.
+        what: Saw,
         /// How long it was waited for.
         after: Duration,
     },
@@ -385,6 +393,8 @@ pub enum Cause {
         /// gai_strerror(3) of it.
         text: String,
     },
+    /// TLS: see there.
+    Tls(Box<Fault>),
     /// A time limit passed.
     TimedOut {
         /// The flag that set it: `"--connect-timeout"`.
@@ -424,13 +434,12 @@ impl Error {
     /// The system said no. The exit code follows from the phase and the error number.
     #[must_use]
     pub fn os(phase: Phase, endpoint: Option<&Endpoint>, source: io::Error) -> Self {
-        Self {
-            exit: exit_of(phase, endpoint, &source),
-            phase,
-            endpoint: endpoint.cloned(),
-            cause: Cause::Os(source),
-            facts: Vec::new(),
-        }
+        let exit = exit_of(phase, endpoint, &source);
+        let cause = match source.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+            Some(fault) => Cause::Tls(Box::new(fault.clone())),
+            None => Cause::Os(source),
+        };
+        Self { exit, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
     }
 
     /// What was asked for cannot be, in plain words: exit 2.
@@ -458,6 +467,7 @@ impl Error {
         let exit = match phase {
             Phase::Resolving => Exit::Resolve,
             Phase::Connecting | Phase::Accepting => Exit::ConnectTimeout,
+            Phase::Securing => Exit::Tls,
             Phase::Proxying => Exit::Proxy,
             _ => Exit::IdleTimeout,
         };
@@ -549,6 +559,7 @@ impl Error {
                 let after = humantime::format_duration(*after);
                 match (self.phase, *limit) {
                     (_, "--deadline") => format!("the whole run may take {after} ({limit})"),
+                    (Phase::Securing, _) => format!("it did not come to an end within {after} ({limit})"),
                     (Phase::Resolving | Phase::Connecting | Phase::Proxying, _) => {
                         format!("no answer within {after} ({limit})")
                     }
@@ -571,6 +582,7 @@ impl fmt::Display for Cause {
             Self::Os(source) => f.write_str(&words(source)),
             Self::Misread(misread) => write!(f, "{misread}"),
             Self::Expected { what, .. } => f.write_str(what),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::Resolver { text, .. } | Self::Text(text) => f.write_str(text),
             Self::TimedOut { limit, after } => {
                 write!(f, "no progress for {} ({limit})", humantime::format_duration(*after))
@@ -601,6 +613,9 @@ pub fn words(source: &io::Error) -> String {
 
 /// The table of CLI.md: phase and error number to exit code.
 fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exit {
+    if phase == Phase::Securing || source.get_ref().is_some_and(|inner| inner.is::<Fault>()) {
+        return Exit::Tls;
+    }
     let errno = source.raw_os_error().unwrap_or(0);
     let unix = matches!(endpoint, Some(Endpoint::Unix(_)));
     match errno {
@@ -630,6 +645,10 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         {
             Exit::Reset
         }
+        // Of vsock it is the other machine that is not there.
+        libc::ENODEV if phase == Phase::Connecting && matches!(endpoint, Some(Endpoint::Vsock { .. })) => {
+            Exit::Unreachable
+        }
         libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::ENODEV => Exit::Bind,
         libc::ENOENT | libc::ENOTDIR | libc::ELOOP if unix && phase == Phase::Binding => Exit::Bind,
         _ => Exit::Failed,
@@ -645,51 +664,4 @@ fn is_udp4(endpoint: Option<&Endpoint>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_never_show_a_bare_number() {
-        assert_eq!(words(&io::Error::from_raw_os_error(libc::ECONNREFUSED)), "Connection refused");
-    }
-
-    #[test]
-    fn the_attempt_that_got_furthest_decides() {
-        let endpoint: Endpoint = "example.org:80".parse().unwrap();
-        let attempt = |errno| Error::os(Phase::Connecting, Some(&endpoint), io::Error::from_raw_os_error(errno));
-        let all = Error::attempts(&endpoint, vec![attempt(libc::ENETUNREACH), attempt(libc::ECONNREFUSED)]);
-        assert_eq!(all.exit, Exit::Refused);
-        let all = Error::attempts(&endpoint, vec![attempt(libc::ETIMEDOUT), attempt(libc::EHOSTUNREACH)]);
-        assert_eq!(all.exit, Exit::ConnectTimeout);
-    }
-
-    #[test]
-    fn one_number_means_different_things_in_different_phases() {
-        let tcp: Endpoint = "127.0.0.1:80".parse().unwrap();
-        let unix: Endpoint = "unix:/nowhere".parse().unwrap();
-        let exit = |phase, endpoint, errno| Error::os(phase, Some(endpoint), io::Error::from_raw_os_error(errno)).exit;
-        assert_eq!(exit(Phase::Connecting, &tcp, libc::EACCES), Exit::Unreachable);
-        assert_eq!(exit(Phase::Binding, &tcp, libc::EACCES), Exit::Permission);
-        let udp: Endpoint = "udp://[2001:db8::1]:80".parse().unwrap();
-        assert_eq!(exit(Phase::Receiving, &udp, libc::EACCES), Exit::Unreachable);
-        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Unreachable);
-        let udp: Endpoint = "udp://192.0.2.255:80".parse().unwrap();
-        assert_eq!(exit(Phase::Sending, &udp, libc::EACCES), Exit::Permission);
-        assert_eq!(exit(Phase::Connecting, &unix, libc::EACCES), Exit::Permission);
-        assert_eq!(exit(Phase::Connecting, &tcp, libc::ETIMEDOUT), Exit::ConnectTimeout);
-        assert_eq!(exit(Phase::Receiving, &tcp, libc::ETIMEDOUT), Exit::Reset);
-        assert_eq!(exit(Phase::Connecting, &unix, libc::ENOENT), Exit::Unreachable);
-        assert_eq!(exit(Phase::Connecting, &tcp, libc::EINVAL), Exit::Unreachable);
-        assert_eq!(exit(Phase::Connecting, &unix, libc::EINVAL), Exit::Failed);
-        assert_eq!(exit(Phase::Binding, &tcp, libc::EINVAL), Exit::Failed);
-    }
-
-    #[test]
-    fn attempts_say_in_one_line_what_each_says() {
-        let endpoint: Endpoint = "example.org:80".parse().unwrap();
-        let silent =
-            || Error::timed_out(Phase::Connecting, Some(&endpoint), "--connect-timeout", Duration::from_secs(1));
-        let all = Error::attempts(&endpoint, vec![silent(), silent()]).to_string();
-        assert_eq!(all, "connecting, example.org:80: no answer within 1s (--connect-timeout) (all 2 addresses)");
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::addr::Endpoint;
 use crate::course::Course;
 use crate::error::Error;
+use crate::tls::{Certificate, Secured};
 
 /// The schema's version: the `v` of every event. Grows when a field changes its meaning or goes.
 pub const VERSION: u32 = 1;
@@ -198,6 +199,23 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         destination: Option<&'a Endpoint>,
     },
+    /// The certificate that a server shows.
+    Certificate {
+        /// What it says.
+        #[serde(flatten)]
+        certificate: &'a Certificate,
+        /// Whether it was made for this run (`--tls-self-signed`).
+        made: bool,
+    },
+    /// A connection is secured by TLS.
+    Tls {
+        /// How.
+        #[serde(flatten)]
+        secured: &'a Secured,
+        /// How long the handshake took.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
     /// A peer was turned away.
     Denied {
         /// The peer.
@@ -354,6 +372,9 @@ pub enum Event<'a> {
         /// How long the connection took, where one was made.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
         connect: Option<Duration>,
+        /// How long its TLS handshake took, where there was one.
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+        tls: Option<Duration>,
         /// From the first byte sent to the first byte of the answer, where one was waited for.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
         first_byte: Option<Duration>,

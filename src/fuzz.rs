@@ -3,10 +3,14 @@
 //! `fuzz/fuzz_targets`.
 
 use std::ffi::OsString;
+use std::fmt::Debug;
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::acl::{Acl, Cidr};
-use crate::addr::{Endpoint, IpFamily, Reading};
+use crate::addr::{Endpoint, IpFamily, Reading, Unix, UnixName};
+use crate::error::ProxyKind;
+use crate::net::proxy::{Proxy, digest, http, masked, socks};
+use crate::net::proxy_protocol::{self, Header, Version};
 use crate::span::Misread;
 use crate::work::script::{needs_more, parse_bytes, parse_command};
 
@@ -19,6 +23,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cidr", cidr),
     ("script", script),
     ("chat", crate::work::chat::fuzz),
+    ("proxy", proxy),
+    ("proxy_header", proxy_header),
     ("record", crate::work::replay::fuzz),
     ("sock_diag", crate::sys::fuzz),
 ];
@@ -93,6 +99,136 @@ pub fn script(bytes: &[u8]) {
     if let Ok(line) = std::str::from_utf8(bytes) {
         let _ = needs_more(line);
         let _ = parse_command("fuzz", 1, line);
+    }
+}
+
+/// What a proxy answers, in each of its protocols, and a proxy as it is typed: an answer ends where it ends, however it
+/// is cut; what is sent back of a challenge is one line; a password is not shown.
+///
+/// # Panics
+/// When something does not hold.
+pub fn proxy(bytes: &[u8]) {
+    let never = |_: &_| false;
+    answer(bytes, 2, socks::parse_method5, never);
+    answer(bytes, 2, socks::parse_login5, never);
+    answer(bytes, 4 + 1 + 255 + 2, socks::parse_reply5, |code| *code != 0);
+    answer(bytes, 8, socks::parse_reply4, |code| *code != 90);
+    answer(bytes, http::HEAD_MAX, http::parse_head, |_| false);
+    if let Ok(Some((head, _))) = http::parse_head(bytes) {
+        assert!((100..1000).contains(&head.status), "{head:?}");
+        head.challenges.iter().for_each(|value| challenge(value));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    challenge(text);
+    for usual in [None, Some(ProxyKind::Http), Some(ProxyKind::Socks5)] {
+        match Proxy::parse(text, usual) {
+            Ok(proxy) => {
+                // What is between the login and the end is the place, and all that is ever shown.
+                let shown = proxy.endpoint.to_string();
+                assert_eq!(shown.parse().as_ref(), Ok(&proxy.endpoint), "{text:?} as {shown}");
+                let secret = proxy.login.is_some_and(|login| login.password.is_some());
+                assert_eq!(masked(text).is_some(), secret, "{text:?}");
+            }
+            Err(misread) => {
+                complaint(&misread);
+                let shown = masked(text).unwrap_or_else(|| text.to_owned());
+                assert_eq!(misread.input, shown);
+            }
+        }
+    }
+    if let Some(masked) = masked(text) {
+        assert_eq!(masked.len(), text.len());
+    }
+}
+
+/// A value of `Proxy-Authenticate`: taken apart and written again it is the same, and what we answer drives nothing.
+fn challenge(value: &str) {
+    let found = digest::split(value);
+    let mut again = String::new();
+    for (scheme, parameters) in &found {
+        assert!(!scheme.is_empty() && !scheme.contains([' ', ',', '=']), "{found:?}");
+        again.push_str(&format!("{scheme} "));
+        for (name, value) in parameters {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+            again.push_str(&format!("{name}=\"{value}\", "));
+        }
+        again.push(',');
+    }
+    assert_eq!(digest::split(&again), found, "{value:?} as {again:?}");
+    if let Some(scheme) = http::choose(&[value.to_owned()]) {
+        let line = scheme.authorization(b"us\"er", b"pass", "host:80", "c").unwrap_or_default();
+        assert!(!line.is_empty() && !line.contains(char::is_control), "{line:?}");
+    }
+}
+
+/// A PROXY protocol header of either version: it ends where it ends, however it is cut, and written again it says the
+/// same.
+///
+/// # Panics
+/// When something does not hold.
+pub fn proxy_header(bytes: &[u8]) {
+    answer(bytes, 16 + usize::from(u16::MAX), proxy_protocol::parse, |_| false);
+    match proxy_protocol::parse(bytes) {
+        Ok(Some((header, taken))) => {
+            let Header::Relayed { peer, destination } = &header else { return };
+            for end in [peer, destination] {
+                let shown = end.to_string();
+                assert!(!shown.contains(char::is_control), "{shown:?}");
+                if !matches!(end, Endpoint::Unix(Unix { name: UnixName::Unnamed, .. })) {
+                    assert_eq!(shown.parse().as_ref(), Ok(end), "{shown}");
+                }
+            }
+            let again = proxy_protocol::header(Version::V2, peer, destination);
+            assert_eq!(proxy_protocol::parse(&again), Ok(Some((header.clone(), again.len()))));
+            if bytes.starts_with(b"PROXY") {
+                assert!(taken <= proxy_protocol::LINE_MAX);
+                let again = proxy_protocol::header(Version::V1, peer, destination);
+                assert_eq!(proxy_protocol::parse(&again), Ok(Some((header.clone(), again.len()))));
+            }
+        }
+        Ok(None) => {}
+        Err(bad) => {
+            let shown = bad.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
+    }
+}
+
+/// What stands in front of a session: it asks for more until it is whole, never beyond `max` bytes, takes no more than
+/// there is, and finds the same however it is cut. A value that is known `early` need not have come whole.
+fn answer<T: PartialEq + Debug, E: PartialEq + Debug>(
+    bytes: &[u8],
+    max: usize,
+    parse: impl Fn(&[u8]) -> Result<Option<(T, usize)>, E>,
+    early: impl Fn(&T) -> bool,
+) {
+    let cuts = |whole: usize| {
+        [0, 1, whole / 3, whole / 2, whole.saturating_sub(1)].into_iter().filter(move |cut| *cut < whole)
+    };
+    match parse(bytes) {
+        Ok(Some((value, taken))) => {
+            assert!(0 < taken && taken <= bytes.len(), "{value:?}: {taken}");
+            for cut in cuts(taken) {
+                match parse(&bytes[..cut]) {
+                    Ok(None) => {}
+                    Ok(Some((sooner, _))) if early(&value) => assert_eq!(sooner, value, "cut at {cut}"),
+                    other => panic!("cut at {cut}: {other:?}, and then {value:?}"),
+                }
+            }
+            assert_eq!(parse(&bytes[..taken]), Ok(Some((value, taken))));
+        }
+        Ok(None) => {
+            assert!(bytes.len() < max, "{} bytes, and more is asked for", bytes.len());
+            for cut in cuts(bytes.len()) {
+                assert_eq!(parse(&bytes[..cut]), Ok(None), "cut at {cut}");
+            }
+        }
+        Err(_) => {
+            for cut in cuts(bytes.len()) {
+                let found = parse(&bytes[..cut]);
+                assert!(!matches!(found, Ok(Some(_))), "cut at {cut}: {found:?}");
+            }
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 values | [`addr`] [`acl`] [`course`] [`error`] [`event`] [`span`] [`text`] [`value`] | what is said and typed; no I/O |
+//! | 0 values | [`addr`] [`acl`] [`course`] [`error`] [`event`] [`span`] [`text`] [`tls`] [`value`] | what is said and typed; no I/O |
 //! | 1 kernel | [`sys`] | one face on every system, and all the `unsafe` |
-//! | 2 net | [`net`] | a connection, however made: resolve, dial, bind, options |
+//! | 2 net | [`net`] | a connection, however made: resolve, dial, bind, options, TLS |
 //! | 3 work | [`work`] | what is done with connections: pump, serve, handlers, chat, diagnosis |
 //! | 4 talk | [`out`] | the only place that prints: for people, as JSON Lines, explanations |
 //! | 5 face | [`cli`] [`cmd`] [`repl`] | arguments, subcommands, the line editor; in tests, `fuzz` |
@@ -42,5 +42,6 @@ pub mod repl;
 pub mod span;
 pub mod sys;
 pub mod text;
+pub mod tls;
 pub mod value;
 pub mod work;

@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The lowest port that the kernel gives away by itself, net.ipv4.ip_local_port_range.
 const EPHEMERAL: u32 = 32768;
 /// Programs that a block may call and a machine may not have.
-const PEERS: [&str; 9] = ["microsocks", "nc", "nc.openbsd", "ncat", "socat", "python3", "curl", "tar", "jq"];
+const PEERS: [&str; 10] =
+    ["microsocks", "nc", "nc.openbsd", "ncat", "socat", "python3", "curl", "tar", "jq", "openssl"];
 
 /// A command and what it prints.
 struct Step {

@@ -9,6 +9,7 @@ pub mod privilege;
 mod route;
 mod script;
 pub mod socket_options;
+pub mod tls;
 mod value;
 
 use std::ffi::OsString;
@@ -530,6 +531,9 @@ pub struct ServingArgs {
     /// At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time
     #[arg(long)]
     pub stats: bool,
+    /// Security of the connections.
+    #[command(flatten)]
+    pub tls: tls::ServerTlsArgs,
     /// Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)
     #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
     allow: Vec<Cidr>,

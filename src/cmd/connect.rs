@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,10 +11,12 @@ use super::scripting::{After, check as check_flags, repl, scripted};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
+use crate::net::tls::{self, ClientSetup};
 use crate::out::OutConfig;
 use crate::value::parse_duration;
 use crate::work::builtin;
@@ -62,6 +65,8 @@ pub(super) struct Connect {
     text: TextArgs,
     #[command(flatten)]
     script: ScriptArgs,
+    #[command(flatten)]
+    tls: ClientTlsArgs,
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
@@ -116,6 +121,14 @@ impl Runnable for Connect {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
+        let (tls, later) = match script.is_some() || self.wants_repl() {
+            true => self.tls.client_or_later()?,
+            false => (self.tls.client()?, ClientSetup::default()),
+        };
+        let tls = tls.map(Arc::new);
+        if tls.is_some() {
+            tls::fits(&endpoint)?;
+        }
         let endpoint = builtin::reachable(endpoint)?;
         let options = self.socket.options();
         let via = self.route.via(&*context.sink)?;
@@ -127,6 +140,7 @@ impl Runnable for Connect {
             options: &options,
             timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             retry: self.retry,
+            tls: tls.as_deref(),
             stop: &context.stop,
             sink: &*context.sink,
         };
@@ -140,12 +154,16 @@ impl Runnable for Connect {
             let Self { script: args, text, output, .. } = self;
             let mut repl = repl(args, text, output, options.clone(), &stdio, context);
             let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
+            for config in [&mut repl.config, &mut scripted.config] {
+                (config.tls, config.later.0, config.dialled) = (tls.clone(), later.clone(), Some(endpoint.clone()));
+            }
             (repl.config.via, scripted.config.via) = (via.clone(), via);
             let then = after.go_on(&stdio, &repl);
             return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
         }
         if self.wants_repl() {
             let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
+            (repl.config.tls, repl.config.later.0, repl.config.dialled) = (tls, later, Some(endpoint.clone()));
             repl.config.via = via;
             return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
         }

@@ -120,6 +120,10 @@ impl Listen {
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
+        let (at, flags) = (self.address.endpoint()?, &self.server.serving.tls);
+        let may_start = script.is_some() || self.handlers.repl;
+        let later = if may_start { flags.later(&at, &*context.sink)? } else { None };
+        let tls = if later.is_some() { None } else { flags.server(&at, &*context.sink)? };
         let bound = serving::bind(&self.address, &options, &self.server.serving, context)?;
         if self.server.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
@@ -131,7 +135,8 @@ impl Listen {
             return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
         let serving = &self.server.serving;
-        let mut door = Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers());
+        let mut door =
+            Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls);
         door.tally = Some(tally.clone());
         let sessions = Sessions {
             keep_open: self.keep_open,
@@ -144,14 +149,17 @@ impl Listen {
             }
             let (Self { script: args, text, .. }, ServerArgs { output, .. }) = (self, &self.server);
             let after = if self.handlers.repl { After::Repl } else { After::Close };
-            let scripted = scripted(script, args, text, output, self.server.socket.options(), &stdio, context)?;
-            let repl = repl(args, text, output, self.server.socket.options(), &stdio, context);
+            let mut scripted = scripted(script, args, text, output, self.server.socket.options(), &stdio, context)?;
+            scripted.config.later.1.clone_from(&later);
+            let mut repl = repl(args, text, output, self.server.socket.options(), &stdio, context);
+            repl.config.later.1 = later;
             let then = after.go_on(&stdio, &repl);
             return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
         }
         if self.handlers.repl {
-            let repl =
+            let mut repl =
                 repl(&self.script, &self.text, &self.server.output, self.server.socket.options(), &stdio, context);
+            repl.config.later.1 = later;
             return repl.serve(bound, door, self.server.serving.accept_timeout);
         }
         stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))

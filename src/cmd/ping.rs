@@ -8,8 +8,10 @@ use clap::Args;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{ClientAddress, OutputArgs, RouteArgs, count};
 use crate::error::{Error, Exit, Result};
+use crate::net::tls;
 use crate::out::{Progress, print_part};
 use crate::span::Misread;
 use crate::value::{parse_duration, parse_size};
@@ -51,6 +53,8 @@ pub(super) struct Ping {
     /// End the whole run, with status 124
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
+    #[command(flatten)]
+    tls: ClientTlsArgs,
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
@@ -103,6 +107,11 @@ impl Runnable for Ping {
             }
             _ => Ok(true),
         };
+        let tls = self.tls.client()?;
+        if tls.is_some() {
+            tls::fits(&endpoint)?;
+        }
+        let tls = tls.map(|tls| tls.named(&endpoint)).transpose()?;
         let outcome = Work {
             endpoint: &builtin::reachable(endpoint)?,
             via: &self.route.via(&*context.sink)?,
@@ -111,6 +120,7 @@ impl Runnable for Ping {
             interval: self.interval,
             echo: size,
             patience: self.connect_timeout,
+            tls: tls.as_ref(),
             sink: &*context.sink,
             stop: &context.stop,
             tell: &tell,

@@ -8,6 +8,7 @@ use clap::Args;
 use super::{Context, Runnable};
 use crate::acl::Acl;
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::{ServerTlsArgs, TrustArgs};
 use crate::cli::{ClientAddress, OutputArgs, RouteArgs};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event};
@@ -39,6 +40,10 @@ pub(super) struct Replay {
     /// End the whole run, with status 124
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
+    #[command(flatten)]
+    tls: ServerTlsArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
@@ -72,7 +77,7 @@ impl Runnable for Replay {
         let last = sessions.len();
         for (nth, session) in sessions.iter().enumerate() {
             let came = match &mut listener {
-                Some((listener, door)) => door.wait(listener, Some(self.timeout), &context.stop)?,
+                Some((listener, door)) => door.wait(listener, Some(self.timeout), &context.stop, false)?,
                 None => self.dial(context)?.map(|conn| (CONN + nth as u64, conn)),
             };
             if nth + 1 == last {
@@ -109,6 +114,7 @@ impl Replay {
     }
 
     fn dial(&self, context: &Context) -> Result<Option<Conn>> {
+        let tls = self.tls.as_client(&self.trust)?;
         let dial = Dial {
             conn: CONN,
             endpoint: &builtin::reachable(self.address.endpoint()?)?,
@@ -117,6 +123,7 @@ impl Replay {
             options: &self.socket.options(),
             timeout: self.timeout,
             retry: None,
+            tls: tls.as_ref(),
             stop: &context.stop,
             sink: &*context.sink,
         };
@@ -126,6 +133,8 @@ impl Replay {
     fn bind(&self, context: &Context) -> Result<(Listener, Door)> {
         let options = self.socket.options();
         let endpoint = self.address.endpoint()?;
+        self.trust.only_for_clients()?;
+        let tls = self.tls.server(&endpoint, &*context.sink)?;
         let bind = Bind {
             endpoint: &endpoint,
             options: &options,
@@ -137,7 +146,9 @@ impl Replay {
         let bound = bind.bind()?;
         bound.announce(&*context.sink);
         match bound {
-            Bound::Listener(listener) => Ok((listener, Door::new(Acl::default(), options, context.sink.clone()))),
+            Bound::Listener(listener) => {
+                Ok((listener, Door::new(Acl::default(), options, context.sink.clone()).secured(tls)))
+            }
             _ => Err(Error::usage(format!("--listen takes connections, which {endpoint} has not"))),
         }
     }

@@ -152,13 +152,14 @@ pub(super) fn serve(
 ) -> Result<Exit> {
     let ServerArgs { serving, timeouts, socket, .. } = server;
     let options = socket.options();
+    let tls = serving.tls.server(&address.endpoint()?, &*context.sink)?;
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
     let bound = bind_for(Some(&handler), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
-        door: Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()),
+        door: Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls),
         handler: Arc::new(handler),
         count: if keep_open { serving.count } else { Some(1) },
         keep_open,

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::serving::{self, ServerArgs};
 use super::{Context, Runnable};
+use crate::cli::tls::TrustArgs;
 use crate::cli::{OutputArgs, ProxyArgs, ServerAddress};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
@@ -39,6 +40,8 @@ pub(super) struct Time {
     /// Of --query: give up if there is no connection in this time, resolving included [default: 10s]
     #[arg(short = 'w', long, value_name = "DUR", requires = "query", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     connect_timeout: Option<Duration>,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     proxy: ProxyArgs,
     #[command(flatten)]
@@ -78,6 +81,7 @@ impl Runnable for Time {
 impl Time {
     fn ask(&self, context: &Context) -> Result<Exit> {
         let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
+        let tls = self.server.serving.tls.as_client(&self.trust)?;
         let dial = Dial {
             endpoint: &self.address.endpoint()?,
             via: &self.proxy.via(&*context.sink)?,
@@ -85,6 +89,7 @@ impl Time {
             options: &self.server.socket.options(),
             timeout: self.connect_timeout.unwrap_or(PATIENCE.0),
             retry: None,
+            tls: tls.as_ref(),
             stop: &context.stop,
             sink: &*context.sink,
             conn: CONN,

@@ -9,6 +9,7 @@ use regex::bytes::Regex;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{ClientAddresses, OutputArgs, RouteArgs, banner};
 use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
@@ -50,6 +51,8 @@ pub(super) struct Wait {
     #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Option<Duration>,
     #[command(flatten)]
+    tls: ClientTlsArgs,
+    #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
@@ -88,10 +91,12 @@ impl Runnable for Wait {
         }
         let progress = (self.output.steps_untold() && !self.output.quiet()).then(Progress::at_a_terminal).flatten();
         let draw = progress.as_ref().map(|progress| |text: &str| progress.draw(text));
+        let tls = self.tls.client()?;
         let waited = Work {
             endpoints: &endpoints,
             via: &self.route.via(&*context.sink)?,
             options: &self.socket.options(),
+            tls: tls.as_ref(),
             gone: self.gone,
             any: self.any,
             banner: self.banner.as_ref(),

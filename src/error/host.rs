@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Error, Fact, Phase, Process};
+use super::{Cause, Error, Exit, Fact, Phase, Process};
 
 /// The way that this host has to an address: rtnetlink(7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,20 +121,47 @@ pub struct Resolver {
     pub listed: Vec<String>,
 }
 
+/// What trying an address came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saw {
+    /// Connecting failed with this number.
+    Errno(i32),
+    /// It was not answered.
+    NoAnswer,
+    /// The name did not resolve: the `EAI_` code of getaddrinfo(3).
+    NoName(i32),
+    /// It accepted, and closed or reset the connection before a word was said.
+    Closes,
+}
+
 impl Error {
     /// For one that gave up waiting: what connecting failed with at last, as a failure of its own.
     #[must_use]
     pub fn last_seen(&self) -> Option<Self> {
         let endpoint = self.endpoint.as_ref()?;
-        let (errno, after) = self.facts.iter().find_map(|fact| match fact {
-            Fact::Saw { errno, after } => Some((*errno, *after)),
-            _ => None,
-        })?;
-        let mut last = match errno {
-            Some(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(errno)),
-            None => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
+        let (what, after) = self.saw()?;
+        let mut last = match what {
+            Saw::Errno(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(errno)),
+            Saw::NoAnswer => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
+            Saw::NoName(code) => Self {
+                exit: Exit::Resolve,
+                phase: Phase::Resolving,
+                endpoint: Some(endpoint.clone()),
+                cause: Cause::Resolver { code, text: String::new() },
+                facts: Vec::new(),
+            },
+            Saw::Closes => return None,
         };
         last.facts.clone_from(&self.facts);
         Some(last)
+    }
+
+    /// What was seen last of an address, and how long it was waited for.
+    #[must_use]
+    pub fn saw(&self) -> Option<(Saw, Duration)> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Saw { what, after } => Some((*what, *after)),
+            _ => None,
+        })
     }
 }

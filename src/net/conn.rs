@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -13,11 +14,15 @@ use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
 use crate::course::Course;
 use crate::error::{Error, Phase};
 use crate::net::socket::{Family, Kind, Shape};
+use crate::net::tls::{Layer, Step};
 use crate::sys;
+use crate::tls::Secured;
 
 /// The largest UNIX message that is taken, in bytes. The kernel's own limit is the sender's SO_SNDBUF, which
 /// `net.core.wmem_max` caps far below this.
 const LARGEST_MESSAGE: usize = 64 << 20;
+/// Pieces that go over TLS are put together up to this size, in bytes.
+const TOGETHER: usize = 64 << 10;
 
 /// What a receive brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +46,13 @@ pub struct Conn {
     local: Endpoint,
     peer: Endpoint,
     // Seldom, and larger than the rest; servers of many hold many of these.
-    server: Option<Box<Server>>,
+    more: Option<Box<More>>,
+}
+
+/// What some connections are besides.
+enum More {
+    Server(Server),
+    Tls(Mutex<Layer>),
 }
 
 /// A datagram server: it answers whoever spoke last.
@@ -72,17 +83,83 @@ impl Conn {
         own: bool,
         admit: impl FnMut(&Endpoint, &Endpoint) -> bool + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let server = Box::new(Server { last: None, admit: Box::new(admit) });
+        let server = Box::new(More::Server(Server { last: None, admit: Box::new(admit) }));
         let nobody = endpoint_of(&socket.local_addr()?, shape);
         Self::new(socket, shape, own, nobody, Some(server))
     }
 
-    fn new(socket: Socket, shape: Shape, own: bool, peer: Endpoint, server: Option<Box<Server>>) -> io::Result<Self> {
+    fn new(socket: Socket, shape: Shape, own: bool, peer: Endpoint, more: Option<Box<More>>) -> io::Result<Self> {
         if own {
             socket.set_nonblocking(true)?;
         }
         let local = endpoint_of(&socket.local_addr()?, shape);
-        Ok(Self { socket, shape, own, local, peer, server })
+        Ok(Self { socket, shape, own, local, peer, more })
+    }
+
+    /// Puts TLS between the socket and whoever uses it. Nothing else changes for them, but that [`Conn::shake`] is to
+    /// be called until the handshake is done.
+    pub(in crate::net) fn secure(&mut self, layer: Layer) {
+        self.more = Some(Box::new(More::Tls(Mutex::new(layer))));
+    }
+
+    fn server(&self) -> Option<&Server> {
+        match self.more.as_deref() {
+            Some(More::Server(server)) => Some(server),
+            _ => None,
+        }
+    }
+
+    fn tls(&self) -> Option<MutexGuard<'_, Layer>> {
+        match self.more.as_deref() {
+            Some(More::Tls(layer)) => Some(layer.lock().unwrap_or_else(PoisonError::into_inner)),
+            _ => None,
+        }
+    }
+
+    /// Whether a handshake is still to be done.
+    #[must_use]
+    pub fn is_handshaking(&self) -> bool {
+        self.tls().is_some_and(|layer| layer.is_handshaking())
+    }
+
+    /// How long the handshake of a server may take.
+    #[must_use]
+    pub fn handshake_limit(&self) -> Duration {
+        self.tls().map_or(Duration::ZERO, |layer| layer.patience)
+    }
+
+    /// Goes on with the handshake, as far as it goes.
+    ///
+    /// # Errors
+    /// A [`crate::tls::Fault`] in an [`io::Error`]; those of the socket.
+    pub fn shake(&self) -> io::Result<Step> {
+        self.tls().map_or(Ok(Step::Done), |mut layer| layer.shake(&self.socket))
+    }
+
+    /// How it is secured, and how long that took, once it is.
+    #[must_use]
+    pub fn secured(&self) -> Option<(Secured, Duration)> {
+        self.tls().filter(|layer| !layer.is_handshaking()).map(|layer| (layer.secured(), layer.took()))
+    }
+
+    /// Whether what goes over it is encrypted, or is to be.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.more.as_deref(), Some(More::Tls(_)))
+    }
+
+    /// What poll(2) is to watch for somebody who waits for `flags`: room too, while TLS has something left to send.
+    #[must_use]
+    pub fn watch(&self, flags: PollFlags) -> PollFlags {
+        if self.tls().is_some_and(|mut layer| layer.wants_room(&self.socket)) { flags | PollFlags::OUT } else { flags }
+    }
+
+    /// Whether all that TLS had to send is with the kernel; tries to send it.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2) but `WouldBlock`.
+    pub fn flush(&self) -> io::Result<bool> {
+        self.tls().map_or(Ok(true), |mut layer| layer.flush(&self.socket))
     }
 
     /// Our address.
@@ -121,7 +198,7 @@ impl Conn {
     /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
     #[must_use]
     pub fn can_splice(&self) -> bool {
-        self.own && self.shape.kind == Kind::Stream
+        self.own && self.shape.kind == Kind::Stream && !self.is_tls()
     }
 
     /// Whether splice(2) from it may wait, where it can. Every other call says for itself that it does not. Comes after
@@ -142,13 +219,13 @@ impl Conn {
     /// Whether there is somebody to send to.
     #[must_use]
     pub fn has_peer(&self) -> bool {
-        self.server.as_ref().is_none_or(|server| server.last.is_some())
+        self.server().is_none_or(|server| server.last.is_some())
     }
 
     /// Whether this is a datagram server, which outlives each of its peers.
     #[must_use]
     pub fn is_server(&self) -> bool {
-        self.server.is_some()
+        self.server().is_some()
     }
 
     /// A receive or a send failed: the error about the peer, for UDP with the ICMP message that brought it.
@@ -157,7 +234,7 @@ impl Conn {
         let errno = source.raw_os_error();
         let mut error = Error::os(phase, Some(&self.peer), source);
         // TCP does not keep them while a connection stands, and a server has them from anybody.
-        if self.shape.is_udp() && self.server.is_none() {
+        if self.shape.is_udp() && !self.is_server() {
             let target = self.socket.peer_addr().ok().and_then(|peer| peer.as_socket());
             // One report for each datagram that came to nothing.
             while let (Some(target), Ok(Some(report))) = (target, sys::icmp_error(&self.socket)) {
@@ -176,7 +253,7 @@ impl Conn {
     /// `WouldBlock`, and those of recvmsg(2). A datagram server does not report errors that came back for an
     /// answer of its own.
     pub fn recv(&mut self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
-        if self.server.is_some() { self.recv_from_anyone(buffer) } else { self.recv_connected(buffer) }
+        if self.is_server() { self.recv_from_anyone(buffer) } else { self.recv_connected(buffer) }
     }
 
     /// The same for a connected socket, which needs no memory of who spoke.
@@ -185,6 +262,10 @@ impl Conn {
     /// `WouldBlock`, and those of recvmsg(2).
     pub fn recv_connected(&self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
         match (self.shape.family, self.shape.kind) {
+            (_, Kind::Stream) if self.is_tls() => match self.tls() {
+                Some(mut layer) => layer.recv(&self.socket, buffer),
+                None => Ok(Incoming::Eof),
+            },
             (_, Kind::Stream) => match retry(|| sys_recv(&self.socket, buffer, RecvFlags::empty()))? {
                 0 => Ok(Incoming::Eof),
                 bytes => Ok(Incoming::Bytes(bytes)),
@@ -206,7 +287,9 @@ impl Conn {
             make_room(&self.socket, buffer)?;
         }
         let packet = retry(|| sys::recv_packet(&self.socket, buffer))?;
-        let server = self.server.as_mut().expect("asked by a server only");
+        let Some(More::Server(server)) = self.more.as_deref_mut() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         let known = server.last.as_ref().is_some_and(|(last, _)| *last == packet.from);
         if !known {
             let peer = endpoint_of(&packet.from, self.shape);
@@ -224,12 +307,13 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of sendmsg(2); `NotConnected` from a datagram server to which nobody spoke yet.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.server.as_deref() {
+        match self.more.as_deref() {
             None => retry(|| {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 rustix::net::send(&self.socket, bytes, flags).map_err(io::Error::from)
             }),
-            Some(Server { last: Some((to, from)), .. }) => {
+            Some(More::Tls(layer)) => layer.lock().unwrap_or_else(PoisonError::into_inner).send(&self.socket, bytes),
+            Some(More::Server(Server { last: Some((to, from)), .. })) => {
                 retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
             }
             Some(_) => Err(io::ErrorKind::NotConnected.into()),
@@ -242,6 +326,11 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of sendmsg(2).
     pub fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.is_tls() {
+            // A record of its own for each would cost more than the copy.
+            let together: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(TOGETHER).collect();
+            return self.send(&together);
+        }
         retry(|| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let mut nothing = SendAncillaryBuffer::default();
@@ -314,6 +403,9 @@ impl Conn {
         if !self.has_end() {
             return Ok(());
         }
+        if let Some(mut layer) = self.tls() {
+            return layer.finish(&self.socket);
+        }
         match self.socket.shutdown(Shutdown::Write) {
             // Reading tells how it ended. A connection that still stands would wait for ever for what was not told.
             Err(error) if error.kind() == io::ErrorKind::NotConnected && self.is_gone()? => Ok(()),
@@ -331,7 +423,7 @@ impl Conn {
     /// Whether everything that was sent has been acknowledged by the peer's kernel.
     #[must_use]
     pub fn is_all_acknowledged(&self) -> bool {
-        sys::unsent(&self.socket).map_or(true, |bytes| bytes == 0)
+        self.tls().is_none_or(|layer| layer.is_sent()) && sys::unsent(&self.socket).map_or(true, |bytes| bytes == 0)
     }
 
     /// On close, send a reset (RST) instead of an end (FIN): SO_LINGER with 0, socket(7).
@@ -339,6 +431,9 @@ impl Conn {
     /// # Errors
     /// Those of setsockopt(2).
     pub fn reset_on_close(&self) -> io::Result<()> {
+        if let Some(mut layer) = self.tls() {
+            layer.abandon();
+        }
         self.socket.set_linger(Some(Duration::ZERO))
     }
 
@@ -349,6 +444,15 @@ impl Conn {
         rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
         let hung_up = fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
         Ok(hung_up && rustix::io::ioctl_fionread(&self.socket)? == 0)
+    }
+}
+
+/// A peer over TLS is told that this is the end, and not that something is missing.
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if let Some(mut layer) = self.tls() {
+            layer.last_words(&self.socket);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::net::options::{Options, Role, Stage};
 use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
 use crate::net::socket::{Family, Kind};
+use crate::net::tls::{self, ClientTls};
 use crate::net::via::Via;
 use crate::sys::{self, Stop, poll};
 
@@ -47,10 +48,12 @@ pub struct Dial<'a> {
     pub source: Option<&'a Endpoint>,
     /// Options to set on the way.
     pub options: &'a Options,
-    /// For resolving, connecting and proxies together.
+    /// For resolving, connecting, proxies and TLS together.
     pub timeout: Duration,
     /// How long to try again when nobody is there.
     pub retry: Option<Duration>,
+    /// Secures the connection.
+    pub tls: Option<&'a ClientTls>,
     /// Ends every wait.
     pub stop: &'a Stop,
     /// Is told.
@@ -151,9 +154,12 @@ impl Dial<'_> {
 
     fn once(&self) -> Result<Option<Conn>> {
         let started = Instant::now();
+        if self.tls.is_some() {
+            tls::fits(self.endpoint)?;
+        }
         let budget = Budget::new(self.timeout, "--connect-timeout");
         let mut via = None;
-        let conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
+        let mut conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
             (Some(proxy), _) => proxy::open(self, proxy, budget)?.map(|through| {
                 via = Some(through.via);
                 through.conn
@@ -170,9 +176,14 @@ impl Dial<'_> {
         {
             return Ok(None);
         }
-        if let Some(conn) = &conn {
+        if let Some(conn) = &mut conn {
             let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
             self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });
+            if let Some(tls) = self.tls
+                && !tls.secure(conn, self.conn, self.endpoint, budget, self.stop, self.sink)?
+            {
+                return Ok(None);
+            }
         }
         Ok(conn)
     }
@@ -195,7 +206,8 @@ impl Dial<'_> {
                 | Endpoint::Unix(_)
                 | Endpoint::Vsock { .. }
         );
-        if !literal || self.retry.is_some() || !self.via.is_straight() {
+        // A handshake is waited for too.
+        if !literal || self.retry.is_some() || self.tls.is_some() || !self.via.is_straight() {
             return Ok(Begun::Elsewhere);
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");

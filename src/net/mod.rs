@@ -10,5 +10,6 @@ pub mod proxy_protocol;
 pub mod resolve;
 pub mod socket;
 mod sources;
+pub mod tls;
 pub mod track;
 pub mod via;

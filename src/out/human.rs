@@ -10,6 +10,7 @@ use super::stamp::{Stamper, Timestamps};
 use crate::addr::{Endpoint, Unix, UnixName};
 use crate::event::{ConnId, Detail, Event, Limit, Payload, Route, Side, Sink};
 use crate::text::visible_line;
+use crate::tls::{Certificate, Secured};
 
 use super::color::{Paint, paint};
 use super::explain::{reasons, render};
@@ -235,6 +236,12 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             let to = destination.map_or(String::new(), |destination| format!(", to {destination}"));
             (Default, format!("accepted {peer} on {local}{through}{to}"))
         }
+        Event::Certificate { certificate, made } => {
+            let made = if *made { "made a certificate" } else { "certificate" };
+            let text = format!("{made}: {}; SHA-256 {}", visible_line(&certificate.line()), certificate.sha256);
+            (if made == "certificate" { Verbose } else { Default }, text)
+        }
+        Event::Tls { secured, took } => (Verbose, tls(secured, *took)),
         Event::Denied { peer, rule } => (Default, format!("denied {peer}: {}", visible_line(rule))),
         Event::Sandbox { landlock, calls, note } => {
             let files = landlock.map(|abi| format!("no file is opened (Landlock, ABI {abi})"));
@@ -351,6 +358,30 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::End { reason, code } => (Verbose, format!("end: {reason}, exit code {code}")),
     })
+}
+
+/// `TLSv1.3, TLS13_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
+fn tls(secured: &Secured, took: Duration) -> String {
+    let mut text = format!("{}, {}", secured.version, secured.suite);
+    if let Some(group) = &secured.group {
+        let _ = write!(text, ", {group}");
+    }
+    if let Some(alpn) = &secured.alpn {
+        let _ = write!(text, ", ALPN {}", visible_line(alpn));
+    }
+    if let Some(name) = &secured.server_name {
+        let _ = write!(text, ", server name {}", visible_line(name));
+    }
+    let _ = write!(text, ", in {}", span(took));
+    if !secured.chain.is_empty() {
+        let chain: Vec<String> = secured.chain.iter().map(Certificate::line).collect();
+        let verified = match secured.verified {
+            "nothing" => "not verified".to_owned(),
+            by => format!("verified by {by}"),
+        };
+        let _ = write!(text, "; {verified}: {}", visible_line(&chain.join(" <- ")));
+    }
+    text
 }
 
 /// How far the queue is filled: it takes one more than the limit.

@@ -115,7 +115,7 @@ impl Repl<'_> {
     pub fn serve(&self, bound: Bound, mut door: Door, accept_timeout: Option<Duration>) -> Result<Exit> {
         match bound {
             Bound::Listener(listener) => {
-                let Some((id, conn)) = door.wait(&listener, accept_timeout, &self.stop)? else {
+                let Some((id, conn)) = door.wait(&listener, accept_timeout, &self.stop, false)? else {
                     return Ok(self.stop.requested().map_or(Exit::Ok, exit));
                 };
                 let door = Some((&listener, &mut door));

@@ -199,6 +199,7 @@ fn is_kept(command: &Command) -> bool {
     match command {
         Command::Open { .. }
         | Command::Accept { .. }
+        | Command::Starttls { .. }
         | Command::Use(_)
         | Command::Close
         | Command::Reset

@@ -13,12 +13,13 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::acl::Acl;
 use crate::addr::{Endpoint, Host, Inet};
-use crate::error::{Error, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{AcceptError, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
 use crate::net::proxy_protocol::Header;
+use crate::net::tls::{self, ServerTls, Step};
 use crate::sys::{Stop, poll};
 use crate::work::early::{Early, Headers, Settled};
 use crate::work::tally::Tally;
@@ -52,7 +53,22 @@ pub struct Door {
     pub tally: Option<Arc<Tally>>,
     next: ConnId,
     last_exhausted: Option<Instant>,
+    tls: Option<Arc<ServerTls>>,
+    /// Whose handshakes are under way, where sessions come one after another.
+    coming: Vec<Coming>,
 }
+
+/// Somebody whose handshake is under way.
+struct Coming {
+    id: ConnId,
+    conn: Conn,
+    begun: Instant,
+    until: Instant,
+    wants: PollFlags,
+}
+
+/// As many handshakes are under way at once, at the most; others wait in the accept queue.
+const HANDSHAKES: usize = 64;
 
 /// What an attempt to accept brought.
 pub enum Admission {
@@ -83,7 +99,15 @@ impl Door {
             tally: None,
             next: 1,
             last_exhausted: None,
+            tls: None,
+            coming: Vec::new(),
         }
+    }
+
+    /// The same, where connections are secured. What comes in is then [`Conn::is_handshaking`].
+    #[must_use]
+    pub fn secured(self, tls: Option<Arc<ServerTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Asks every connection for a PROXY protocol header, where there is a rule for it.
@@ -230,7 +254,7 @@ impl Door {
         self.admit_for(conn, None)
     }
 
-    fn admit_for(&mut self, conn: Conn, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<(ConnId, Conn)> {
+    fn admit_for(&mut self, mut conn: Conn, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<(ConnId, Conn)> {
         let id = self.number(conn.local(), conn.peer(), relayed)?;
         match self.options.apply(conn.socket(), conn.shape(), Role::Accepted, Stage::After) {
             Ok(reports) => {
@@ -241,7 +265,61 @@ impl Door {
             // The peer may be gone already; that shows soon enough.
             Err(error) => self.sink.emit(Some(id), &Event::Warning { message: &error.to_string() }),
         }
+        if let Some(Err(error)) = self.tls.as_ref().map(|tls| tls.begin(&mut conn)) {
+            self.sink.fail(Some(id), &error);
+            return None;
+        }
         Some((id, conn))
+    }
+
+    /// The handshake of one that was admitted, to its end. `None` when the program is to stop first.
+    ///
+    /// # Errors
+    /// Exit 12.
+    pub fn secure(&self, id: ConnId, mut conn: Conn, stop: &Stop) -> Result<Option<Conn>> {
+        let Some(tls) = self.tls.as_ref().filter(|_| conn.is_handshaking()) else { return Ok(Some(conn)) };
+        let (peer, begun) = (conn.peer().clone(), Instant::now());
+        let done = tls::handshake(&mut conn, id, &peer, tls.budget(), stop, &*self.sink);
+        if done.is_err() {
+            self.closed(id, begun);
+        }
+        Ok(done?.then_some(conn))
+    }
+
+    fn closed(&self, id: ConnId, begun: Instant) {
+        let reason = Exit::Tls.name();
+        self.sink
+            .emit(Some(id), &Event::Closed { reason, sent: 0, received: 0, duration: begun.elapsed(), course: None });
+    }
+
+    /// Goes on with all handshakes; the first that is done.
+    fn shake(&mut self) -> Option<(ConnId, Conn)> {
+        let now = Instant::now();
+        let mut nth = 0;
+        while let Some(coming) = self.coming.get_mut(nth) {
+            let peer = coming.conn.peer();
+            let error = match coming.conn.shake() {
+                Ok(Step::Done) => {
+                    let Coming { id, conn, .. } = self.coming.remove(nth);
+                    tls::tell(&conn, id, &*self.sink);
+                    return Some((id, conn));
+                }
+                Ok(step) if now < coming.until => {
+                    coming.wants = if step == Step::Read { PollFlags::IN } else { PollFlags::OUT };
+                    nth += 1;
+                    continue;
+                }
+                Ok(_) => {
+                    let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
+                    Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, limit)
+                }
+                Err(source) => Error::os(Phase::Securing, Some(peer), source),
+            };
+            let Coming { id, begun, .. } = self.coming.remove(nth);
+            self.sink.fail(Some(id), &error);
+            self.closed(id, begun);
+        }
+        None
     }
 
     /// Numbers a peer, unless a rule turns it away.
@@ -279,42 +357,64 @@ impl Door {
         self.sink.emit(None, &Event::Denied { peer, rule });
     }
 
-    /// Waits for the next connection. `None` when the program is to stop first.
+    /// Waits for the next connection, and for its handshake where there is to be one. `None` when the program is to
+    /// stop first. With `goes_on`, handshakes go on side by side, and one that fails is that one's loss.
     ///
     /// # Errors
-    /// Exit 7 when nobody came within `patience`; those of [`Door::accept`].
+    /// Exit 7 when nobody came within `patience`; exit 12 for a handshake that failed; those of [`Door::accept`].
     pub fn wait(
         &mut self,
         listener: &Listener,
         patience: Option<Duration>,
         stop: &Stop,
+        goes_on: bool,
     ) -> Result<Option<(ConnId, Conn)>> {
+        let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
+        // While a session went on, nobody looked at them.
+        let begins = Instant::now();
+        self.coming.iter_mut().for_each(|coming| coming.until = begins + limit);
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             if stop.requested().is_some() {
                 return Ok(None);
             }
-            let mut pause = until;
-            match self.next(listener)? {
-                Admission::Session(id, conn) => return Ok(Some((id, conn))),
+            if let Some(done) = self.shake() {
+                return Ok(Some(done));
+            }
+            let mut pause = until.filter(|_| self.coming.is_empty());
+            let full = self.coming.len() >= HANDSHAKES;
+            let mut exhausted = false;
+            match if full { Admission::Nobody } else { self.next(listener)? } {
+                Admission::Session(id, conn) if goes_on && conn.is_handshaking() => {
+                    let begun = Instant::now();
+                    self.coming.push(Coming { id, conn, begun, until: begun + limit, wants: PollFlags::IN });
+                    continue;
+                }
+                Admission::Session(id, conn) => {
+                    return Ok(self.secure(id, conn, stop)?.map(|conn| (id, conn)));
+                }
                 Admission::Gone | Admission::Early(_) => continue,
                 Admission::Nobody => {}
-                Admission::Exhausted => pause = Some(Instant::now() + EXHAUSTED_PAUSE),
+                Admission::Exhausted => exhausted = true,
             }
-            if let (Some(until), Some(after)) = (until, patience)
+            if let (Some(until), Some(after)) = (pause, patience)
                 && Instant::now() >= until
             {
                 return Err(self.nobody_came(listener.local(), after));
             }
             let os = |source| Error::os(Phase::Accepting, Some(listener.local()), source);
             let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
-            if pause == until {
+            if exhausted {
+                pause = Some(Instant::now() + EXHAUSTED_PAUSE);
+            } else if !full {
                 fds.extend(self.watched(listener));
             }
+            fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
+            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).chain(self.late()).min();
             if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
                 fds.push(PollFd::new(asked, PollFlags::IN));
             }
-            poll(&mut fds, [pause, self.late()].into_iter().flatten().min()).map_err(os)?;
+            poll(&mut fds, pause).map_err(os)?;
             if let Some(tally) = &self.tally {
                 tally.answer(stop);
             }

@@ -3,6 +3,8 @@
 //! No buffer is held while nothing moves: bytes are received into one that the whole thread shares, and what
 //! has to be kept is copied out of it. Measured: 0.9 KiB a connection, against 17 with a buffer each.
 
+mod secure;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -237,6 +239,12 @@ impl Link {
         }
     }
 
+    /// Whether it is, or is to be, secured.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(&self.wire, Wire::Connection(fd) if fd.get_ref().is_tls())
+    }
+
     /// The end of the program, as this session sees it.
     #[must_use]
     pub fn stopping(&self) -> &Stopping {
@@ -322,7 +330,8 @@ impl Link {
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
                     self.more.store(filled, Ordering::Relaxed);
-                    if !filled && sys::short_read_drains(fd) {
+                    // Of TLS, a record came that was shorter; more of them may have.
+                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
                         guard.clear_ready();
                     }
                 }

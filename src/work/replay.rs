@@ -289,7 +289,7 @@ impl Replay<'_> {
         let until = Instant::now().checked_add(self.patience);
         let mut buffer = vec![0; 64 << 10];
         loop {
-            let mut fds = [PollFd::new(&*conn, PollFlags::IN), PollFd::new(self.stop, PollFlags::IN)];
+            let mut fds = [PollFd::new(&*conn, conn.watch(PollFlags::IN)), PollFd::new(self.stop, PollFlags::IN)];
             if !poll(&mut fds, until).map_err(|source| Error::os(Phase::Waiting, Some(conn.peer()), source))? {
                 return Ok(Wait::Silence);
             }

@@ -124,7 +124,7 @@ where
     L: Deref<Target = Link>,
 {
     let begun = Instant::now();
-    let result = handler.run(&link).await;
+    let result = if link.is_tls() { Box::pin(secured(&handler, &link)).await } else { handler.run(&link).await };
     let (sent, received) = link.totals();
     let reason = result.as_ref().err().map_or(Exit::Ok, |error| error.exit).name();
     if let Err(error) = &result {
@@ -134,10 +134,25 @@ where
     (key, result.map_err(Box::new))
 }
 
+/// The same over TLS: behind the handshake, and until the last of it is with the kernel.
+async fn secured(handler: &Handler, link: &Link) -> Result<()> {
+    if !link.secure().await? {
+        return Ok(());
+    }
+    let result = handler.run(link).await;
+    link.flush().await;
+    result
+}
+
 /// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
 fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
     // Another connection, which the session needed: why it is not there is a matter of its own.
-    if goes_on && matches!(error.phase, Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting) {
+    let elsewhere = match error.phase {
+        Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting => true,
+        Phase::Securing => error.endpoint.as_ref().is_some_and(|endpoint| endpoint != link.peer()),
+        _ => false,
+    };
+    if goes_on && elsewhere {
         return link.sink().fail(Some(link.id), error);
     }
     match (error.errno(), &error.cause) {
@@ -145,7 +160,7 @@ fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
         // Told already, by whoever had the clock.
-        (_, Cause::TimedOut { .. }) => {}
+        (_, Cause::TimedOut { .. }) if error.phase != Phase::Securing => {}
         _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
         _ => {}
     }

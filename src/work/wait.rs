@@ -13,13 +13,14 @@ use regex::bytes::Regex;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
-use crate::error::{Cause, Error, Exit, Fact, Phase, ProxyAnswer, Result, TargetFailure, words};
+use crate::error::{Cause, Error, Exit, Fact, Phase, ProxyAnswer, Result, Saw, TargetFailure, words};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
 use crate::net::proxy;
 use crate::net::socket::Kind;
+use crate::net::tls::ClientTls;
 use crate::net::via::Via;
 use crate::sys::{self, Reason, Stop, poll};
 use crate::text::visible_line;
@@ -64,6 +65,8 @@ pub struct Wait<'a> {
     pub patience: Duration,
     /// How long all of it may take; with zero, each address is tried once.
     pub timeout: Duration,
+    /// Secures each connection.
+    pub tls: Option<&'a ClientTls>,
     /// Is told.
     pub sink: &'a dyn Sink,
     /// Ends it.
@@ -90,8 +93,8 @@ impl Seen {
 /// What is known of an address.
 struct Known {
     seen: Option<Seen>,
-    /// What the last try failed with: an error number, or no answer.
-    saw: Option<Option<i32>>,
+    /// What the last try failed with.
+    saw: Option<Saw>,
     tries: u64,
     met: bool,
 }
@@ -119,7 +122,7 @@ struct Tries<'a>(&'a dyn Sink);
 
 impl Sink for Tries<'_> {
     fn emit(&self, conn: Option<ConnId>, event: &Event<'_>) {
-        if !matches!(event, Event::Connected { .. }) {
+        if !matches!(event, Event::Connected { .. } | Event::Tls { .. }) {
             self.0.emit(conn, event);
         }
     }
@@ -215,9 +218,12 @@ impl Wait<'_> {
         // Of several, each may have a cause of its own.
         if only.is_some() && !self.gone {
             let known = &shared.known[0];
-            let unanswered = || (known.tries == 0 && self.banner.is_none()).then_some(None);
-            let saw = known.saw.or_else(unanswered);
-            error.facts.extend(saw.map(|errno| Fact::Saw { errno, after: self.timeout }));
+            let closes = || known.seen.as_ref().filter(|seen| seen.state == "closes").map(|_| Saw::Closes);
+            // Of a name it is not known whether it was a name server that did not answer.
+            let named = matches!(only, Some(Endpoint::Inet(Inet { host: Host::Name(_), .. })));
+            let unanswered = || (known.tries == 0 && self.banner.is_none() && !named).then_some(Saw::NoAnswer);
+            let saw = closes().or(known.saw).or_else(unanswered);
+            error.facts.extend(saw.map(|what| Fact::Saw { what, after: self.timeout }));
         }
         Err(error)
     }
@@ -280,13 +286,7 @@ impl Wait<'_> {
     }
 
     /// One try, with what it failed with. `None` when it is over.
-    fn attempt(
-        &self,
-        endpoint: &Endpoint,
-        here: bool,
-        wary: bool,
-        over: &Stop,
-    ) -> Result<Option<(Seen, Option<Option<i32>>)>> {
+    fn attempt(&self, endpoint: &Endpoint, here: bool, wary: bool, over: &Stop) -> Result<Option<(Seen, Option<Saw>)>> {
         let begun = Instant::now();
         let dial = Dial {
             conn: CONN,
@@ -296,6 +296,7 @@ impl Wait<'_> {
             options: self.options,
             timeout: self.patience,
             retry: None,
+            tls: self.tls,
             stop: over,
             sink: &Tries(self.sink),
         };
@@ -421,11 +422,12 @@ fn behind(error: &Error) -> &'static str {
 }
 
 /// What the explanation of a failure to connect needs to know, where it was about this very address.
-fn saw(endpoint: &Endpoint, error: &Error) -> Option<Option<i32>> {
+fn saw(endpoint: &Endpoint, error: &Error) -> Option<Saw> {
     let about_it = error.phase == Phase::Connecting && error.endpoint.as_ref() == Some(endpoint);
     match &error.cause {
-        Cause::Os(_) if about_it => Some(error.errno()),
-        Cause::TimedOut { .. } if about_it => Some(None),
+        Cause::Os(_) if about_it => error.errno().map(Saw::Errno),
+        Cause::TimedOut { .. } if about_it => Some(Saw::NoAnswer),
+        Cause::Resolver { code, .. } => Some(Saw::NoName(*code)),
         _ => None,
     }
 }

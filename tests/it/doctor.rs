@@ -171,7 +171,9 @@ fn path_to_one_that_resets(t: &Ctx) {
     reset(accept(&listener));
     let mut walk = walk;
     let exit = walk.wait();
-    row(&exit.code(9).stdout.text(), "bad  ");
+    let text = exit.code(9).stdout.text();
+    assert!(row(&text, "bad  ").contains("at once: most likely a proxy"), "{text}");
+    assert!(text.contains("try: "), "{text}");
 }
 
 fn path_to_nobody(t: &Ctx) {

@@ -31,6 +31,7 @@ mod pump;
 mod relay;
 mod relay_faults;
 mod relay_serving;
+mod relay_tls;
 mod reliability;
 mod repl;
 mod replay;
@@ -38,8 +39,10 @@ mod sandbox;
 mod script;
 mod serving;
 mod signals;
+mod starttls;
 mod support;
 mod time;
+mod tls;
 mod tutorial;
 mod wait;
 
@@ -80,12 +83,15 @@ fn main() -> std::process::ExitCode {
         relay::tests,
         relay_faults::tests,
         relay_serving::tests,
+        relay_tls::tests,
         replay::tests,
         sandbox::tests,
         serving::tests,
         script::tests,
         signals::tests,
+        starttls::tests,
         time::tests,
+        tls::tests,
         tutorial::tests,
         wait::tests,
     ]

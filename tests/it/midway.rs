@@ -35,6 +35,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         large_packets_do_not_come_through [Root, Nft],
         packets_are_lost [Root, Nft],
         the_host_is_gone [Root],
+        what_is_sent_does_not_leave [Root],
+        a_firewall_begins_to_reject [Root, Nft],
         an_ordinary_session_is_not_commented_on,
     ]
 }
@@ -123,7 +125,7 @@ fn reset_in_the_middle(t: &Ctx) {
         let_pass(Duration::from_millis(50));
         reset(peer);
     });
-    check(&exit, 9, &["with 6 bytes sent and 8 bytes received", "its program ended or crashed"], &[]);
+    check(&exit, 9, &["with 6 bytes sent and 8 bytes received", "its program ended or crashed"], &["--hex -v"]);
     exit.stdout("welcome\n");
 }
 
@@ -482,7 +484,46 @@ fn the_host_is_gone(t: &Ctx) {
     );
     let exit = talk(&["--user-timeout", "1s"]);
     check(&exit, exit.code, &["10.2.0.1"], &["ping"]);
-    exit.says(&["no longer acknowledges what is sent, and a router says", "ping -c 3 10.2.0.1"]);
+    exit.says(&["no longer acknowledges what is sent, and a router or firewall says", "ping -c 3 10.2.0.1"]);
+}
+
+/// The interface is off, or has no carrier: no large packet was ever acknowledged, and yet its size is not to blame.
+fn what_is_sent_does_not_leave(t: &Ctx) {
+    let road = Road::new();
+    let listener = road.listener();
+    let talk = |cut: &dyn Fn()| {
+        let mut client = road.connect(t, &["--idle-timeout", "2s"]).piped().spawn();
+        let mut peer = accept(&listener);
+        client.write(b"hello\n");
+        read_exactly(&peer, 6);
+        peer.write_all(b"welcome\n").unwrap();
+        client.stdout.wait_for("welcome");
+        cut();
+        client.write(&[b'x'; 20000]);
+        client.wait()
+    };
+    let exit = talk(&|| road.router.run("ip link set west down"));
+    check(&exit, 8, &["near, the interface towards 10.2.0.1, has no carrier"], &["ip -br link show dev near"]);
+    road.router.run("ip link set west up");
+    let exit = talk(&|| road.us.run("ip link set near down"));
+    check(&exit, 8, &["no route to 10.2.0.1", "near is switched off"], &["ip link set near up"]);
+}
+
+/// What it answers is no word on the size of packets.
+fn a_firewall_begins_to_reject(t: &Ctx) {
+    let road = Road::new();
+    let listener = road.listener();
+    let mut client = road.connect(t, &["--user-timeout", "1s"]).piped().spawn();
+    let mut peer = accept(&listener);
+    client.write(b"hello\n");
+    read_exactly(&peer, 6);
+    peer.write_all(b"welcome\n").unwrap();
+    client.stdout.wait_for("welcome");
+    road.router.run("nft add table inet t; nft 'add chain inet t f { type filter hook forward priority 0; }'");
+    road.router.run("nft 'add rule inet t f reject with icmp host-prohibited'");
+    client.write(&[b'x'; 20000]);
+    let exit = client.wait();
+    check(&exit, exit.code, &["a firewall began to reject this connection"], &["sockkit doctor 10.2.0.1:2000"]);
 }
 
 fn an_ordinary_session_is_not_commented_on(t: &Ctx) {

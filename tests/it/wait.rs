@@ -127,10 +127,18 @@ fn zero_is_one_try(t: &Ctx) {
 fn one_that_closes_at_once_does_not_serve(t: &Ctx) {
     let (closes, address) = listener();
     let _serving = Serving::start(closes, drop);
-    wait(t, &["--timeout", "200ms", &address]).run(b"").code(124).says(&["accepts, then closes at once"]);
+    wait(t, &["--timeout", "200ms", &address]).run(b"").code(124).says(&[
+        "accepts, then closes at once",
+        "cause: 127.0.0.1:",
+        "takes connections and ends each at once",
+        "try: ",
+    ]);
     let (resets, address) = listener();
     let _serving = Serving::start(resets, reset);
-    wait(t, &["--timeout", "200ms", &address]).run(b"").code(124).says(&["accepts, then breaks off: Connection reset"]);
+    wait(t, &["--timeout", "200ms", &address])
+        .run(b"")
+        .code(124)
+        .says(&["accepts, then breaks off: Connection reset", "takes connections and ends each at once"]);
 }
 
 /// Of what it waited for in vain it knows as much as `connect` would.

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::{password, stream};
 use crate::cli::socket_options::SocketOptions;
+use crate::cli::tls::ClientTlsArgs;
 use crate::cli::{OutputArgs, PeerAddress, RouteArgs, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
@@ -43,6 +44,8 @@ pub(super) struct Join {
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
     #[command(flatten)]
+    tls: ClientTlsArgs,
+    #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
     socket: SocketOptions,
@@ -75,6 +78,7 @@ impl Runnable for Join {
         let options = self.socket.options();
         let via = self.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
+        let tls = self.tls.client()?;
         let dial = || Dial {
             endpoint: &endpoint,
             via: &via,
@@ -82,6 +86,7 @@ impl Runnable for Join {
             options: &options,
             timeout: self.connect_timeout,
             retry: None,
+            tls: tls.as_ref(),
             conn: CONN,
             stop: &context.stop,
             sink: &*context.sink,

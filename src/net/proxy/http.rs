@@ -50,8 +50,9 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoHead> {
     }
     // Lines end with CR LF, or with LF alone (RFC 9112, section 2.2).
     let mut end = None;
-    for at in memchr::memchr_iter(b'\n', &bytes[..bytes.len().min(HEAD_MAX)]) {
-        match bytes[at + 1..] {
+    let within = &bytes[..bytes.len().min(HEAD_MAX)];
+    for at in memchr::memchr_iter(b'\n', within) {
+        match within[at + 1..] {
             [b'\n', ..] => end = Some(at + 2),
             [b'\r', b'\n', ..] => end = Some(at + 3),
             _ => continue,

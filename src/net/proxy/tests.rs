@@ -94,6 +94,8 @@ fn masking_keeps_the_width() {
     assert_eq!(masked("socks5://u:pässw@h:1").unwrap(), "socks5://u:******@h:1");
     assert_eq!(masked("http://u:a@b:c@h").unwrap(), "http://u:*****@h");
     assert_eq!(masked("u:p@h").unwrap(), "u:*@h");
+    assert_eq!(masked("u:a://b@h").unwrap(), "u:*****@h");
+    assert_eq!(Proxy::parse("u:a://b@h:1", Some(ProxyKind::Http)).unwrap().login.unwrap().password.unwrap(), b"a://b");
     for plain in ["socks5://h:1", "socks5://u@h:1", "x"] {
         assert_eq!(masked(plain), None);
     }
@@ -156,6 +158,9 @@ fn heads_of_http() {
     assert_eq!(head("HTTP/1.1 200 OK\r\nhalf a line"), Ok(None));
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(HEAD_MAX / 6));
     assert_eq!(head(&endless), Err(NoHead::Endless));
+    // However it is cut: of a head that ends one byte too late, that byte makes no difference.
+    let late = format!("HTTP/1.1 200 OK\n{}\n\r\n", "x".repeat(HEAD_MAX - 18));
+    assert_eq!((head(&late), head(&late[..HEAD_MAX])), (Err(NoHead::Endless), Err(NoHead::Endless)));
     let challenges = head(
         "HTTP/1.1 407 x\r\nproxy-AUTHENTICATE: Digest realm=\"a\",\r\n  nonce=\"b\"\r\nVia: x\r\n folded\r\nProxy-Authenticate: Basic\r\n\r\n",
     );

@@ -83,7 +83,7 @@ impl Proxy {
         if text.is_empty() {
             return Err(misread(whole, "it is empty".to_owned()).hint("socks5://127.0.0.1:1080"));
         }
-        let (kind, authority, begin) = match (text.split_once("://"), usual) {
+        let (kind, authority, begin) = match (split_scheme(text), usual) {
             (Some((scheme, rest)), _) => {
                 let kind = ProxyKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(scheme));
                 let Some(kind) = kind else { return Err(no_such(scheme, &shown, rest)) };
@@ -135,6 +135,11 @@ impl Proxy {
     }
 }
 
+/// The scheme and what is behind it. A password may have `://` in it, where no scheme stands in front.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    text.split_once("://").filter(|(scheme, _)| !scheme.contains([':', '@']))
+}
+
 /// Why it is no kind of proxy.
 fn no_such(scheme: &str, shown: &str, rest: &str) -> Misread {
     let misread = |message: &str| Misread::new("proxy", shown, 0..scheme.len(), message);
@@ -180,7 +185,7 @@ fn read_login(text: &str) -> Result<Login, String> {
 /// The text of a URL with an asterisk for each byte of its password, if it has one.
 #[must_use]
 pub fn masked(text: &str) -> Option<String> {
-    let begin = text.find("://").map_or(0, |at| at + 3);
+    let begin = split_scheme(text).map_or(0, |(scheme, _)| scheme.len() + 3);
     let end = begin + text[begin..].rfind('@')?;
     let colon = begin + text[begin..end].find(':')?;
     Some(format!("{}{}{}", &text[..=colon], "*".repeat(end - colon - 1), &text[end..]))

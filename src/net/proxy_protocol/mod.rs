@@ -209,7 +209,7 @@ fn unix(kind: UnixKind, bytes: &[u8]) -> Endpoint {
 }
 
 /// The header for a connection from `source` to `destination`. Addresses of two families are sent as IPv6; what the
-/// version has no words for (names, UNIX sockets in version 1, vsock) as unknown.
+/// version has no words for (names, UDP and UNIX sockets in version 1, vsock) as unknown.
 #[must_use]
 pub fn header(version: Version, source: &Endpoint, destination: &Endpoint) -> Vec<u8> {
     let pair = socket_addr(source).zip(socket_addr(destination)).map(|(source, destination)| {
@@ -222,13 +222,14 @@ pub fn header(version: Version, source: &Endpoint, destination: &Endpoint) -> Ve
         };
         (wide(source), wide(destination))
     });
+    let udp = matches!(source, Endpoint::Inet(Inet { transport: Transport::Udp, .. }));
     match (version, pair) {
-        (Version::V1, Some((source, destination))) => {
+        (Version::V1, Some((source, destination))) if !udp => {
             let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
             let (from, to) = (source.ip(), destination.ip());
             format!("PROXY {family} {from} {to} {} {}\r\n", source.port(), destination.port()).into_bytes()
         }
-        (Version::V1, None) => b"PROXY UNKNOWN\r\n".to_vec(),
+        (Version::V1, _) => b"PROXY UNKNOWN\r\n".to_vec(),
         (Version::V2, Some((source, destination))) => {
             let octets = |ip: IpAddr| match ip {
                 IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -236,11 +237,13 @@ pub fn header(version: Version, source: &Endpoint, destination: &Endpoint) -> Ve
             };
             let ports = [source.port().to_be_bytes(), destination.port().to_be_bytes()].concat();
             let block = [octets(source.ip()), octets(destination.ip()), ports].concat();
-            binary(if source.is_ipv4() { 0x11 } else { 0x21 }, &block)
+            let family = if source.is_ipv4() { 0x10 } else { 0x20 };
+            binary(family | if udp { 2 } else { 1 }, &block)
         }
         (Version::V2, None) => match (source, destination) {
             (Endpoint::Unix(source), Endpoint::Unix(destination)) => {
-                binary(0x31, &[sun_path(&source.name), sun_path(&destination.name)].concat())
+                let protocol = if source.kind == UnixKind::Dgram { 2 } else { 1 };
+                binary(0x30 | protocol, &[sun_path(&source.name), sun_path(&destination.name)].concat())
             }
             _ => binary(0, &[]),
         },

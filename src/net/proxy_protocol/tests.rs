@@ -147,6 +147,19 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
     ]
 }
 
+#[test]
+fn datagrams_are_sent_as_such() {
+    for (source, destination) in [
+        ("udp://1.2.3.4:5", "udp://5.6.7.8:80"),
+        ("udp://1.2.3.4:5", "udp://[::1]:80"),
+        ("unix-dgram:/tmp/x", "unix-dgram:@abc"),
+    ] {
+        let sent = header(Version::V2, &at(source), &at(destination));
+        assert_eq!(parse(&sent), Ok(Some((relayed(source, destination), sent.len()))));
+        assert_eq!(header(Version::V1, &at(source), &at(destination)), b"PROXY UNKNOWN\r\n");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_sent_is_what_is_read(source in endpoint(), destination in endpoint(), second: bool, behind in vec(any::<u8>(), 0..50)) {

@@ -36,10 +36,8 @@ pub(super) fn why(case: &Case<'_>, course: &Course) -> Option<Why> {
         (Cause::TimedOut { limit, after }, _) => stalled(case, course, limit, *after),
         (_, Some(libc::ECONNRESET | libc::ECONNABORTED)) => Some(reset(case, course)),
         (_, Some(libc::EPIPE)) => Some(late(case)),
-        (_, Some(libc::ETIMEDOUT)) if case.error.phase != Phase::Connecting => Some(lost(case, course, "")),
-        (_, Some(libc::ENETUNREACH | libc::EHOSTUNREACH)) if course.tcp.is_some() => {
-            Some(lost(case, course, ", and a router says that it cannot deliver there (ICMP)"))
-        }
+        (_, Some(libc::ETIMEDOUT)) if case.error.phase != Phase::Connecting => Some(lost(case, course)),
+        (_, Some(libc::ENETUNREACH | libc::EHOSTUNREACH)) if course.tcp.is_some() => Some(undeliverable(case)),
         (_, Some(_)) => None,
         (Cause::Text(_), None) if case.error.phase == Phase::Expecting => expected(case, course),
         _ => course.oddity().map(|oddity| odd(case, course, oddity)),
@@ -64,7 +62,7 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             case.endpoint
         ))
         .try_(format!("sockkit {} --tls --tls-self-signed …", case.server()))
-        .try_("sockkit connect ADDR  (on the client's side: without TLS)".to_owned()),
+        .try_("sockkit connect ADDR   # on the client, without TLS".to_owned()),
         Oddity::ClosedAtOnce => Why::new(format!(
             "{} accepted and closed at once, without a word: most likely a proxy or port forwarding with nothing behind it, or a service that does not let this host in",
             case.endpoint
@@ -87,6 +85,19 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             .try_(format!("sockkit connect --hex -v {}", case.word()))
         }
     }
+}
+
+/// One that was waited for closes each connection, or resets it, before a word is said.
+pub(super) fn closes(case: &Case<'_>) -> Why {
+    Why::new(format!(
+        "{} takes connections and ends each at once: most likely a proxy or port forwarding with nothing behind it yet, or a service that does not let this host in",
+        case.endpoint
+    ))
+    .try_(match case.port() {
+        Some(port) if case.is_here() => format!("ss -ltnp 'sport = :{port}'"),
+        _ => ways::trace(case),
+    })
+    .try_(format!("sockkit connect --hex -v {}", case.word()))
 }
 
 /// ` (unexpected_message)`: RFC 8446, section 6.
@@ -138,7 +149,7 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
             Why::new(format!(
                 "whoever reads our standard output does not: what {peer} sent waits for room there, and so the peer is not to blame"
             ))
-            .try_("ss -tmi  (a Recv-Q that stays full is ours)".to_owned()),
+            .try_("ss -tmi   # a Recv-Q that stays full is ours".to_owned()),
         );
     }
     let queue = course.send_queue.unwrap_or(0);
@@ -165,6 +176,10 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
 
 /// Something of ours is on its way, or waits to be.
 fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -> Why {
+    // What does not even leave this host is not on its way, so that it looks as if the peer had no room for it.
+    if let Some(why) = ways::broken(case) {
+        return why;
+    }
     let host = case.host();
     let waits = count(queue);
     // What was sent is all acknowledged; the rest may not be sent.
@@ -183,7 +198,7 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
         ))
         .try_(match case.port() {
             Some(port) if case.is_here() => format!("sockkit inspect -v :{port}"),
-            Some(port) => format!("on {host}: ss -tnp '( sport = :{port} )'  (a large Recv-Q is what its program does not read)"),
+            Some(port) => format!("ss -tnp 'sport = :{port}'   # on {host}; a large Recv-Q is what its program does not read"),
             None => "ss -tnp".to_owned(),
         });
     }
@@ -361,6 +376,8 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
         count(course.sent),
         count(course.received)
     ))
+    .try_(format!("sockkit {} --hex -v {}", case.command, case.again()))
+    .try_(ways::trace(case))
 }
 
 /// What we sent came after the peer had closed.
@@ -373,18 +390,33 @@ fn late(case: &Case<'_>) -> Why {
 }
 
 /// The kernel gave up.
-fn lost(case: &Case<'_>, course: &Course, more: &str) -> Why {
+fn lost(case: &Case<'_>, course: &Course) -> Why {
+    if let Some(why) = ways::broken(case) {
+        return why;
+    }
     match course.tcp {
         Some(tcp) if tcp.segment > 0 && tcp.acked.unwrap_or(0) < u64::from(tcp.segment) && course.sent > u64::from(tcp.segment) => {
             not_through(case, course, &TcpInfo { retries: tcp.retries.max(3), ..tcp }, &count(course.sent))
         }
         _ => Why::new(format!(
-            "the connection was open, but {} no longer acknowledges what is sent{more}: the host is gone, or the way to it is broken",
+            "the connection was open, but {} no longer acknowledges what is sent: the host is gone, or the way to it is broken",
             case.host()
         ))
         .try_(case.ping())
         .try_(ways::trace(case)),
     }
+}
+
+/// The kernel gave up, and an ICMP error had come meanwhile (tcp(7): such are kept, and told at the end).
+fn undeliverable(case: &Case<'_>) -> Why {
+    ways::broken(case).unwrap_or_else(|| {
+        Why::new(format!(
+            "the connection was open, but {} no longer acknowledges what is sent, and a router or firewall says that it cannot be delivered (ICMP): the host is gone, or the way to it is broken; or a firewall began to reject this connection",
+            case.host()
+        ))
+        .try_(ways::trace(case))
+        .try_(case.ping())
+    })
 }
 
 /// A script's expectation was not met: only where the course says more than what came.

@@ -120,6 +120,11 @@ impl Icmp {
         matches!((self.from.is_ipv6(), self.kind, self.code), (false, 3, 9 | 10 | 13 | 14 | 15) | (true, 1, 1 | 5 | 6))
     }
 
+    /// What a host also tells itself when its neighbour does not answer (`arp_error_report`, `ndisc_error_report`).
+    pub(super) fn is_host_unreachable(&self) -> bool {
+        matches!((self.from.is_ipv6(), self.kind, self.code), (false, 3, 1) | (true, 1, 3))
+    }
+
     pub(super) fn is_expired(&self) -> bool {
         matches!((self.from.is_ipv6(), self.kind), (false, 11) | (true, 3))
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Port, Transport, VSOCK_ANY};
-use crate::error::{Cause, Error, Exit, Fact, Phase, Process};
+use crate::error::{Cause, Error, Exit, Fact, Phase, Process, Saw};
 use crate::event::Event;
 use crate::span::picture;
 use crate::text::visible_line;
@@ -22,6 +22,7 @@ mod inet;
 mod names;
 mod proxy;
 mod refused;
+mod tls;
 mod unix;
 mod usable;
 mod ways;
@@ -363,6 +364,9 @@ fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
         return why(command, &last, there);
     }
+    if let (Some(endpoint), Some((Saw::Closes, _))) = (&error.endpoint, error.saw()) {
+        return Some(course::closes(&Case { command, error, endpoint }));
+    }
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
         return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error), there));
     }
@@ -380,6 +384,7 @@ fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
         (Cause::Resolver { code, .. }, _) => Some(names::why(&case, Some(*code))),
         (Cause::TimedOut { .. }, _) if error.phase == Phase::Resolving => Some(names::why(&case, None)),
         (Cause::TimedOut { limit, after }, _) => Some(out_of_time(&case, limit, *after)),
+        (Cause::Tls(fault), _) => tls::why(&case, fault),
         (Cause::Os(_), Endpoint::Unix(unix)) => unix::why(&case, unix, error.errno()?),
         (Cause::Os(_), Endpoint::Inet(_)) => inet::why(&case, error.errno()?),
         (Cause::Os(_), Endpoint::Vsock { cid, port }) => vsock(&case, *cid, *port, error.errno()?),
@@ -472,6 +477,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
             _ => Why::new("the server does not accept: its queue of waiting connections is full")
                 .try_(longer(case.client())),
         },
+        (Phase::Securing, _) => tls::stalled(case, longer(case.client())),
         // It is gone now, so there is nothing to connect to.
         (Phase::Accepting, _) => Why::new(format!("no client came to {}", case.endpoint)).try_(longer(case.command)),
         (Phase::Sending, _) | (_, "--send-timeout") => Why::new(

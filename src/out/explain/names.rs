@@ -172,7 +172,7 @@ fn said(
         NameAnswer::NoSuchName => no_such_name(case, name, servers),
         NameAnswer::AliasOfNothing => {
 Why::new(format!(
-                "{name} is an alias (CNAME), and the name that it leads to does not exist or has no address"
+                "{name} is an alias (CNAME), and the name that it leads to does not exist or has no address, or is an alias in turn that leads back"
             ))
             .try_(format!("dig {}", word(name)))
         }

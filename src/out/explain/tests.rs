@@ -486,3 +486,14 @@ fn colour_is_only_where_it_is_wanted() {
     let error = Error::usage("x");
     assert!(!explain("listen", &error).render(false).contains('\x1b'));
 }
+
+#[test]
+fn no_device_is_no_such_machine_where_a_machine_was_asked_for() {
+    let failed = |phase, endpoint: &str| {
+        let endpoint: Endpoint = endpoint.parse().unwrap();
+        Error::os(phase, Some(&endpoint), io::Error::from_raw_os_error(libc::ENODEV)).exit
+    };
+    assert_eq!(failed(Phase::Connecting, "vsock:3:1"), Exit::Unreachable);
+    assert_eq!(failed(Phase::Binding, "vsock:3:1"), Exit::Bind);
+    assert_eq!(failed(Phase::Connecting, "[fe80::1]:1"), Exit::Bind);
+}

@@ -88,6 +88,11 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         ))
         .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
         .try_("ss -axp"),
+        (libc::ECONNREFUSED, state @ Some(UnixPathState::Live { kind: Some(kind), .. }))
+            if matches!(unix.name, UnixName::Abstract(_)) && kind_named(kind) != Some(unix.kind) =>
+        {
+            wrong_kind(case, unix, &name, state)
+        }
         (libc::ECONNREFUSED, Some(UnixPathState::Live { process, .. })) => {
             let who = someone(case, process.as_ref());
             Why::new(format!("{name} is served by {who} now: it had just not begun to listen")).try_(format!(
@@ -170,9 +175,7 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
         format!("sockkit {} {}", case.client(), word(&other.to_string()))
     };
     let known = match state {
-        Some(UnixPathState::Live { kind: Some("stream"), .. }) => Some(UnixKind::Stream),
-        Some(UnixPathState::Live { kind: Some("dgram"), .. }) => Some(UnixKind::Dgram),
-        Some(UnixPathState::Live { kind: Some("seqpacket"), .. }) => Some(UnixKind::Seqpacket),
+        Some(UnixPathState::Live { kind: Some(kind), .. }) => kind_named(kind),
         _ => None,
     };
     let words = |kind| match kind {
@@ -194,6 +197,15 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
         why = why.try_(at(kind));
     }
     why
+}
+
+fn kind_named(name: &str) -> Option<UnixKind> {
+    match name {
+        "stream" => Some(UnixKind::Stream),
+        "dgram" => Some(UnixKind::Dgram),
+        "seqpacket" => Some(UnixKind::Seqpacket),
+        _ => None,
+    }
 }
 
 /// The server does not accept.

@@ -80,8 +80,22 @@ fn first_hop(case: &Case<'_>) -> Option<Why> {
     Some(why.try_(format!("ip neigh show {next} dev {}", word(interface))).try_(case.ping()))
 }
 
+/// The way of a connection that was open, where it is known to be broken at its beginning: on this host.
+pub(super) fn broken(case: &Case<'_>) -> Option<Why> {
+    first_hop(case).or_else(|| match way(case)? {
+        route @ Route { kind: RouteKind::None { .. }, .. } => Some(no_route(case, Some(route))),
+        _ => None,
+    })
+}
+
 /// The handshake, or a datagram, was not answered.
 pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
+    // Nothing gets through an interface that is off, lo among them: whoever listens behind it never knew.
+    if way(case).is_some_and(|route| route.link == Link::Down)
+        && let Some(why) = first_hop(case)
+    {
+        return why;
+    }
     if let Some(why) = own_listener(case) {
         return why;
     }
@@ -302,6 +316,10 @@ fn told_unreachable(case: &Case<'_>, icmp: &Icmp) -> Why {
         .try_(trace(case));
     }
     if icmp.ours {
+        // The kernel itself says but one thing so: that nobody answers for the next hop.
+        if !icmp.is_host_unreachable() {
+            return own_firewall(icmp);
+        }
         if let Some(why) = first_hop(case) {
             return why;
         }

@@ -1,11 +1,13 @@
 use super::*;
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use crate::addr::Endpoint;
 use crate::course::{Course, Ending, TcpInfo};
 use crate::error::Exit;
 use crate::event::{Limit, Payload, Route, Side, Spread};
+use crate::tls::{Certificate, Secured};
 
 /// An example of every variant, and of every field. The documentation shows these very lines.
 fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
@@ -52,6 +54,26 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
     };
     let tries = ["sockkit listen 127.0.0.1:80".to_owned(), "ss -ltnp 'sport = :80'".to_owned()];
     let details = ["[::1]:80: Connection refused".to_owned(), "127.0.0.1:80: Connection refused".to_owned()];
+    let certificate = Certificate {
+        subject: "CN=example.org".to_owned(),
+        issuer: "CN=Example CA".to_owned(),
+        names: vec!["example.org".to_owned(), "192.0.2.1".to_owned()],
+        not_before: UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+        not_after: UNIX_EPOCH + Duration::from_secs(1_798_761_600),
+        days_left: 41,
+        sha256: "d5e311ca3cbdc629adaa7596cdeddb5c40851e85b095e8679bcc6e794803ac9d".to_owned(),
+        self_signed: false,
+    };
+    let secured = Secured {
+        role: "client",
+        version: "TLSv1.3",
+        suite: "TLS13_AES_256_GCM_SHA384".to_owned(),
+        group: Some("X25519".to_owned()),
+        alpn: Some("h2".to_owned()),
+        server_name: Some("example.org".to_owned()),
+        verified: "ca",
+        chain: vec![certificate.clone()],
+    };
     take(&[
         (None, Event::Start { command: "connect", version: "0.1.0", pid: 4242 }),
         (
@@ -101,6 +123,8 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Connected { local: &local, peer: &peer, via: Some(&refused), took }),
         (None, Event::Listening { local: &listen, families: Some("IPv4 and IPv6"), backlog: Some(5) }),
         (Some(1), Event::Accepted { local: &listen, peer: &client, via: Some(&local), destination: Some(&peer) }),
+        (None, Event::Certificate { certificate: &certificate, made: false }),
+        (Some(1), Event::Tls { secured: &secured, took }),
         (None, Event::Denied { peer: &client, rule: "--deny 127.0.0.0/8" }),
         (Some(1), Event::Option { name: "rcvbuf", asked: "64k", effective: "131072", note: Some("Linux doubles it") }),
         (Some(1), Event::Send(Payload::of("收到\r\n".as_bytes()))),
@@ -165,6 +189,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 answered: true,
                 error: None,
                 connect: Some(took),
+                tls: Some(took),
                 first_byte: Some(took),
                 took: took * 2,
             },
@@ -177,6 +202,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
                 answered: false,
                 error: Some("Connection refused"),
                 connect: None,
+                tls: None,
                 first_byte: None,
                 took,
             },
@@ -250,9 +276,11 @@ fn number(event: &Event<'_>) -> usize {
         Event::Fault { .. } => 29,
         Event::Relayed { .. } => 30,
         Event::Proxy { .. } => 31,
+        Event::Certificate { .. } => 32,
+        Event::Tls { .. } => 33,
     }
 }
-const VARIANTS: usize = 32;
+const VARIANTS: usize = 34;
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
@@ -296,6 +324,7 @@ fn every_exit_code_is_documented() {
         Exit::Reset,
         Exit::Bind,
         Exit::Permission,
+        Exit::Tls,
         Exit::Proxy,
         Exit::Child,
         Exit::Deadline,

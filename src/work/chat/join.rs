@@ -271,6 +271,7 @@ impl<'a> Visit<'a> {
             let sends = !self.answers.is_empty() || (may_type && !typing.bytes.is_empty());
             let reads = may_type && typing.wants();
             let flags = if sends { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            let flags = self.conn.watch(flags);
             let mut fds = vec![PollFd::new(self.join.dial.stop, PollFlags::IN), PollFd::new(self.conn, flags)];
             if reads {
                 fds.push(PollFd::new(&self.join.input, PollFlags::IN));

@@ -101,7 +101,8 @@ fn is_same(one: &Fact, other: &Fact) -> bool {
 
 fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
     if let (Cause::Expected { .. }, Some(last)) = (&error.cause, error.last_seen()) {
-        return facts(&last, ways);
+        // The time is over, and all of it went into asking.
+        return facts(&last, &Ways { patience: ways.patience.min(BUDGET), ..*ways });
     }
     let deadline = ways.deadline;
     match (&error.cause, &error.endpoint) {
@@ -140,9 +141,12 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                     libc::EACCES if matches!(error.phase, Phase::Binding | Phase::Listening) => {
                         sysctl("net.ipv4.ip_unprivileged_port_start")
                     }
-                    libc::EACCES | libc::EINVAL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN => {
-                        ways::way(inet).into_iter().collect()
-                    }
+                    libc::ETIMEDOUT
+                    | libc::EACCES
+                    | libc::EINVAL
+                    | libc::ENETUNREACH
+                    | libc::EHOSTUNREACH
+                    | libc::ENETDOWN => ways::way(inet).into_iter().collect(),
                     libc::EPERM if matches!(error.phase, Phase::Connecting | Phase::Sending) => vec![Fact::LocalPolicy],
                     _ => Vec::new(),
                 },
@@ -151,6 +155,12 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
             no_answer(inet, deadline)
+        }
+        // Of a session that stands still: whether that is for want of a way.
+        (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet)))
+            if error.facts.iter().any(|fact| matches!(fact, Fact::Course(_))) =>
+        {
+            ways::way(inet).into_iter().collect()
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Unix(unix))) if error.phase == Phase::Connecting => {
             paths::state(unix, false, libc::EAGAIN, deadline)

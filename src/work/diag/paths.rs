@@ -22,7 +22,10 @@ pub(super) fn state(unix: &Unix, binding: bool, errno: i32, deadline: Instant) -
         UnixName::Unnamed => Vec::new(),
         // Abstract names are only in the kernel: there is one while a process has it.
         UnixName::Abstract(_) => {
-            bound(deadline, |entry| matches!(&entry.local, Some(Endpoint::Unix(held)) if held.name == unix.name))
+            let named = |entry: &Entry| matches!(&entry.local, Some(Endpoint::Unix(held)) if held.name == unix.name);
+            let same = bound(deadline, |entry| named(entry) && entry.protocol == Protocol::Unix(unix.kind));
+            // Each type has names of its own there (unix_abstract_hash of net/unix/af_unix.c).
+            if same.is_empty() && !binding { bound(deadline, named) } else { same }
         }
         UnixName::Path(path) => at_path(path, unix.kind, binding, errno, deadline),
     }

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::Check;
 use super::hops::hops;
 use crate::addr::Endpoint;
-use crate::error::{Error, Exit, Fact, Neighbour, Phase, Result, Route};
+use crate::error::{Error, Exit, Fact, Neighbour, Phase, Result, Route, Saw};
 use crate::event::Sink;
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
@@ -95,6 +95,7 @@ impl Walk<'_> {
             options: &options,
             timeout: self.timeout,
             retry: None,
+            tls: None,
             stop: self.stop,
             sink: self.sink,
         };
@@ -149,7 +150,13 @@ impl Walk<'_> {
     fn first_bytes(&self, conn: &mut Conn, tell: &mut dyn FnMut(Check)) -> Result<bool> {
         let start = Instant::now();
         let mut buffer = vec![0; 4096];
-        match self.receive(conn, &mut buffer, start + SILENCE)? {
+        let received = self.receive(conn, &mut buffer, start + SILENCE).map_err(|mut error| {
+            if error.exit == Exit::Reset && start.elapsed() < AT_ONCE {
+                error.facts.push(Fact::Saw { what: Saw::Closes, after: start.elapsed() });
+            }
+            error
+        })?;
+        match received {
             None => {
                 let check = Check::ok("first bytes", "none within 1 s: it waits for us to speak first");
                 tell(if self.stop.requested().is_some() { return Ok(false) } else { check });

@@ -159,9 +159,12 @@ impl Scripted {
         let outcome = match bound {
             Bound::Listener(listener) => self.serve_connections(listener, &mut door, sessions, &mut report, then),
             Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => {
-                    super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))
-                }
+                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
+                    Some(conn) => {
+                        super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))
+                    }
+                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
+                },
                 None => Ok(Exit::Ok),
             },
             Bound::Datagrams(datagrams) => {
@@ -191,7 +194,7 @@ impl Scripted {
         let last = if sessions.keep_open { sessions.count } else { Some(1) };
         let mut begun = 0;
         while let Some(open) = &listener {
-            let Some((id, conn)) = door.wait(open, sessions.accept_timeout, &self.stop)? else {
+            let Some((id, conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
                 return Ok(self.stop.requested().map_or(Exit::Ok, exit));
             };
             begun += 1;

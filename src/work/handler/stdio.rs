@@ -120,7 +120,10 @@ impl Stdio {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
             Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
+                    Some(mut conn) => verdict(session(&mut conn, id)),
+                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
+                },
                 None => Ok(Exit::Ok),
             },
         }
@@ -137,7 +140,7 @@ impl Stdio {
         let last = if sessions.keep_open { sessions.count } else { Some(1) };
         let mut begun = 0;
         while let Some(open) = &listener {
-            let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop)? else {
+            let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
                 return Ok(self.stop.requested().map_or(Exit::Ok, exit));
             };
             begun += 1;

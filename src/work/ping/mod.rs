@@ -22,6 +22,7 @@ use crate::net::options::Options;
 use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, resolve};
 use crate::net::socket::Kind;
+use crate::net::tls::ClientTls;
 use crate::net::via::Via;
 use crate::sys::{Stop, poll};
 use crate::text::visible_line;
@@ -61,6 +62,8 @@ pub struct Ping<'a> {
     pub echo: Option<usize>,
     /// How long a probe may take.
     pub patience: Duration,
+    /// Secures each connection.
+    pub tls: Option<&'a ClientTls>,
     /// Is told.
     pub sink: &'a dyn Sink,
     /// Ends it.
@@ -74,6 +77,8 @@ pub struct Ping<'a> {
 struct Answer {
     /// How long the connection took, if one was made for it.
     connect: Option<Duration>,
+    /// How long its handshake took, if there was one.
+    tls: Option<Duration>,
     /// From the first byte sent to the first one back.
     first_byte: Option<Duration>,
     /// How many came back.
@@ -108,6 +113,7 @@ pub struct Outcome {
 struct Nobody<'a> {
     sink: &'a dyn Sink,
     connect: Mutex<Option<Duration>>,
+    tls: Mutex<Option<Duration>>,
 }
 
 impl Nobody<'_> {
@@ -125,6 +131,7 @@ impl Sink for Nobody<'_> {
                 self.took(*connect + *took);
                 self.sink.emit(conn, event);
             }
+            Event::Tls { took, .. } => *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(*took),
             Event::Connected { .. } => {}
             event => self.sink.emit(conn, event),
         }
@@ -210,11 +217,11 @@ impl Ping<'_> {
             };
             let took = outcome.as_ref().map_or_else(|_| begun.elapsed(), |answer| answer.took);
             let words = outcome.as_ref().err().map(|error| report::why(target, error));
-            let (connect, first_byte) =
-                outcome.as_ref().map_or((None, None), |answer| (answer.connect, answer.first_byte));
+            let (connect, tls, first_byte) =
+                outcome.as_ref().map_or((None, None, None), |answer| (answer.connect, answer.tls, answer.first_byte));
             let address = target;
             let (answered, error) = (outcome.is_ok(), words.as_deref());
-            self.sink.emit(None, &Event::Probe { address, seq, answered, error, connect, first_byte, took });
+            self.sink.emit(None, &Event::Probe { address, seq, answered, error, connect, tls, first_byte, took });
             let line = report::probe(address, seq, &outcome, took);
             let mut fatal = false;
             match outcome {
@@ -241,11 +248,11 @@ impl Ping<'_> {
 impl Prober<'_> {
     /// One probe. `None` when the program is to stop first.
     fn probe(&mut self, seq: u64) -> Result<Option<Answer>> {
-        let mut connect = None;
+        let (mut connect, mut secured) = (None, None);
         let mut conn = match self.held.take() {
             Some(conn) => conn,
             None => {
-                let sink = Nobody { sink: self.ping.sink, connect: Mutex::new(None) };
+                let sink = Nobody { sink: self.ping.sink, connect: Mutex::new(None), tls: Mutex::new(None) };
                 let begun = Instant::now();
                 let dial = Dial {
                     conn: CONN,
@@ -255,11 +262,13 @@ impl Prober<'_> {
                     options: self.ping.options,
                     timeout: self.ping.patience,
                     retry: None,
+                    tls: self.ping.tls,
                     stop: self.ping.stop,
                     sink: &sink,
                 };
                 let Some(conn) = dial.dial()? else { return Ok(None) };
                 let exactly = sink.connect.into_inner().unwrap_or_else(PoisonError::into_inner);
+                secured = sink.tls.into_inner().unwrap_or_else(PoisonError::into_inner);
                 self.unanswered.clear();
                 connect = Some(exactly.unwrap_or_else(|| begun.elapsed()));
                 conn
@@ -271,7 +280,10 @@ impl Prober<'_> {
         }
         match self.ping.echo {
             None if conn.shape().is_udp() => self.ask(&mut conn),
-            None => Ok(connect.map(|took| Answer { connect, first_byte: None, bytes: None, took })),
+            None => Ok(connect.map(|time| {
+                let took = time + secured.unwrap_or_default();
+                Answer { connect, tls: secured, first_byte: None, bytes: None, took }
+            })),
             Some(size) => {
                 let answer = self.echo(&mut conn, seq, size);
                 // What is late on a stream stands before all that follows.
@@ -279,7 +291,7 @@ impl Prober<'_> {
                 if whole || conn.shape().kind != Kind::Stream && matches!(&answer, Err(error) if is_silence(error)) {
                     self.held = Some(conn);
                 }
-                Ok(answer?.map(|answer| Answer { connect, ..answer }))
+                Ok(answer?.map(|answer| Answer { connect, tls: secured, ..answer }))
             }
         }
     }
@@ -314,6 +326,7 @@ impl Prober<'_> {
                     let bytes = if let Incoming::Bytes(bytes) = incoming { bytes } else { 0 };
                     return Ok(Some(Answer {
                         connect: None,
+                        tls: None,
                         first_byte: None,
                         bytes: Some(bytes),
                         took: begun.elapsed(),
@@ -372,7 +385,13 @@ impl Prober<'_> {
                 return Err(not_the_echo(conn.peer(), &payload, &back));
             }
             if back.len() == size {
-                return Ok(Some(Answer { connect: None, first_byte, bytes: Some(size), took: begun.elapsed() }));
+                return Ok(Some(Answer {
+                    connect: None,
+                    tls: None,
+                    first_byte,
+                    bytes: Some(size),
+                    took: begun.elapsed(),
+                }));
             }
         }
     }

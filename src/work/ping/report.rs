@@ -27,6 +27,9 @@ pub(super) fn probe(endpoint: &Endpoint, seq: u64, outcome: &Result<Answer, Erro
             if let Some(connect) = answer.connect {
                 let _ = write!(line, ", connect {}", millis(connect));
             }
+            if let Some(tls) = answer.tls {
+                let _ = write!(line, ", TLS {}", millis(tls));
+            }
             if let Some(first) = answer.first_byte {
                 let _ = write!(line, ", first byte {}", millis(first));
             }

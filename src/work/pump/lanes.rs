@@ -4,10 +4,11 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 use super::{AGAIN, Session, State};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Cause, Error, Exit, Phase, Result, words};
 use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
 use crate::net::socket::{Family, Kind};
+use crate::tls::Fault;
 use crate::work::splice::{self, SpliceDown};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
@@ -199,11 +200,21 @@ impl Session<'_> {
                 return self.flush();
             }
             Err(error) if would_block(&error) => {}
+            // Who only sends misses nothing.
+            Err(source) if self.rules.send_only && is_cut_short(&source) => {
+                self.times.peer_end.get_or_insert_with(Instant::now);
+                self.down.state = State::Ended;
+            }
             Err(source) => {
                 self.track.broke(&source);
                 let error = self.conn.failed(Phase::Receiving, source);
                 self.broken(&error);
-                self.failure.get_or_insert(error);
+                // What the peer said about it tells more than that it takes no more.
+                if matches!(error.cause, Cause::Tls(_)) {
+                    self.failure = Some(error);
+                } else {
+                    self.failure.get_or_insert(error);
+                }
                 self.up.pending = 0..0;
                 self.up.state = State::Closed;
                 if self.conn.has_end() {
@@ -335,6 +346,11 @@ pub(super) enum Flow {
 
 fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// The peer over TLS ended without saying so.
+fn is_cut_short(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&Fault::Truncated)
 }
 
 /// Whether it is the end of the connection, which reading shows as well.

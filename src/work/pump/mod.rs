@@ -340,6 +340,7 @@ impl Session<'_> {
         let again = self.up.again.filter(|again| *again > Instant::now());
         let sends = full || (!self.up.pending.is_empty() && self.conn.has_peer() && again.is_none());
         conn_flags.set(PollFlags::OUT, sendfile || sends);
+        let conn_flags = self.conn.watch(conn_flags);
         let mut places = [None; 4];
         // Without a flag to wait for, a hung-up descriptor would be ready for ever.
         if let Some(input) = self.input.as_ref().filter(|_| wants_input && !sendfile && !full) {

@@ -14,9 +14,12 @@ use super::wait::{CHUNK, Watch};
 use crate::addr::{Endpoint, Reading};
 use crate::error::{Error, Exit, Phase, words};
 use crate::event::{ConnId, Detail, Event, Payload};
-use crate::net::dial::Dial;
+use crate::net::conn::Conn;
+use crate::net::dial::{CONN, Dial};
 use crate::net::options::Role;
+use crate::net::resolve::Budget;
 use crate::net::socket::Kind;
+use crate::net::tls::{self, ClientTls};
 use crate::work::builtin;
 use crate::work::door::{Admission, EXHAUSTED_PAUSE};
 
@@ -156,7 +159,11 @@ impl Engine<'_> {
         if half == Half::Write {
             slot.track.ending(conn);
         }
-        match conn.socket().shutdown(how) {
+        let done = match half {
+            Half::Write if conn.is_tls() => conn.shutdown_write(),
+            _ => conn.socket().shutdown(how),
+        };
+        match done {
             // A peer that is gone already hears nothing any more.
             Err(error) if error.kind() != io::ErrorKind::NotConnected => {
                 return Err(Error::os(Phase::Scripting, Some(slot.peer()), error).into());
@@ -212,22 +219,38 @@ impl Engine<'_> {
         let endpoint = builtin::reachable(endpoint)?;
         let (options, via) = (self.config.options.clone(), self.config.via.clone());
         let (sink, stop) = (self.sink.clone(), self.stop.clone());
+        let tls = self.config.tls.clone();
         let (id, timeout) = (self.next, within.unwrap_or(self.config.timeout));
+        let dialled = self.beside(|| {
+            let dial = Dial {
+                conn: id,
+                endpoint: &endpoint,
+                via: &via,
+                source: None,
+                options: &options,
+                timeout,
+                retry: None,
+                tls: tls.as_deref(),
+                stop: &stop,
+                sink: &*sink,
+            };
+            dial.dial()
+        })?;
+        match dialled? {
+            Some(conn) => {
+                self.adopt(conn, id, Role::Client);
+                Ok(())
+            }
+            None => self.check_stop(),
+        }
+    }
+
+    /// Does what waits elsewhere in a thread of its own; meanwhile what comes on the connections is received here.
+    fn beside<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
         let (done, ready) = rustix::pipe::pipe().map_err(|errno| Error::os(Phase::Opening, None, errno.into()))?;
-        let dialled = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                let dial = Dial {
-                    conn: id,
-                    endpoint: &endpoint,
-                    via: &via,
-                    source: None,
-                    options: &options,
-                    timeout,
-                    retry: None,
-                    stop: &stop,
-                    sink: &*sink,
-                };
-                let outcome = dial.dial();
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                let outcome = work();
                 drop(ready);
                 outcome
             });
@@ -238,16 +261,46 @@ impl Engine<'_> {
                     Err(failure) => break Err(failure),
                 }
             };
-            let dialled = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            waited.map(|()| dialled)
-        })?;
-        match dialled? {
-            Some(conn) => {
-                self.adopt(conn, id, Role::Client);
-                Ok(())
-            }
-            None => self.check_stop(),
+            let outcome = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            waited.map(|()| outcome)
+        })
+    }
+
+    /// The handshake of a connection that is prepared for it. It is given back, whatever came of it.
+    fn shake(&mut self, mut conn: Conn, id: ConnId, budget: Budget) -> Result<(Conn, Result<bool, Error>), Failure> {
+        let (sink, stop, peer) = (self.sink.clone(), self.stop.clone(), conn.peer().clone());
+        self.beside(move || {
+            let done = tls::handshake(&mut conn, id, &peer, budget, &stop, &*sink);
+            (conn, done)
+        })
+    }
+
+    /// `starttls`: from here on the current connection is secured.
+    pub(super) fn starttls(&mut self, within: Option<Duration>) -> Result<(), Failure> {
+        let nth = self.nth_open()?;
+        let (id, role) = (self.slots[nth].id, self.slots[nth].role);
+        let Some(conn) = &mut self.slots[nth].conn else { return Ok(()) };
+        if conn.is_tls() {
+            return Err(usage("the connection is secured already".to_owned()).into());
         }
+        let endpoint = self.config.dialled.clone().filter(|_| id == CONN).unwrap_or_else(|| conn.peer().clone());
+        match (role, &self.config.later) {
+            (Role::Client, (setup, _)) => ClientTls::new(setup)?.begin(conn, &endpoint)?,
+            (_, (_, Some(server))) => server.begin(conn)?,
+            (_, (_, None)) => {
+                let text = "a certificate is needed to be the server: add --tls-cert FILE, or --tls-self-signed";
+                return Err(usage(text.to_owned()).into());
+            }
+        }
+        // What came in the clear is not what the peer says from here on.
+        self.slots[nth].buffer.clear();
+        let Some(conn) = self.slots[nth].conn.take() else { return Ok(()) };
+        let limit = within.unwrap_or(self.config.timeout);
+        let (conn, done) = self.shake(conn, id, Budget::new(limit, "within"))?;
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
+            slot.conn = Some(conn);
+        }
+        if done? { Ok(()) } else { self.check_stop() }
     }
 
     pub(super) fn accept(&mut self, within: Option<Duration>) -> Result<(), Failure> {
@@ -265,6 +318,16 @@ impl Engine<'_> {
             let mut pause = until;
             match door.next(listener)? {
                 Admission::Session(id, conn) => {
+                    let conn = if conn.is_handshaking() {
+                        let budget = Budget::new(conn.handshake_limit(), tls::FLAG);
+                        match self.shake(conn, id, budget)? {
+                            (conn, Ok(true)) => conn,
+                            (_, Ok(false)) => return self.check_stop(),
+                            (_, Err(error)) => return Err(error.into()),
+                        }
+                    } else {
+                        conn
+                    };
                     self.adopt(conn, id, Role::Accepted);
                     return Ok(());
                 }

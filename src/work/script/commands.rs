@@ -204,6 +204,14 @@ pub static COMMANDS: &[CommandInfo] = &[
         read: read::accept,
     },
     CommandInfo {
+        name: "starttls",
+        arguments: "[within DURATION]",
+        help: "Go on in TLS, once both sides have said so in the clear",
+        group: Group::Connections,
+        example: "starttls within 2s",
+        read: read::starttls,
+    },
+    CommandInfo {
         name: "use",
         arguments: "N",
         help: "Make another connection the current one",

@@ -99,6 +99,11 @@ pub enum Command {
     Sleep(Duration),
     /// Half-closes.
     Shutdown(Half),
+    /// Secures the connection.
+    Starttls {
+        /// The limit.
+        within: Option<Duration>,
+    },
     /// Closes the connection.
     Close,
     /// Resets the connection.

@@ -427,6 +427,10 @@ pub(super) fn expect_eof(reader: &mut Reader<'_>, info: &'static CommandInfo) ->
     Ok(Command::ExpectEof { within: reader.within(info)? })
 }
 
+pub(super) fn starttls(reader: &mut Reader<'_>, info: &'static CommandInfo) -> Parsed {
+    Ok(Command::Starttls { within: reader.within(info)? })
+}
+
 pub(super) fn expect_reset(reader: &mut Reader<'_>, info: &'static CommandInfo) -> Parsed {
     Ok(Command::ExpectReset { within: reader.within(info)? })
 }

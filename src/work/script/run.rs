@@ -25,11 +25,13 @@ use super::report::Report;
 use super::slot::{Slot, State};
 use super::wait::Watch;
 use super::{Command, Part, Place, Script, Setting, Statement, Text, parse_file};
+use crate::addr::Endpoint;
 use crate::error::{Cause, Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role};
+use crate::net::tls::{ClientSetup, ClientTls, ServerTls};
 use crate::net::track::Track;
 use crate::net::via::Via;
 use crate::sys::{Reason, Stop};
@@ -45,7 +47,7 @@ const DEPTH: usize = 16;
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// How commands behave.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// What ends the text of `send-line`: `set eol`.
     pub eol: Vec<u8>,
@@ -61,6 +63,12 @@ pub struct Config {
     pub via: Via,
     /// Socket options for `open`.
     pub options: Options,
+    /// Secures what `open` opens.
+    pub tls: Option<Arc<ClientTls>>,
+    /// What `starttls` does on a connection that we made, and on one that was made to us.
+    pub later: (ClientSetup, Option<Arc<ServerTls>>),
+    /// The address that the first connection was made to, whose name `starttls` verifies.
+    pub dialled: Option<Endpoint>,
 }
 
 impl Default for Config {
@@ -73,6 +81,9 @@ impl Default for Config {
             line_delay: None,
             via: Via::default(),
             options: Options::new(),
+            tls: None,
+            later: (ClientSetup::default(), None),
+            dialled: None,
         }
     }
 }
@@ -371,6 +382,7 @@ impl<'a> Engine<'a> {
             Command::ExpectSilence(length) => self.expect_silence(*length, place)?,
             Command::Sleep(length) => self.sleep(*length)?,
             Command::Shutdown(half) => self.shutdown(*half)?,
+            Command::Starttls { within } => self.starttls(*within)?,
             Command::Close => self.close_current()?,
             Command::Reset => self.reset_current()?,
             Command::Open { address, within } => {

@@ -8,9 +8,11 @@ use super::run::{Engine, Failure, usage};
 use super::slot::{Slot, State};
 use crate::error::{Error, Phase};
 use crate::event::Event;
+use crate::net::conn::Conn;
 use crate::net::options::{self, On, Options};
 use crate::net::socket::Kind;
 use crate::sys::{Asked, sockopt};
+use crate::text::visible_line;
 
 impl Engine<'_> {
     /// Sets an option of the current connection's socket.
@@ -65,6 +67,17 @@ impl Engine<'_> {
         );
         if slot.buffer.forgotten() > 0 {
             let _ = write!(text, " ({} forgotten)", slot.buffer.forgotten());
+        }
+        if let Some((secured, _)) = slot.conn.as_ref().and_then(Conn::secured) {
+            let _ = write!(text, "\ntls        {}, {}", secured.version, secured.suite);
+            for part in
+                [secured.group, secured.alpn.map(|alpn| format!("ALPN {}", visible_line(&alpn)))].into_iter().flatten()
+            {
+                let _ = write!(text, ", {part}");
+            }
+            for certificate in &secured.chain {
+                let _ = write!(text, "\ncert       {}", visible_line(&certificate.line()));
+            }
         }
         self.face.say(&text);
         Ok(())

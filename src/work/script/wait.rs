@@ -134,6 +134,7 @@ impl Engine<'_> {
             flags.set(PollFlags::IN, !slot.peer_ended && !full && !kept_and_full);
             flags.set(PollFlags::OUT, watch.out == Some(slot.id));
             // Without a flag to wait for, one that has hung up would be ready for ever.
+            let flags = conn.watch(flags);
             if !flags.is_empty() || watch.reset == Some(slot.id) {
                 fds.push(PollFd::new(conn, flags));
                 which.push(Fd::Slot(nth));

@@ -63,6 +63,8 @@ fn name_servers_that_fail(t: &Ctx) {
     let _server = NameServer::start(&ns, Answer::Silence);
     let short = t.connect(&["-w", "300ms", NAME]).under(&ns.wrap()).run(b"");
     causes.check(&short, 4, &["no answer from name server 127.0.0.1: it is slow, or it is down"], &["resolv.conf"]);
+    let waits = t.sockkit(&["wait", "--timeout", "4s", NAME]).under(&ns.wrap()).run(b"");
+    waits.code(124).says(&["cause: no answer from name server 127.0.0.1", "try: "]);
     // The service is looked up here, not there.
     causes.check(&ask(&["127.0.0.1:nosuch"]), 4, &["nosuch is no service"], &["getent services nosuch"]);
 }

@@ -1,7 +1,8 @@
 //! UNIX sockets by path and by name.
 
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use libtest_mimic::Trial;
 
@@ -43,6 +44,11 @@ fn unix_paths_to_connect_to(t: &Ctx) {
     let _stream = UnixListener::bind(t.path("stream")).unwrap();
     let exit = go(&format!("unix-dgram:{dir}/stream"));
     causes.check(&exit, 1, &["is a stream socket of ", "not a datagram one"], &[&format!("connect unix:{dir}/stream")]);
+    // Where names have no file, each type has its own: ECONNREFUSED.
+    let name = format!("sockkit-{}-{}", std::process::id(), t.path("").display());
+    let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let exit = go(&format!("unix-dgram:@{name}"));
+    exit.code(5).says(&["is a stream socket of ", &us, "not a datagram one", &format!("sockkit connect unix:@{name}")]);
     // ELOOP.
     std::os::unix::fs::symlink("loop", t.path("loop")).unwrap();
     causes.check(&go(&at("loop")), 6, &["is a symbolic link that leads back to itself"], &["ls -ld"]);

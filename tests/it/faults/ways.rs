@@ -86,6 +86,11 @@ fn interfaces_that_are_off(t: &Ctx) {
     road.router.run("ip link set west up");
     road.us.run("ip link set near up");
     go("10.1.0.254:9").code(5);
+    // A listener behind loopback has room, and no rule of a firewall is to blame.
+    let _listener = road.us.within(|| TcpListener::bind("127.0.0.1:80").unwrap());
+    road.us.run("ip link set lo down");
+    let exit = t.connect(&["-w", "300ms", "127.0.0.1:80"]).under(&road.us.wrap()).run(b"");
+    causes.check(&exit, 7, &["lo, the interface towards 127.0.0.1, is switched off"], &["ip link set lo up"]);
 }
 
 fn addresses_that_are_none_for_a_connection(t: &Ctx) {
@@ -123,6 +128,8 @@ fn firewall_of_this_host(t: &Ctx) {
     causes.check(&go(&["udp://127.0.0.1:9"]), 11, &["before anything leaves", "firewall"], &["nft list ruleset"]);
     causes.check(&go(&["127.0.0.1:9"]), 7, &["firewall", "drops"], &["nft list ruleset"]);
     causes.check(&go(&["127.0.0.1:8"]), 5, &["this host's own firewall rejects it"], &["nft list ruleset"]);
+    ns.run("nft 'add rule inet t output tcp dport 5 reject with icmp type prot-unreachable'");
+    go(&["127.0.0.1:5"]).code(6).says(&["this host's own firewall rejects it (ICMP protocol unreachable"]);
     // With a listener behind the rule.
     let _listeners = ns.within(|| [7, 8, 9].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap()));
     let us = std::process::id().to_string();

@@ -1,6 +1,7 @@
 //! What the tests stand on: processes that die with their test, captured streams that can be waited for,
 //! data that can be checked by the gigabyte, terminals and network namespaces.
 
+mod certs;
 mod ctx;
 mod data;
 mod needs;
@@ -11,9 +12,10 @@ mod pty;
 
 use std::time::Duration;
 
+pub(crate) use certs::{Ca, Pem, year};
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream, is_big};
-pub(crate) use needs::Need;
+pub(crate) use needs::{Need, postgres};
 pub(crate) use net::{
     accept, connect, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,
 };

@@ -14,6 +14,12 @@ pub(crate) enum Need {
     Python3,
     Curl,
     Redis,
+    Openssl,
+    Stunnel,
+    /// Debian's package of it, for Debian's Python.
+    Aiosmtpd,
+    /// A server's programs, and a user of that name to run them.
+    Postgres,
     Microsocks,
     Tinyproxy,
     Sshd,
@@ -52,6 +58,10 @@ impl Need {
             Need::Python3 => "python3",
             Need::Curl => "curl",
             Need::Redis => "redis-server",
+            Need::Openssl => "openssl",
+            Need::Stunnel => "stunnel",
+            Need::Aiosmtpd => "python3-aiosmtpd",
+            Need::Postgres => "postgresql, and root",
             Need::Microsocks => "microsocks",
             Need::Tinyproxy => "tinyproxy",
             Need::Haproxy => "haproxy",
@@ -76,6 +86,8 @@ impl Need {
             Need::Strace => {
                 succeeds("strace", &["-D", "-f", "-o", "/dev/null", "-e", "inject=uname:error=EPERM", "true"])
             }
+            Need::Aiosmtpd => succeeds("/usr/bin/python3", &["-c", "import aiosmtpd"]),
+            Need::Postgres => postgres().is_some() && succeeds("runuser", &["-u", "postgres", "--", "true"]),
             Need::Ipv6 => std::net::TcpListener::bind("[::1]:0").is_ok(),
             program => on_path(program.name()),
         }
@@ -109,4 +121,10 @@ pub(crate) fn python() -> String {
             if said.trim().is_empty() { "python3".to_owned() } else { said.trim().to_owned() }
         })
         .clone()
+}
+
+/// Where the programs of a PostgreSQL server are: Debian has them on nobody's path.
+pub(crate) fn postgres() -> Option<std::path::PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    versions.filter_map(Result::ok).map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").is_file())
 }

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn every_command_of_the_contract_is_there() {
     // CLI.md, "The REPL and scripts: one language".
     let contract = "send send-hex send-file send-line recv expect expect-eof expect-reset expect-silence sleep \
-                    shutdown close reset open accept use conns set get info options stats history save source \
+                    shutdown close reset open accept starttls use conns set get info options stats history save source \
                     repeat echo help quit";
     for name in contract.split_whitespace() {
         assert!(by_name(name).is_some(), "{name}");
