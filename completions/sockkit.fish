@@ -1035,6 +1035,20 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l corrupt -d 'Fl
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l reset-after -d 'Reset both connections (RST) when N bytes have passed, and have arrived' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l close-after -d 'Close both connections (FIN) when N bytes have passed' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l seed -d 'Drop and damage the same bytes as another run with this seed (-v tells it where none is given)' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-ca -d 'Trust the certificates in FILE (PEM), in place of the system\'s' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-server-name -d 'Ask for this name, and verify it, in place of the address\'s' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-pin -d 'Accept just the certificate with this fingerprint' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l starttls -d 'Begin in the clear, in this protocol, and go on in TLS' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+nntp\t''
+sieve\t''
+xmpp\t''
+ldap\t''
+postgres\t''
+mysql\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l count -d 'End after N sessions' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s m -l max-conns -d 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l grace -d 'Asked to end, give sessions so long to end themselves [default: 5s]' -r
@@ -1121,6 +1135,8 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s 6 -d 'IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -s u -l udp -d 'UDP instead of TCP'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-originate -d 'Secure each connection to the target by TLS (--tls is about those that come)'
+complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-insecure -d 'Accept any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l stats -d 'At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls -d 'Secure each connection by TLS'
 complete -c sockkit -n "__fish_sockkit_using_subcommand relay" -l tls-allow-truncation -d 'Take a connection that ends without close_notify for one that ended well'

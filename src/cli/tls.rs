@@ -15,7 +15,7 @@ use crate::span::Misread;
 use crate::value::parse_duration;
 
 /// What both sides have.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "TLS")]
 struct CommonArgs {
     /// Secure each connection by TLS
@@ -85,8 +85,9 @@ pub struct ServerTlsArgs {
     tls_handshake_timeout: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Version {
+    #[default]
     #[value(name = "1.2")]
     Tls12,
     #[value(name = "1.3")]
@@ -208,6 +209,51 @@ impl ClientTlsArgs {
         let setup = client_setup(&self.common, &self.trust)?;
         let now = self.common.tls || self.trust.starttls.is_some();
         Ok((now.then(|| ClientTls::new(&setup)).transpose()?, setup))
+    }
+}
+
+/// The flags of a relay's connecting side.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct OriginateArgs {
+    /// Secure each connection to the target by TLS (--tls is about those that come)
+    #[arg(long)]
+    tls_originate: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+impl OriginateArgs {
+    fn is_on(&self) -> bool {
+        self.tls_originate || self.trust.starttls.is_some()
+    }
+
+    /// TLS to this target, if it is asked for. Of the flags that both sides could have, those that have one value for
+    /// both are for both; a certificate and its key, and ALPN, are for the listening side if that is secured too.
+    ///
+    /// # Errors
+    /// Exit 2 for flags that do not fit, exit 12 for files that do not.
+    pub fn client(&self, listening: &ServerTlsArgs, target: &Endpoint) -> Result<Option<ClientTls>> {
+        if !self.is_on() {
+            let lone = |flag| Err(Error::usage(format!("{flag} is about TLS to the target: add --tls-originate")));
+            return self.trust.given().map_or(Ok(None), lone);
+        }
+        tls::fits(target)?;
+        let mut setup = client_setup(&listening.common, &self.trust)?;
+        if listening.common.tls {
+            (setup.identity, setup.alpn) = (None, Vec::new());
+        }
+        ClientTls::new(&setup).map(Some)
+    }
+
+    /// What is left for the listening side.
+    #[must_use]
+    pub fn rest(&self, listening: &ServerTlsArgs) -> ServerTlsArgs {
+        let common = match self.is_on() && !listening.common.tls {
+            true => CommonArgs::default(),
+            false => listening.common.clone(),
+        };
+        ServerTlsArgs { common, ..listening.clone() }
     }
 }
 

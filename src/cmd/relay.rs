@@ -9,6 +9,7 @@ use super::serving::{self, ServerArgs};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::cable::Cable;
+use crate::cli::tls::OriginateArgs;
 use crate::cli::{OutputArgs, RelayAddresses};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::CONNECT_TIMEOUT;
@@ -42,6 +43,8 @@ pub(super) struct Relay {
     connect_timeout: Option<Duration>,
     #[command(flatten)]
     cable: Cable,
+    #[command(flatten)]
+    originate: OriginateArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -92,6 +95,7 @@ impl Runnable for Relay {
         let mut target = Target::new(connect, ours, timeout, stop, sink);
         (target.source, target.retry) = (source, self.retry);
         target.lull = self.server.serving.grace.is_none().then_some(LULL);
+        target.tls = self.originate.client(&self.server.serving.tls, &target.endpoint)?;
         target.take_over()?;
         let single = target.is_single();
         let descriptors = sys::raise_descriptors().soft;
@@ -99,7 +103,8 @@ impl Runnable for Relay {
         (relay.up, relay.down) = self.cable.faults(&*context.sink);
         let handler = Handler::Relay(Box::new(relay));
         // A target that is one connection ends with its one session, and that is how the program ends.
-        let server = ServerArgs { socket: self.server.socket.only(theirs), ..self.server.clone() };
+        let mut server = ServerArgs { socket: self.server.socket.only(theirs), ..self.server.clone() };
+        server.serving.tls = self.originate.rest(&self.server.serving.tls);
         serving::serve(&listen, &server, handler, !single, context)
     }
 

@@ -206,7 +206,8 @@ impl Dial<'_> {
                 | Endpoint::Unix(_)
                 | Endpoint::Vsock { .. }
         );
-        if !literal || self.retry.is_some() || !self.via.is_straight() {
+        // A handshake is waited for too.
+        if !literal || self.retry.is_some() || self.tls.is_some() || !self.via.is_straight() {
             return Ok(Begun::Elsewhere);
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");

@@ -147,7 +147,12 @@ async fn secured(handler: &Handler, link: &Link) -> Result<()> {
 /// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
 fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
     // Another connection, which the session needed: why it is not there is a matter of its own.
-    if goes_on && matches!(error.phase, Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting) {
+    let elsewhere = match error.phase {
+        Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting => true,
+        Phase::Securing => error.endpoint.as_ref().is_some_and(|endpoint| endpoint != link.peer()),
+        _ => false,
+    };
+    if goes_on && elsewhere {
         return link.sink().fail(Some(link.id), error);
     }
     match (error.errno(), &error.cause) {

@@ -257,13 +257,21 @@ fn one_that_never_reads_costs_little(t: &Ctx) {
     assert!(server.cpu() - cpu < Duration::from_millis(50), "it spins while nobody reads");
 }
 
-/// The slowest but one in a hundred of so many answers.
-fn p99(stream: &TcpStream, mut goes_on: impl FnMut(usize) -> bool) -> Duration {
+/// The slowest but one in a hundred of so many answers, without what the server and this thread waited for a CPU: that
+/// is the doing of whatever else the machine has to run. Where they slept, or had it and were slow, is left.
+fn p99(server: &Proc, stream: &TcpStream, mut goes_on: impl FnMut(usize) -> bool) -> Duration {
+    // The second field of schedstat is the time on the run queue, in nanoseconds (Documentation/scheduler/sched-stats).
+    let waited = |whose: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{whose}/schedstat")).unwrap_or_default();
+        Duration::from_nanos(text.split_whitespace().nth(1).map_or(0, |field| field.parse().unwrap()))
+    };
+    let pid = server.pid().as_raw_nonzero().to_string();
+    let waited = || waited(&pid) + waited("thread-self");
     let mut took = Vec::new();
     while goes_on(took.len()) {
-        let begin = Instant::now();
+        let (before, begin) = (waited(), Instant::now());
         assert!(is_served(stream));
-        took.push(begin.elapsed());
+        took.push(begin.elapsed().saturating_sub(waited() - before));
     }
     took.sort();
     took[took.len() * 99 / 100]
@@ -312,20 +320,20 @@ fn hundred_that_vanish(t: &Ctx) {
         all[all.len() / 2]
     };
     // Calm and storm in turn. In the calm the same clients vanish at another server: so what they and the machine's other
-    // work take of the CPUs is in both, and what differs is that they are this server's. When two want the same CPU,
-    // one of them waits for a tick of the scheduler, whoever serves.
+    // work take of the CPUs is in both, and what differs is that they are this server's. What is wrong with a server is
+    // so in every round; what a busy machine does is not, so one good round of many is enough.
     const TICK: Duration = Duration::from_millis(4);
     let other = echo(t, &["-q"]);
     let during = |whose: SocketAddr| {
         let vanishing = std::thread::spawn(move || vanish(whose));
-        let p99 = p99(&steady, |n| n < 1000 || !vanishing.is_finished());
+        let p99 = p99(&server, &steady, |n| n < 500 || !vanishing.is_finished());
         vanishing.join().unwrap();
         p99
     };
     let mut seen = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..20 {
         let (mut calm, mut storm) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
+        for _ in 0..3 {
             calm.push(during(other.socket_addr()));
             storm.push(during(addr));
         }

@@ -31,6 +31,7 @@ mod pump;
 mod relay;
 mod relay_faults;
 mod relay_serving;
+mod relay_tls;
 mod reliability;
 mod repl;
 mod replay;
@@ -82,6 +83,7 @@ fn main() -> std::process::ExitCode {
         relay::tests,
         relay_faults::tests,
         relay_serving::tests,
+        relay_tls::tests,
         replay::tests,
         sandbox::tests,
         serving::tests,

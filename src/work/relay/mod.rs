@@ -155,6 +155,9 @@ impl Relay {
         let target = Link::connection(conn, client.id, self.shared(client))?;
         let mut target_guard = Abort { link: &target, armed: true };
         let verdict = self.forward(client, &target).await;
+        if target.is_tls() && verdict.error.is_none() {
+            target.flush().await;
+        }
         let (up, down) = (target.totals().0, client.totals().0);
         if verdict.how != "reset" && verdict.how != "error" {
             client_guard.armed = false;
@@ -198,6 +201,8 @@ impl Relay {
         let (up_lane, down_lane) = (self.lane(Way::Up, client, target), self.lane(Way::Down, client, target));
         let (mut up, mut down) = (pin!(up_lane.run()), pin!(down_lane.run()));
         let (mut up_ended, mut down_ended) = (false, false);
+        // Over TLS the word that no more comes is one more thing to send.
+        let (mut up_flushed, mut down_flushed) = (!target.is_tls(), !client.is_tls());
         let mut first = None;
         let mut idle = pin!(client.idle());
         let mut lull = pin!(self.lulled(client, target));
@@ -210,6 +215,8 @@ impl Relay {
                     true => { up_lane.tell_lost(&error); continue }
                     false => (Way::Down, Err(Broke::of(Party::Target, error))),
                 },
+                () = target.flush(), if up_ended && !up_flushed => { up_flushed = true; continue }
+                () = client.flush(), if down_ended && !down_flushed => { down_flushed = true; continue }
                 () = silence(target), if up_ended && !target.has_end() => return Verdict::of(Party::Client, "end"),
                 error = &mut idle => return Verdict { error: Some(Box::new(error)), ..Verdict::ours("timeout") },
                 () = &mut lull => return Verdict::ours("stop"),

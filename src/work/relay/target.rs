@@ -12,6 +12,7 @@ use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::dial::{Begun, Dial};
 use crate::net::options::Options;
+use crate::net::tls::ClientTls;
 use crate::net::via::Via;
 use crate::sys::{self, Stop};
 use crate::work::diag;
@@ -32,7 +33,9 @@ pub struct Target {
     pub source: Option<Endpoint>,
     /// Options to set on the way.
     pub options: Options,
-    /// For resolving and connecting together.
+    /// Secures each connection.
+    pub tls: Option<ClientTls>,
+    /// For resolving, connecting and securing together.
     pub timeout: Duration,
     /// How long to try again when nobody is there.
     pub retry: Option<Duration>,
@@ -56,6 +59,7 @@ impl Target {
             endpoint,
             source: None,
             options,
+            tls: None,
             timeout,
             retry: None,
             lull: None,
@@ -151,7 +155,7 @@ impl Target {
             options: &self.options,
             timeout: self.timeout,
             retry: self.retry,
-            tls: None,
+            tls: self.tls.as_ref(),
             stop: &self.stop,
             sink: &*self.sink,
         }

@@ -1,6 +1,6 @@
 //! ncat(1), of Nmap.
 
-use super::getopt::Spec;
+use super::getopt::{Given, Spec};
 use super::{Line, Translation, host_port, is_port, unix};
 use crate::span::Misread;
 
@@ -144,7 +144,9 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
                 "the proxy's user and password go where nobody reads them: --proxy-user-file, or SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD",
             ),
             "proxy-type" | "proxy-dns" => {}
-            name if name.starts_with("ssl") => out.cannot(format!("{}: no TLS yet", option.shown)),
+            "ssl-ciphers" => out.cannot(format!("{}: no choice of suites; --tls-min says how old it may be", option.shown)),
+            // All of them together, below.
+            name if name.starts_with("ssl") => {}
             "h" | "version" => {
                 let message = "this only prints what ncat is";
                 return Err(line.misread(option.at, message).hint("sockkit --help"));
@@ -158,6 +160,9 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
     }
     if has("z") {
         out.command.retain(|word| !matches!(word.as_str(), "--crlf" | "--send-only" | "--recv-only" | "--no-shutdown"));
+    }
+    if given.iter().any(|option| option.name.starts_with("ssl")) {
+        tls(&given, listens, udp, &mut out);
     }
     if let Some(raw) = room {
         out.command.retain(|word| word != "-k");
@@ -206,4 +211,32 @@ pub(super) fn translate(line: &Line<'_>) -> Result<Translation, Misread> {
     }
     out.command.push(host_port(&host, &port));
     Ok(out)
+}
+
+/// `--ssl` and what begins so: each of them alone asks for TLS.
+fn tls(given: &[Given], listens: bool, udp: bool, out: &mut Translation) {
+    if udp {
+        return out.cannot("--ssl with -u: no DTLS");
+    }
+    let value = |name: &str| given.iter().rev().find(|option| option.name == name).map(|option| option.value.clone());
+    let verifies = value("ssl-verify").is_some();
+    let mut add = |flag: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.command.extend([flag.to_owned(), value]);
+        }
+    };
+    let trusted = value("ssl-trustfile").filter(|_| verifies);
+    add("--tls-cert", value("ssl-cert"));
+    add("--tls-key", value("ssl-key"));
+    add(if listens { "--tls-client-ca" } else { "--tls-ca" }, trusted);
+    add("--tls-server-name", value("ssl-servername").filter(|_| !listens));
+    add("--tls-alpn", value("ssl-alpn"));
+    out.command.push("--tls".to_owned());
+    if listens && value("ssl-cert").is_none() {
+        out.command.push("--tls-self-signed".to_owned());
+    }
+    if !listens && !verifies {
+        out.command.push("--tls-insecure".to_owned());
+        out.note("ncat takes any certificate without --ssl-verify; leave --tls-insecure out to have it verified");
+    }
 }

@@ -208,6 +208,9 @@ fn end(line: &Line<'_>, nth: usize, address: &Address, out: &mut Translation) ->
             let (place, mut flags) = place(address, listen).map_err(&missing)?;
             let fork = address.has("fork");
             options(address, listen, fork, &mut flags, out);
+            if address.is_tls() {
+                tls(address, listen, &mut flags, out);
+            }
             End::Socket { listen, fork, flags, place, stream }
         }
         Role::None(why) => {
@@ -266,6 +269,7 @@ fn options(address: &Address, listen: bool, fork: bool, flags: &mut Vec<String>,
         let off = matches!(text, "0" | "no");
         let mut flag = |name: &str| flags.extend([name, text].map(str::to_owned));
         match name.as_str() {
+            name if address.is_tls() && TLS.contains(&name.trim_start_matches("openssl-")) => {}
             "fork" | "pf" | "protocol-family" | "type" | "socktype" | "shut-down" | "unlink-close" => {}
             "reuseaddr" | "so-reuseaddr" if listen && off => flags.push("--reuseaddr=no".to_owned()),
             "reuseaddr" | "so-reuseaddr" if listen => {}
@@ -317,6 +321,48 @@ fn options(address: &Address, listen: bool, fork: bool, flags: &mut Vec<String>,
     if source.0.is_some() || source.1.is_some() {
         let host = source.0.unwrap_or_default();
         flags.extend(["--source".to_owned(), source.1.map_or(host.clone(), |port| host_port(&host, &port))]);
+    }
+}
+
+/// The options of TLS, each also with `openssl-` in front.
+const TLS: [&str; 10] =
+    ["verify", "cafile", "certificate", "cert", "key", "commonname", "cn", "snihost", "min-proto-version", "no-sni"];
+
+fn tls(address: &Address, listen: bool, flags: &mut Vec<String>, out: &mut Translation) {
+    let value = |names: &[&str]| {
+        let is = |own: &str| names.contains(&own.trim_start_matches("openssl-"));
+        address.options.iter().rev().find(|(own, _)| is(own)).map(|(_, value)| value.clone().unwrap_or_default())
+    };
+    let verifies = !matches!(value(&["verify"]).as_deref(), Some("0"));
+    flags.push("--tls".to_owned());
+    let mut add = |flag: &str, value: Option<String>| {
+        if let Some(value) = value {
+            flags.extend([flag.to_owned(), value]);
+        }
+    };
+    let certificate = value(&["certificate", "cert"]);
+    add("--tls-cert", certificate.clone());
+    add("--tls-key", value(&["key"]));
+    let trusted = value(&["cafile"]).filter(|_| verifies);
+    let asks = trusted.is_some();
+    add(if listen { "--tls-client-ca" } else { "--tls-ca" }, trusted);
+    if !listen {
+        add("--tls-server-name", value(&["commonname", "cn", "snihost"]).filter(|name| !name.is_empty()));
+    }
+    match value(&["min-proto-version"]).as_deref() {
+        Some("TLS1.3") => add("--tls-min", Some("1.3".to_owned())),
+        Some("TLS1.2") | None => {}
+        Some(older) => out.cannot(format!("min-proto-version={older}: nothing older than TLS 1.2 is spoken")),
+    }
+    match (listen, verifies) {
+        (true, true) if !asks => {
+            out.note("socat asks each client for a certificate without verify=0; --tls-client-ca FILE does");
+        }
+        (false, false) => flags.push("--tls-insecure".to_owned()),
+        _ => {}
+    }
+    if listen && certificate.is_none() {
+        flags.push("--tls-self-signed".to_owned());
     }
 }
 
@@ -450,6 +496,10 @@ fn compose(out: &mut Translation, given: &Flags, one: End, two: End) {
         End::Socket { listen: false, flags: theirs, place: to, .. } if listen => {
             if direction != 0 {
                 out.cannot("-u, -U: a relay passes both directions");
+            }
+            if flags.iter().chain(&theirs).any(|flag| flag == "--tls") {
+                out.cannot("OPENSSL: a relay passes TLS on as it is");
+                return;
             }
             out.command = relay(own, (flags, place), (theirs, to), fork, out);
             return;

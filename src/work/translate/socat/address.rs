@@ -33,6 +33,11 @@ impl Address {
         self.options.iter().any(|(own, value)| own == name && !matches!(value.as_deref(), Some("0")))
     }
 
+    /// Whether what passes is secured by TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.kind.starts_with("OPENSSL") || self.kind.starts_with("SSL")
+    }
+
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(own, _)| own == name)?.1.as_deref()
     }
@@ -94,7 +99,6 @@ fn role(kind: &str) -> Option<Role> {
             _ => return None,
         });
     }
-    let tls = Role::None("no TLS yet");
     let proxy = Role::None("not of this form; connect --proxy socks4a://, socks5:// and http:// go through one");
     Some(match kind {
         "STDIO" | "STDIN" | "STDOUT" | "STDERR" | "READLINE" => Role::Stdio,
@@ -103,16 +107,16 @@ fn role(kind: &str) -> Option<Role> {
         "OPEN" | "FILE" | "GOPEN" | "CREATE" | "CREAT" => Role::File,
         "PIPE" | "FIFO" | "ECHO" => Role::Pipe,
         "FD" => Role::Fd,
-        "OPENSSL"
-        | "SSL"
-        | "OPENSSL-CONNECT"
-        | "OPENSSL-LISTEN"
-        | "SSL-L"
-        | "SSL-LISTEN"
-        | "OPENSSL-DTLS-CLIENT"
+        "OPENSSL" | "SSL" | "OPENSSL-CONNECT" | "SSL-CONNECT" => socket(false, true),
+        "OPENSSL-LISTEN" | "SSL-LISTEN" | "OPENSSL-L" | "SSL-L" => socket(true, true),
+        "OPENSSL-DTLS-CLIENT"
         | "OPENSSL-DTLS-SERVER"
+        | "OPENSSL-DTLS-CONNECT"
+        | "OPENSSL-DTLS-LISTEN"
         | "DTLS"
-        | "DTLS-L" => tls,
+        | "DTLS-L"
+        | "DTLS-CONNECT"
+        | "DTLS-LISTEN" => Role::None("no DTLS"),
         "PROXY" | "PROXY-CONNECT" | "SOCKS" | "SOCKS4" | "SOCKS4A" | "SOCKS5" | "SOCKS5-CONNECT" | "SOCKS5-LISTEN" => {
             proxy
         }
