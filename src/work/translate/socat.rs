@@ -497,9 +497,13 @@ fn compose(out: &mut Translation, given: &Flags, one: End, two: End) {
             if direction != 0 {
                 out.cannot("-u, -U: a relay passes both directions");
             }
-            if flags.iter().chain(&theirs).any(|flag| flag == "--tls") {
-                out.cannot("OPENSSL: a relay passes TLS on as it is");
-                return;
+            let mut theirs = theirs;
+            if let Some(tls) = theirs.iter_mut().find(|flag| *flag == "--tls") {
+                "--tls-originate".clone_into(tls);
+                if flags.iter().any(|flag| flag == "--tls") && theirs.iter().any(|flag| flag == "--tls-cert") {
+                    out.cannot("cert: a relay that has TLS on both sides shows no certificate to its target");
+                    return;
+                }
             }
             out.command = relay(own, (flags, place), (theirs, to), fork, out);
             return;

@@ -157,7 +157,12 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
         "socat OPENSSL-LISTEN:443,cert=s.pem,verify=0,fork,reuseaddr EXEC:cat",
         "sockkit listen -k --exec cat --tls --tls-cert s.pem :443",
     ),
-    ("socat OPENSSL-LISTEN:443,cert=s.pem,fork TCP:host:80", ""),
+    (
+        "socat OPENSSL-LISTEN:443,cert=s.pem,verify=0,fork TCP:host:80",
+        "sockkit relay --tls --tls-cert s.pem :443 host:80",
+    ),
+    ("socat TCP-LISTEN:80,fork OPENSSL:host:443,verify=0", "sockkit relay --tls-originate --tls-insecure :80 host:443"),
+    ("socat OPENSSL-LISTEN:443,cert=s.pem,fork OPENSSL:host:443,cert=c.pem", ""),
     ("socat - DTLS:host:443", ""),
     ("socat TCP:a:1 TCP:b:2", ""),
     ("socat TCP:host:80 EXEC:cat", ""),
