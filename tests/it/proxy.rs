@@ -268,7 +268,10 @@ fn ssh_dynamic_forwarding(t: &Ctx) {
     for scheme in ["socks5", "socks5h", "socks4", "socks4a"] {
         let url = format!("{scheme}://{forward}");
         talks(t, &url, as_is);
-        talks(t, &url, by_name);
+        // It says yes before it tries the target, so of two addresses found here the second would never be asked for.
+        if scheme != "socks5" {
+            talks(t, &url, by_name);
+        }
     }
     // It keeps the end of one direction apart from the end of the other, so a pipe through it ends as without.
     let echo = t.sockkit(&["echo", "127.0.0.1:0"]).server();
