@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
@@ -270,6 +270,24 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
+    /// The rules of this host let packets to there out.
+    LetOut,
+    /// Answers do reach this host, and a rule of its own throws them away.
+    AnswersLost {
+        /// The interface that they came by.
+        interface: String,
+        /// Whether that was the reverse path filter (rp_filter of ip-sysctl.rst): answers to them would leave by another.
+        reverse_path: bool,
+    },
+    /// A file, and the number with which it could not be used.
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The error number.
+        errno: i32,
+    },
+    /// So many clients came, and were turned away.
+    TurnedAway(u64),
     /// How many descriptors this process may have open (RLIMIT_NOFILE, getrlimit(2)).
     Descriptors {
         /// The soft limit.
@@ -454,6 +472,17 @@ impl Error {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
     }
 
+    /// A file could not be used. `what` it is for, if that is worth a word: `"--output"`.
+    #[must_use]
+    pub fn file(what: &str, path: &Path, source: &io::Error) -> Self {
+        let space = if what.is_empty() { "" } else { " " };
+        let text = format!("{what}{space}{}: {}", path.display(), words(source));
+        let mut error = Self::text(Exit::Failed, Phase::File, None, text);
+        let errno = source.raw_os_error();
+        error.facts.extend(errno.map(|errno| Fact::File { path: path.to_owned(), errno }));
+        error
+    }
+
     /// What was expected did not come.
     #[must_use]
     pub fn expected(phase: Phase, endpoint: Option<&Endpoint>, what: String, details: Vec<String>) -> Self {
@@ -506,6 +535,13 @@ impl Error {
             Fact::Proxy(part) => Some(&**part),
             _ => None,
         })
+    }
+
+    /// How many clients came, and were turned away.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        let turned_away = |fact: &Fact| if let Fact::TurnedAway(clients) = fact { Some(*clients) } else { None };
+        self.facts.iter().find_map(turned_away).unwrap_or(0)
     }
 
     /// The error number, where the system gave one.
@@ -563,7 +599,10 @@ impl Error {
                     (Phase::Resolving | Phase::Connecting | Phase::Proxying, _) => {
                         format!("no answer within {after} ({limit})")
                     }
-                    (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
+                    (Phase::Accepting, _) => match self.turned_away() {
+                        0 => format!("nobody came within {after} ({limit})"),
+                        _ => format!("nobody was let in within {after} ({limit})"),
+                    },
                     (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
                     (Phase::Sending, _) | (_, "--send-timeout") => {
                         format!("the peer took nothing for {after} ({limit})")

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::value;
 use crate::addr::{Endpoint, Host, Reading, Transport, UnixKind};
-use crate::error::{Error, Exit, Phase, ProxyKind, Result, words};
+use crate::error::{Error, Exit, Phase, ProxyKind, Result};
 use crate::event::{Event, Sink};
 use crate::net::proxy::{Exempt, Login, Proxy};
 use crate::net::proxy_protocol::Version;
@@ -166,7 +166,7 @@ fn read(text: &OsString) -> Result<Option<Proxy>> {
 pub fn secret(path: &Path, flag: &str, what: &str, sink: &dyn Sink) -> Result<Vec<u8>> {
     let failed =
         |text: &str| Error::text(Exit::Failed, Phase::File, None, format!("{flag} {}: {text}", path.display()));
-    let os = |source: std::io::Error| failed(&words(&source));
+    let os = |source: std::io::Error| Error::file(flag, path, &source);
     let file = std::fs::File::open(path).map_err(os)?;
     let meta = file.metadata().map_err(os)?;
     let mode = meta.permissions().mode() & 0o777;

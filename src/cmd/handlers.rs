@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::{path, text_argument};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::handler::{Handler, Program, Reply, Save, find_program};
@@ -121,13 +121,12 @@ impl Handlers {
             return Ok(Some(Handler::Exec(Program { argv, greeting })));
         }
         if let Some(dir) = &self.output_dir {
-            std::fs::create_dir_all(dir).map_err(|source| {
-                let why = match source.kind() {
-                    std::io::ErrorKind::AlreadyExists => "it is there, and is not a directory".to_owned(),
-                    _ => words(&source),
-                };
-                let text = format!("--output-dir {}: {why}", dir.display());
-                Error::text(Exit::Failed, Phase::File, None, text)
+            std::fs::create_dir_all(dir).map_err(|source| match source.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    let text = format!("--output-dir {}: it is there, and is not a directory", dir.display());
+                    Error::text(Exit::Failed, Phase::File, None, text)
+                }
+                _ => Error::file("--output-dir", dir, &source),
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));
         }

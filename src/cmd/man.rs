@@ -8,7 +8,7 @@ use clap_mangen::Man as Page;
 
 use super::{Context, Runnable};
 use crate::cli::OutputArgs;
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Result};
 
 /// The arguments of `sockkit man`.
 #[derive(Debug, Args)]
@@ -31,9 +31,7 @@ impl Runnable for Man {
     }
 
     fn run(&self, _: &Context) -> Result<Exit> {
-        let failed = |path: &std::path::Path, source: &std::io::Error| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(source)))
-        };
+        let failed = |path: &std::path::Path, source: &std::io::Error| Error::file("", path, source);
         std::fs::create_dir_all(&self.dir).map_err(|source| failed(&self.dir, &source))?;
         let mut top = super::command(false);
         top.build();

@@ -31,7 +31,7 @@ use crate::cli::{OutputArgs, value_apart, with_caret};
 use crate::error::{Cause, Error, Exit, Fact, Phase, Result, words};
 use crate::event::{Event, Limit, Sink};
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
-use crate::sys::{self, Reason, Stop};
+use crate::sys::{self, Stop};
 use crate::work::diag;
 
 /// What every subcommand is given.
@@ -193,6 +193,14 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
         context.stop.after(deadline).map_err(|source| fail(Error::os(Phase::Opening, None, source)))?;
     }
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
+    // What timed out comes before what that came to.
+    let overdue = |exit: Exit| {
+        if exit == Exit::Deadline
+            && let Some(after) = context.stop.overdue()
+        {
+            out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+        }
+    };
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
         // What passed may be about a peer, and to run it again is about the address of ours.
         if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
@@ -206,15 +214,11 @@ fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
             }
             _ => diag::enrich(&mut error),
         }
+        overdue(error.exit);
         out.fail(None, &error);
         error.exit
     });
-    if context.stop.requested() == Some(Reason::Deadline)
-        && exit == Exit::Deadline
-        && let Some(after) = arguments.deadline()
-    {
-        out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
-    }
+    overdue(exit);
     // It has been said why. What went to stdout is not all there was, and that is no success.
     let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });

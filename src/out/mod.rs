@@ -244,7 +244,7 @@ fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
             Err(error) => {
                 let denied = matches!(error.kind(), io::ErrorKind::PermissionDenied);
                 let exit = if denied { Exit::Permission } else { Exit::Failed };
-                Err(Error::text(exit, Phase::File, None, format!("{}: {}", path.display(), words(&error))))
+                Err(Error { exit, ..Error::file("", path, &error) })
             }
         },
     }

@@ -82,11 +82,12 @@ struct Line {
 /// Exit 2 for a file that is no record, with the line; exit 1 when it cannot be read.
 pub fn read(path: &Path, role: Role) -> Result<Vec<Session>> {
     let failed = |text: String| Error::text(Exit::Failed, Phase::File, None, format!("{}: {text}", path.display()));
-    let size = std::fs::metadata(path).map_err(|source| failed(words(&source)))?.len();
+    let unread = |source| Error::file("", path, &source);
+    let size = std::fs::metadata(path).map_err(unread)?.len();
     if size > LONGEST {
         return Err(failed(format!("a record of {size} bytes is larger than the {LONGEST} that are read")));
     }
-    let text = std::fs::read_to_string(path).map_err(|source| failed(words(&source)))?;
+    let text = std::fs::read_to_string(path).map_err(unread)?;
     parse(&text, role)
         .map_err(|(line, why)| Error::text(Exit::Usage, Phase::File, None, format!("{}:{line}: {why}", path.display())))
 }

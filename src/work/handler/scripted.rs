@@ -231,10 +231,7 @@ impl Scripted {
             (self.say)(&text);
             return Ok(());
         };
-        std::fs::write(path, text).map_err(|source| {
-            let text = format!("--report {}: {}", path.display(), words(&source));
-            Error::text(Exit::Failed, Phase::File, None, text)
-        })
+        std::fs::write(path, text).map_err(|source| Error::file("--report", path, &source))
     }
 }
 

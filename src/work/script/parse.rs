@@ -19,7 +19,7 @@ use super::error::Problem;
 use super::lex::{Argument, Bare, Reader};
 use super::{Command, Half, Part, Pattern, Place, Script, ScriptError, Setting, Statement, Text};
 use crate::addr::{Endpoint, Reading};
-use crate::error::{Error, Exit, Phase, words};
+use crate::error::Error;
 use crate::net::options::{self, TABLE};
 use crate::span::Misread;
 use crate::value::{parse_duration, parse_number, parse_size};
@@ -105,9 +105,7 @@ pub fn parse_file(path: &Path) -> Result<Script, Error> {
     File::open(path)
         // One byte more tells that there are too many, and /dev/zero ends.
         .and_then(|file| file.take(MAX_SCRIPT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(&error)))
-        })?;
+        .map_err(|error| Error::file("", path, &error))?;
     Ok(parse_bytes(&path.to_string_lossy(), &bytes)?)
 }
 
