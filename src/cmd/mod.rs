@@ -6,7 +6,6 @@ mod connect;
 mod doctor;
 mod echo;
 mod explain;
-mod handlers;
 mod inspect;
 mod listen;
 mod man;
@@ -14,8 +13,8 @@ mod ping;
 mod relay;
 mod replay;
 mod sandbox;
-mod scripting;
 mod serving;
+mod talk;
 mod time;
 mod wait;
 

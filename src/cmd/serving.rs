@@ -5,13 +5,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
-
 use super::Context;
 use super::sandbox::confine;
 use crate::addr::{Endpoint, Unix, UnixName};
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
+use crate::cli::{ServerAddress, ServerArgs, ServingArgs};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
@@ -21,19 +18,6 @@ use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
-
-/// The groups of options that every server has.
-#[derive(Debug, Clone, Args)]
-pub(super) struct ServerArgs {
-    #[command(flatten)]
-    pub(super) serving: ServingArgs,
-    #[command(flatten)]
-    pub(super) timeouts: TimeoutArgs,
-    #[command(flatten)]
-    pub(super) socket: SocketOptions,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-}
 
 /// Binds the address and gives the ready signals.
 ///

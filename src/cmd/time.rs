@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::serving::{self, ServerArgs};
+use super::serving;
 use super::{Context, Runnable};
 use crate::cli::tls::TrustArgs;
-use crate::cli::{OutputArgs, ProxyArgs, ServerAddress};
+use crate::cli::{OutputArgs, ProxyArgs, ServerAddress, ServerArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
