@@ -20,7 +20,7 @@ use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
 use crate::work::handler::scripted::{Handed, Then};
-use crate::work::handler::stdio::{exit, verdict};
+use crate::work::handler::stdio::{stopped, verdict};
 use crate::work::script::run::Config;
 
 /// The arguments of `sockkit connect`.
@@ -97,7 +97,7 @@ impl Runnable for Connect {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
-        let (talk, after) = (self.talk(context), self.after());
+        let (talk, after) = (self.talk(context), After::of(self.pipe, self.repl));
         if script.is_some() || self.repl {
             talk.check(after)?;
         }
@@ -115,23 +115,11 @@ impl Runnable for Connect {
             tls::fits(&endpoint)?;
         }
         let endpoint = builtin::reachable(endpoint)?;
-        let options = self.client.socket.options();
-        let via = self.client.route.via(&*context.sink)?;
-        let dial = Dial {
-            conn: CONN,
-            endpoint: &endpoint,
-            via: &via,
-            source: source.as_ref(),
-            options: &options,
-            timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            retry: self.retry,
-            tls: tls.as_deref(),
-            stop: &context.stop,
-            sink: &*context.sink,
-        };
-        let Some(mut conn) = dial.dial()? else {
-            return Ok(context.stop.requested().map_or(Exit::Ok, exit));
-        };
+        let (options, via) = (self.client.socket.options(), self.client.route.via(&*context.sink)?);
+        let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let usual = context.dial(&endpoint, &via, &options);
+        let dial = Dial { source: source.as_ref(), retry: self.retry, timeout, tls: tls.as_deref(), ..usual };
+        let Some(mut conn) = dial.dial()? else { return Ok(stopped(&context.stop)) };
         if self.check {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
@@ -142,8 +130,7 @@ impl Runnable for Connect {
         let repl = talk.repl(config.clone(), &stdio);
         let Some(script) = script else { return verdict(repl.talk(Handed::new(conn, CONN, Role::Client))) };
         let then = after.go_on(&stdio, &repl);
-        let scripted = talk.scripted(script, config, &stdio)?;
-        verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?)
+        verdict(talk.scripted(script, config, &stdio)?.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?)
     }
 }
 
@@ -151,14 +138,6 @@ impl Connect {
     fn talk<'a>(&'a self, context: &'a Context) -> Talk<'a> {
         let Self { eof, timeouts, text, script, client, .. } = self;
         Talk { eof, timeouts, text, script, output: &client.output, context }
-    }
-
-    fn after(&self) -> After {
-        match (self.pipe, self.repl) {
-            (true, _) => After::Pipe,
-            (_, true) => After::Repl,
-            _ => After::Close,
-        }
     }
 
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.

@@ -15,7 +15,6 @@ use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::net::tls::ClientSetup;
 use crate::out::OutConfig;
-use crate::work::door::Door;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
 use crate::work::queue;
@@ -112,8 +111,7 @@ impl Listen {
         let (greeting, close_on) = (self.handlers.greeting()?, self.handlers.close_on()?);
         let mut stdio = Stdio { greeting, close_on, accepts: true, ..talk.stdio()? };
         stdio.rules.keep_open = self.keep_open;
-        let at = self.address.endpoint()?;
-        let commands = script.is_some() || self.handlers.repl;
+        let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
         let bound = serving::bind(&self.address, &options, serving, context)?;
@@ -126,9 +124,7 @@ impl Listen {
             };
             return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
-        let mut door = Door::new(serving.acl(), options.clone(), context.sink.clone())
-            .with_headers(serving.headers())
-            .secured(tls);
+        let mut door = serving::door(serving, options.clone(), tls, context);
         door.tally = Some(tally.clone());
         let (keep_open, count, accept_timeout) = (self.keep_open, serving.count, serving.accept_timeout);
         let sessions = Sessions { keep_open, count, accept_timeout };
@@ -141,10 +137,10 @@ impl Listen {
         if let Some(greeting) = &stdio.greeting {
             script.statements.insert(0, script::greeting(greeting));
         }
-        let after = if self.handlers.repl { After::Repl } else { After::Close };
+        let after = After::of(false, self.handlers.repl);
         let then = after.go_on(&stdio, &repl);
-        let scripted = talk.scripted(script, config, &stdio)?;
-        scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>))
+        let then = after.goes_on().then_some(&then as Then<'_>);
+        talk.scripted(script, config, &stdio)?.serve(bound, door, sessions, then)
     }
 
     fn talk<'a>(&'a self, context: &'a Context) -> Talk<'a> {

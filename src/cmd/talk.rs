@@ -106,6 +106,15 @@ pub(super) enum After {
 }
 
 impl After {
+    /// As the flags have it.
+    pub(super) fn of(pipe: bool, repl: bool) -> Self {
+        match (pipe, repl) {
+            (true, _) => Self::Pipe,
+            (_, true) => Self::Repl,
+            _ => Self::Close,
+        }
+    }
+
     /// Goes on.
     pub(super) fn go_on(self, stdio: &Stdio, repl: &Repl<'_>) -> impl Fn(Handed<'_>) -> End {
         move |mut handed| match (self, handed.before.take()) {

@@ -13,7 +13,7 @@ use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
 use crate::value::parse_duration;
 use crate::work::handler::find_program;
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::{exit, stopped};
 use crate::work::wait::{Wait as Work, Waited};
 
 /// The arguments of `sockkit wait`.
@@ -60,10 +60,6 @@ impl Runnable for Wait {
         Some(&self.client.output)
     }
 
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
-
     fn next(&self) -> Option<&[OsString]> {
         (!self.command.is_empty()).then_some(&self.command)
     }
@@ -104,7 +100,7 @@ impl Runnable for Wait {
         .wait()?;
         Ok(match waited {
             // Asked to end at the last moment, it does not begin another program.
-            Waited::Met => context.stop.requested().map_or(Exit::Ok, exit),
+            Waited::Met => stopped(&context.stop),
             Waited::Stopped(reason) => exit(reason),
         })
     }

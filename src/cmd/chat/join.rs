@@ -13,7 +13,7 @@ use crate::cli::{ClientArgs, OutputArgs, PeerAddress, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::Dial;
 use crate::out::{self, OutConfig};
 use crate::repl::chat::Front;
 use crate::value::parse_duration;
@@ -71,20 +71,9 @@ impl Runnable for Join {
         let via = self.client.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
         let tls = self.client.tls.client()?;
-        let dial = || Dial {
-            endpoint: &endpoint,
-            via: &via,
-            source: None,
-            options: &options,
-            timeout: self.connect_timeout,
-            retry: None,
-            tls: tls.as_ref(),
-            conn: CONN,
-            stop: &context.stop,
-            sink: &*context.sink,
-        };
+        let (timeout, tls) = (self.connect_timeout, tls.as_ref());
         let join = |input| chat::Join {
-            dial: dial(),
+            dial: Dial { timeout, tls, ..context.dial(&endpoint, &via, &options) },
             name: self.name.clone(),
             password: password.clone(),
             reconnect: !self.no_reconnect,
