@@ -31,8 +31,7 @@ use self::prompt::prompt;
 use self::record::Record;
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Sink};
-use crate::net::bind::{Bound, Datagrams};
-use crate::net::conn::Conn;
+use crate::net::bind::Bound;
 use crate::net::options::Role;
 use crate::net::socket::Kind;
 use crate::sys::{Reason, Stop};
@@ -122,17 +121,14 @@ impl Repl<'_> {
                 verdict(self.talk(Handed { conn, id, role: Role::Accepted, before: None, door }))
             }
             Bound::Datagrams(datagrams) => {
-                let Datagrams { socket, shape, own, local, file } = datagrams;
-                let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-                let conn = Conn::answering(socket, shape, own, admit)
-                    .map_err(|source| Error::os(Phase::Receiving, Some(&local), source))?;
+                let (conn, file) = door.answering(datagrams)?;
                 let end = self.talk(Handed { conn, id: 1, role: Role::Listener, before: None, door: None });
                 drop(file);
                 verdict(end)
             }
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
                 Some((id, conn)) => verdict(self.talk(Handed::new(conn, id, Role::Accepted))),
-                None => Ok(Exit::Ok),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }

@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::stdio::{Sessions, Show, exit, stopped};
+use super::stdio::{Sessions, Show, exit, stopped, verdict};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Sink};
-use crate::net::bind::{Bound, Datagrams, Listener};
+use crate::net::bind::{Bound, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::Role;
 use crate::sys::Stop;
@@ -158,23 +158,15 @@ impl Scripted {
         let mut report = Report::default();
         let outcome = match bound {
             Bound::Listener(listener) => self.serve_connections(listener, &mut door, sessions, &mut report, then),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(conn) => {
-                        super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))
-                    }
-                    None => Ok(stopped(&self.stop)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, conn)) => verdict(self.session(conn, id, Role::Accepted, None, &mut report, then)),
+                None => Ok(stopped(&self.stop)),
             },
             Bound::Datagrams(datagrams) => {
-                let Datagrams { socket, shape, own, local, file } = datagrams;
-                let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-                let conn = Conn::answering(socket, shape, own, admit)
-                    .map_err(|source| Error::os(Phase::Receiving, Some(&local), source))?;
+                let (conn, file) = door.answering(datagrams)?;
                 let end = self.session(conn, 1, Role::Listener, None, &mut report, then);
                 drop(file);
-                super::stdio::verdict(end)
+                verdict(end)
             }
         };
         self.write(&report)?;

@@ -119,12 +119,9 @@ impl Stdio {
         match bound {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(mut conn) => verdict(session(&mut conn, id)),
-                    None => Ok(stopped(&self.stop)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }
@@ -167,19 +164,16 @@ impl Stdio {
     fn serve_datagrams(
         &self,
         datagrams: Datagrams,
-        mut door: Door,
+        door: Door,
         sessions: Sessions,
         session: impl Fn(&mut Conn, ConnId) -> End,
     ) -> Result<Exit> {
-        let Datagrams { socket, shape, own, local, file } = datagrams;
-        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         if let Some(patience) = sessions.accept_timeout
-            && !self.wait_for_first(&socket, shape, patience, &door)?
+            && !self.wait_for_first(&datagrams.socket, datagrams.shape, patience, &door)?
         {
-            return Err(door.nobody_came(&local, patience));
+            return Err(door.nobody_came(&datagrams.local, patience));
         }
-        let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-        let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
+        let (mut conn, file) = door.answering(datagrams)?;
         let end = session(&mut conn, 1);
         drop(file);
         verdict(end)
