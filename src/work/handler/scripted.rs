@@ -14,7 +14,7 @@ use crate::net::bind::{Bound, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::Role;
 use crate::sys::Stop;
-use crate::text::{Direction, Visible, hexdump};
+use crate::text::{Direction, Dumps, Visible};
 use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::Kind;
@@ -249,8 +249,8 @@ pub struct Screen<'a> {
     written: usize,
     /// For a terminal: what is safe to show, of each connection by itself.
     visible: Option<HashMap<ConnId, Visible>>,
-    /// For `set hex`: how much went each way, of each connection.
-    hex: Option<HashMap<ConnId, [u64; 2]>>,
+    /// `set hex`.
+    hex: Option<Dumps>,
     failure: Option<Error>,
 }
 
@@ -281,13 +281,8 @@ impl<'a> Screen<'a> {
     }
 
     fn dump(&mut self, conn: ConnId, direction: Direction, bytes: &[u8]) {
-        let Some(offsets) = &mut self.hex else { return };
-        let offset = &mut offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
-        let mut text: String = hexdump(*offset, bytes, direction).map(|line| line + "\n").collect();
-        if bytes.is_empty() {
-            text = format!("{} {offset:08x}  (empty)\n", direction.marker());
-        }
-        *offset += bytes.len() as u64;
+        let Some(dumps) = &mut self.hex else { return };
+        let text: String = dumps.next(conn, direction, bytes).map(|line| line + "\n").collect();
         self.show(text.as_bytes());
     }
 
