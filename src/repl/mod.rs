@@ -29,7 +29,7 @@ use self::complete::Known;
 use self::face::{Kept, Screen};
 use self::prompt::prompt;
 use self::record::Record;
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
 use crate::net::bind::Bound;
 use crate::net::options::Role;
@@ -434,9 +434,7 @@ impl Session<'_> {
         let command = if role.is_none_or(|role| role == Role::Client) { "connect" } else { "listen" };
         let title = format!("A session, to be run again with: sockkit {command} --script FILE ADDRESS");
         let script = self.record.borrow().script(&title, Some(self.first), &self.repl.config.eol);
-        std::fs::write(path, script).map_err(|source| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(&source)))
-        })?;
+        std::fs::write(path, script).map_err(|source| Error::file(path.display(), &source))?;
         self.note(&format!("[saved to {}]", crate::text::visible_line(&path.display().to_string())));
         Ok(())
     }

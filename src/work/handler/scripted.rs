@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::stdio::{Sessions, Show, exit, stopped, verdict};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
 use crate::net::bind::{Bound, Listener};
 use crate::net::conn::Conn;
@@ -223,10 +223,7 @@ impl Scripted {
             (self.say)(&text);
             return Ok(());
         };
-        std::fs::write(path, text).map_err(|source| {
-            let text = format!("--report {}: {}", path.display(), words(&source));
-            Error::text(Exit::Failed, Phase::File, None, text)
-        })
+        std::fs::write(path, text).map_err(|source| Error::file(format_args!("--report {}", path.display()), &source))
     }
 }
 
@@ -290,8 +287,7 @@ impl<'a> Screen<'a> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(bytes) {
             self.copy = None;
-            let text = format!("--output: {}", words(&source));
-            self.failure.get_or_insert(Error::text(Exit::Failed, Phase::File, None, text));
+            self.failure.get_or_insert(Error::file("--output", &source));
         }
     }
 }
