@@ -1,13 +1,11 @@
 //! `sockkit man`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use clap_mangen::Man as Page;
 
 use super::{Context, Runnable};
-use crate::cli::OutputArgs;
 use crate::error::{Error, Exit, Phase, Result, words};
 
 /// The arguments of `sockkit man`.
@@ -21,14 +19,6 @@ pub(super) struct Man {
 impl Runnable for Man {
     const NAME: &'static str = "man";
     const ABOUT: &'static str = "Write the man pages";
-
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
 
     fn run(&self, _: &Context) -> Result<Exit> {
         let failed = |path: &std::path::Path, source: &std::io::Error| {

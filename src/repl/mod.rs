@@ -39,7 +39,7 @@ use crate::sys::{Reason, Stop};
 use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::handler::scripted::{Handed, Output};
-use crate::work::handler::stdio::{Show, exit, verdict};
+use crate::work::handler::stdio::{Show, stopped, verdict};
 use crate::work::pump::End;
 use crate::work::script::run::{Config, Engine, Face, Failure, Flow, Idle};
 use crate::work::script::slot::State;
@@ -116,7 +116,7 @@ impl Repl<'_> {
         match bound {
             Bound::Listener(listener) => {
                 let Some((id, conn)) = door.wait(&listener, accept_timeout, &self.stop, false)? else {
-                    return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                    return Ok(stopped(&self.stop));
                 };
                 let door = Some((&listener, &mut door));
                 verdict(self.talk(Handed { conn, id, role: Role::Accepted, before: None, door }))

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{password, stream};
-use crate::cli::{OutputArgs, ServerAddress, number, path};
-use crate::cmd::serving::{self, ServerArgs};
+use crate::cli::{OutputArgs, ServerAddress, ServerArgs, number, path};
+use crate::cmd::serving;
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::value::parse_size;

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::stdio::{Sessions, Show, exit};
+use super::stdio::{Sessions, Show, exit, stopped};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
@@ -163,7 +163,7 @@ impl Scripted {
                     Some(conn) => {
                         super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))
                     }
-                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
+                    None => Ok(stopped(&self.stop)),
                 },
                 None => Ok(Exit::Ok),
             },
@@ -195,7 +195,7 @@ impl Scripted {
         let mut begun = 0;
         while let Some(open) = &listener {
             let Some((id, conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
-                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                return Ok(stopped(&self.stop));
             };
             begun += 1;
             let is_last = last.is_some_and(|last| begun >= last);

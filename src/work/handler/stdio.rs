@@ -122,7 +122,7 @@ impl Stdio {
             Bound::Session(conn) => match door.greet(conn, &self.stop)? {
                 Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
                     Some(mut conn) => verdict(session(&mut conn, id)),
-                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
+                    None => Ok(stopped(&self.stop)),
                 },
                 None => Ok(Exit::Ok),
             },
@@ -141,7 +141,7 @@ impl Stdio {
         let mut begun = 0;
         while let Some(open) = &listener {
             let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
-                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                return Ok(stopped(&self.stop));
             };
             begun += 1;
             if last.is_some_and(|last| begun >= last) {
@@ -234,6 +234,12 @@ pub fn exit(reason: Reason) -> Exit {
         Reason::Signal(signal) => Exit::Signal(signal),
         Reason::Deadline => Exit::Deadline,
     }
+}
+
+/// The exit code of what came to nothing because the program is to stop; well, where nobody asks it to.
+#[must_use]
+pub fn stopped(stop: &Stop) -> Exit {
+    stop.requested().map_or(Exit::Ok, exit)
 }
 
 /// Whether it is our own side that failed, which the next session would find no better.
