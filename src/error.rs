@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
@@ -17,7 +17,7 @@ use crate::tls::Fault;
 mod host;
 mod proxy;
 
-pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
+pub use host::{Held, Link, NameAnswer, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
 pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -333,35 +333,6 @@ pub struct Process {
     pub program: String,
 }
 
-/// How a name server took a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameAnswer {
-    /// NOERROR with this many addresses.
-    Addresses(usize),
-    /// NXDOMAIN: the name does not exist.
-    NoSuchName,
-    /// SERVFAIL: the server could not find out.
-    ServerFailure,
-    /// REFUSED: the server will not answer us.
-    Refused,
-    /// Any other RCODE (RFC 1035, section 4.1.1).
-    Code(u8),
-    /// Nothing came back in time.
-    Silence,
-    /// The host answered that no name server runs there.
-    NoServer,
-    /// The question could not be sent: no route to the server.
-    Unreachable,
-    /// A rule of this host forbids to send the question.
-    Forbidden,
-    /// What came back is no answer to the question.
-    Garbage,
-    /// The answer is too large for a datagram, and over TCP there was none.
-    Truncated,
-    /// The name is an alias (CNAME) that leads to nothing.
-    AliasOfNothing,
-}
-
 /// What stands at the path of a UNIX socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnixPathState {
@@ -472,15 +443,19 @@ impl Error {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
     }
 
-    /// A file could not be used. `what` it is for, if that is worth a word: `"--output"`.
+    /// A file, or what else `what` names, cannot be used.
     #[must_use]
-    pub fn file(what: &str, path: &Path, source: &io::Error) -> Self {
-        let space = if what.is_empty() { "" } else { " " };
-        let text = format!("{what}{space}{}: {}", path.display(), words(source));
-        let mut error = Self::text(Exit::Failed, Phase::File, None, text);
-        let errno = source.raw_os_error();
-        error.facts.extend(errno.map(|errno| Fact::File { path: path.to_owned(), errno }));
-        error
+    pub fn file(what: impl fmt::Display, source: &io::Error) -> Self {
+        let exit = if source.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
+        let what = what.to_string();
+        // Which file it is, where that is said; one that is open already has no more than the name of its flag.
+        let path = match what.strip_prefix("--") {
+            Some(flag) => flag.split_once(' ').map_or("", |(_, path)| path),
+            None => what.rsplit_once(" to ").map_or(&*what, |(_, path)| path),
+        };
+        let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
+        let text = format!("{what}: {}", words(source));
+        Self { facts: fact.into_iter().collect(), ..Self::text(exit, Phase::File, None, text) }
     }
 
     /// What was expected did not come.

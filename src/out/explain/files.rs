@@ -9,6 +9,9 @@ use super::{Why, word};
 /// A file that was named.
 pub(super) fn why(path: &Path, errno: i32) -> Option<Why> {
     let name = path.to_string_lossy();
+    if name.is_empty() {
+        return full(errno);
+    }
     let dir = path.parent().map_or("/".into(), Path::to_string_lossy);
     let dir = if dir.is_empty() { ".".into() } else { dir };
     Some(match errno {

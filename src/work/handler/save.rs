@@ -48,5 +48,5 @@ impl Save {
 }
 
 fn failed(path: &Path, source: &io::Error) -> Error {
-    Error::file("", path, source)
+    Error::file(path.display(), source)
 }

@@ -99,13 +99,13 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Script, ScriptError> {
 /// Reads a script from a file.
 ///
 /// # Errors
-/// Exit 1 when the file cannot be read, exit 2 when it is no script.
+/// As of [`Error::file`] when the file cannot be read, exit 2 when it is no script.
 pub fn parse_file(path: &Path) -> Result<Script, Error> {
     let mut bytes = Vec::new();
     File::open(path)
         // One byte more tells that there are too many, and /dev/zero ends.
         .and_then(|file| file.take(MAX_SCRIPT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| Error::file("", path, &error))?;
+        .map_err(|source| Error::file(path.display(), &source))?;
     Ok(parse_bytes(&path.to_string_lossy(), &bytes)?)
 }
 
