@@ -561,7 +561,7 @@ fn files_and_standard_streams(t: &Ctx) {
         (&["chat", "serve", "--log", &none, "127.0.0.1:0"], "there is no ", "try: ls -l "),
     ] {
         let exit = t.sockkit(args).run(b"");
-        assert!(exit.code != 0 && exit.stderr.contains(&format!("cause: ")), "{args:?}: {}", exit.stderr);
+        assert!(exit.code != 0 && exit.stderr.contains("cause: "), "{args:?}: {}", exit.stderr);
         exit.says(&[cause, advice]);
     }
     let large = t.connect(&["udp://127.0.0.1:9"]).run(&[b'x'; 70000]);
