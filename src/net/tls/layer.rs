@@ -330,7 +330,7 @@ impl Layer {
             match got {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(self.lost(socket, error)),
-                Ok(0) => return Err(self.ended_early()),
+                Ok(0) => return Err(broken(Fault::Gone { reset: false, heard: self.heard })),
                 Ok(_) => {}
             }
             let first = !std::mem::replace(&mut self.heard, true);
@@ -345,11 +345,6 @@ impl Layer {
                 return Err(broken(Fault::Other("a record that is longer than TLS allows".to_owned())));
             }
         }
-    }
-
-    fn ended_early(&self) -> io::Error {
-        // Less than a record, and nothing of TLS: a text of a few bytes.
-        broken(Fault::Gone { reset: false, heard: self.heard })
     }
 
     fn not_tls(&mut self, socket: &Socket) -> io::Error {

@@ -178,12 +178,12 @@ impl ClientCertVerifier for Clients {
 /// The fault of the certificate that was refused just now.
 pub(super) fn fault(error: &CertificateError, name: Option<String>) -> Fault {
     let chain = REFUSED.take();
-    let own = chain.first();
     let parsed: Vec<_> = chain.iter().map(certificate::read).collect();
     let flaw = match error {
-        _ if own.is_some_and(certificate::is_version_one) && !is_about_time(error) => Flaw::VersionOne,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Flaw::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Flaw::NotYetValid,
+        // What else is wrong with it follows from that.
+        _ if chain.first().is_some_and(certificate::is_version_one) => Flaw::VersionOne,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Flaw::WrongName,
         CertificateError::ApplicationVerificationFailure => Flaw::NotThePinned,
         CertificateError::BadSignature => Flaw::BadSignature,
@@ -195,16 +195,6 @@ pub(super) fn fault(error: &CertificateError, name: Option<String>) -> Fault {
         other => Flaw::Other(other.to_string()),
     };
     Fault::Certificate { flaw, name, chain: parsed }
-}
-
-fn is_about_time(error: &CertificateError) -> bool {
-    matches!(
-        error,
-        CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. }
-    )
 }
 
 /// `NoCipherSuitesInCommon`, as words: `no cipher suites in common`.
