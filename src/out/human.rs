@@ -360,7 +360,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
     })
 }
 
-/// `TLSv1.3, TLS13_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
+/// `TLSv1.3, TLS_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
 fn tls(secured: &Secured, took: Duration) -> String {
     let mut text = format!("{}, {}", secured.version, secured.suite);
     if let Some(group) = &secured.group {

@@ -146,13 +146,10 @@ async fn secured(handler: &Handler, link: &Link) -> Result<()> {
 
 /// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
 fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
-    // Another connection, which the session needed: why it is not there is a matter of its own.
-    let elsewhere = match error.phase {
-        Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting => true,
-        Phase::Securing => error.endpoint.as_ref().is_some_and(|endpoint| endpoint != link.peer()),
-        _ => false,
-    };
-    if goes_on && elsewhere {
+    // Another connection, which the session needed: why it is not there is a matter of its own. Nor is it the peer's
+    // doing alone that TLS does not come about, or breaks.
+    let elsewhere = matches!(error.phase, Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting);
+    if goes_on && (elsewhere || error.exit == Exit::Tls) {
         return link.sink().fail(Some(link.id), error);
     }
     match (error.errno(), &error.cause) {
@@ -160,7 +157,7 @@ fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
         // Told already, by whoever had the clock.
-        (_, Cause::TimedOut { .. }) if error.phase != Phase::Securing => {}
+        (_, Cause::TimedOut { .. }) => {}
         _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
         _ => {}
     }

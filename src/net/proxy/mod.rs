@@ -200,7 +200,7 @@ impl Way<'_> {
             let failure = match outcome {
                 Ok(login) => {
                     self.tell(&via, login, None, connect, begun.elapsed());
-                    conn.stands_for(self.wanted.endpoint.clone());
+                    conn.leads_to(self.wanted.endpoint.clone(), self.proxy.between());
                     return Ok(Some(Through { conn, via }));
                 }
                 Err(Failure::Challenge(wanted)) if scheme.is_none() => {

@@ -9,6 +9,7 @@
 
 mod certificate;
 mod files;
+mod keylog;
 mod layer;
 mod starttls;
 mod verify;
@@ -199,7 +200,7 @@ impl ClientTls {
         config.alpn_protocols = protocols(&setup.common.alpn);
         // Each connection is to show what a connection takes.
         config.resumption = Resumption::disabled();
-        config.key_log = Arc::new(rustls::KeyLogFile::new());
+        config.key_log = keylog::log();
         let server_name = setup.server_name.as_deref().map(server_name).transpose()?;
         Ok(Self {
             config: Arc::new(config),
@@ -275,10 +276,12 @@ impl ClientTls {
         if conn.shape().kind != Kind::Stream {
             return Err(needs_a_stream(conn.peer()));
         }
-        if let Some(starttls) = self.starttls
-            && !starttls.ask(conn, endpoint, &self.name(endpoint)?.to_str(), budget, stop)?
-        {
-            return Ok(false);
+        if let Some(starttls) = self.starttls {
+            let name = self.name(endpoint)?;
+            let asked = starttls.ask(conn, endpoint, &name.to_str(), budget, stop);
+            if !asked.map_err(|error| error.beyond(conn.proxy()))? {
+                return Ok(false);
+            }
         }
         self.begin(conn, endpoint)?;
         handshake(conn, id, endpoint, budget, stop, sink)
@@ -320,9 +323,21 @@ pub fn handshake(
     stop: &Stop,
     sink: &dyn Sink,
 ) -> Result<bool> {
+    keylog::complain(sink);
+    let done = shake(conn, endpoint, budget, stop).map_err(|error| match conn.is_tls_server() {
+        true => error.accepted(conn.local()),
+        false => error.beyond(conn.proxy()),
+    })?;
+    if done {
+        tell(conn, id, sink);
+    }
+    Ok(done)
+}
+
+fn shake(conn: &Conn, endpoint: &Endpoint, budget: Budget, stop: &Stop) -> Result<bool> {
     loop {
         let wants = match conn.shake().map_err(|source| Error::os(Phase::Securing, Some(endpoint), source))? {
-            Step::Done => break,
+            Step::Done => return Ok(true),
             Step::Read => PollFlags::IN,
             Step::Write => PollFlags::OUT,
         };
@@ -330,12 +345,11 @@ pub fn handshake(
             return Ok(false);
         }
     }
-    tell(conn, id, sink);
-    Ok(true)
 }
 
 /// Says how a connection is secured.
 pub fn tell(conn: &Conn, id: ConnId, sink: &dyn Sink) {
+    keylog::complain(sink);
     if let Some((secured, took)) = conn.secured() {
         sink.emit(Some(id), &Event::Tls { secured: &secured, took });
     }
@@ -377,7 +391,7 @@ impl ServerTls {
         // would reset the connection (close(2) with unread data), and lose what it wrote.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        config.key_log = Arc::new(rustls::KeyLogFile::new());
+        config.key_log = keylog::log();
         let patience = setup.patience.unwrap_or(HANDSHAKE);
         Ok(Self { config: Arc::new(config), allow_truncation: setup.common.allow_truncation, patience, own, made })
     }
@@ -406,6 +420,7 @@ impl ServerTls {
 
     /// Says which certificate is shown to clients: with its fingerprint, which they may want to know.
     pub fn announce(&self, sink: &dyn Sink) {
+        keylog::complain(sink);
         sink.emit(None, &Event::Certificate { certificate: &self.own, made: self.made });
     }
 }

@@ -205,6 +205,10 @@ pub(super) fn words(name: &str) -> String {
         "Tls12NotOffered" | "Tls12NotOfferedOrEnabled" | "SupportedVersionsExtensionRequired" => {
             return "the client offers no version of TLS that is spoken here".to_owned();
         }
+        // Before TLS 1.2 there were none to name.
+        "SignatureAlgorithmsExtensionRequired" => {
+            return "the client names no signature algorithms, as one that offers no more than TLS 1.1".to_owned();
+        }
         "NoCipherSuitesInCommon" => return "the client offers no cipher suite that is spoken here".to_owned(),
         _ => {}
     }
