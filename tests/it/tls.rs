@@ -49,6 +49,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r33_one_after_another,
         r16_garbage_costs_no_slot,
         servers_of_many_say_why_a_handshake_failed [Openssl],
+        a_look_at_the_port_is_no_error,
         a_clients_certificate_that_is_not_good [Openssl],
         r43_nothing_goes_in_the_clear,
         a_stalled_handshake_beside_a_hundred,
@@ -750,6 +751,19 @@ fn servers_of_many_say_why_a_handshake_failed(t: &Ctx) {
             server.stderr.wait_for("#2 closed (tls)");
         }
     }
+}
+
+fn a_look_at_the_port_is_no_error(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let ours = serve(t, &["echo"], &pem);
+    t.connect(&["-z", ours.addr()]).run(b"").code(0);
+    ours.stderr.wait_for("closed (tls)");
+    let said = ours.stderr.text();
+    assert!(said.contains("warning: the TLS handshake, ") && !said.contains("failed"), "{said}");
+    let quiet = serve(t, &["echo", "-q"], &pem);
+    t.connect(&["-z", quiet.addr()]).run(b"").code(0);
+    dial(t, &ca, &[quiet.addr()]).run(b"hello").code(0).stdout("hello");
+    assert_eq!(quiet.stderr.text(), "");
 }
 
 fn a_clients_certificate_that_is_not_good(t: &Ctx) {
