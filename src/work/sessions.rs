@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::sys::{self, Asked};
-use crate::tls::Fault;
 use crate::work::door::Door;
 use crate::work::handler::Handler;
 use crate::work::link::{Link, Shared};
@@ -147,12 +146,18 @@ async fn secured(handler: &Handler, link: &Link) -> Result<()> {
 
 /// A session's failure is told when it happens, if the server goes on; else it is what the program ends with.
 fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
-    // Another connection, which the session needed: why it is not there is a matter of its own. Nor is it the peer's
-    // doing alone that TLS does not come about, or breaks; but who says nothing only looks whether somebody is there.
-    let elsewhere = matches!(error.phase, Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting);
-    let looked = matches!(&error.cause, Cause::Tls(fault) if matches!(**fault, Fault::Gone { heard: false, .. }));
-    if goes_on && (elsewhere || error.exit == Exit::Tls && !looked) {
+    // Another connection, which the session needed: why it is not there is a matter of its own.
+    let elsewhere = match error.phase {
+        Phase::Resolving | Phase::Opening | Phase::Binding | Phase::Connecting => true,
+        Phase::Securing => error.endpoint.as_ref().is_some_and(|endpoint| endpoint != link.peer()),
+        _ => false,
+    };
+    if goes_on && elsewhere {
         return link.sink().fail(Some(link.id), error);
+    }
+    // It may be for us to mend.
+    if goes_on && error.exit == Exit::Tls {
+        return link.sink().warn(Some(link.id), error);
     }
     match (error.errno(), &error.cause) {
         (Some(libc::ECONNRESET | libc::EPIPE), _) => {

@@ -88,7 +88,12 @@ pub(super) fn reasons(cause: Option<&str>, tries: &[String], color: bool) -> Str
 #[must_use]
 pub fn explain_oddity(command: &str, odd: &Error) -> Explained {
     let Explained { cause, r#try, reason, .. } = explain(command, odd);
-    let headline = visible_line(&odd.cause.to_string()).into_owned();
+    let text = match &odd.cause {
+        Cause::Text(text) => text.clone(),
+        // A failure that the program goes on after.
+        _ => odd.to_string(),
+    };
+    let headline = visible_line(&text).into_owned();
     Explained { headline, details: Vec::new(), cause, r#try, reason }
 }
 
