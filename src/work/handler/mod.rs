@@ -157,8 +157,7 @@ impl Handler {
             Self::Reply(reply) => reply.run(link).await,
             Self::Discard => {
                 while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
-                link.finish();
-                Ok(())
+                link.finish()
             }
             Self::Close => Ok(()),
             Self::Exec(program) => program.run(link, link.stopping()).await,

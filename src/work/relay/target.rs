@@ -1,10 +1,12 @@
 //! The connecting side: makes a connection for each session, beside the server's thread.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Unix, UnixName};
 use crate::error::{Error, Phase, Result, words};
@@ -24,6 +26,9 @@ const DIAGNOSIS: Duration = Duration::from_millis(500);
 
 /// After so long without it, a lack of descriptors or memory is told anew.
 const RELIEF: Duration = Duration::from_secs(10);
+
+/// So many names are looked up, and full queues waited for, at the same time.
+const MOST_THREADS: usize = 512;
 
 /// Where to connect to, and how.
 pub struct Target {
@@ -49,6 +54,7 @@ pub struct Target {
     handed: Option<Mutex<Option<Conn>>>,
     last_exhausted: Mutex<Option<Instant>>,
     diagnosing: Mutex<()>,
+    threads: Semaphore,
 }
 
 impl Target {
@@ -68,6 +74,7 @@ impl Target {
             handed: None,
             last_exhausted: Mutex::default(),
             diagnosing: Mutex::default(),
+            threads: Semaphore::new(MOST_THREADS),
         }
     }
 
@@ -137,7 +144,8 @@ impl Target {
             return Ok(Some(*conn));
         }
         let this = self.clone();
-        aside(move || this.dial(session).dial()).await
+        let dialled = self.aside(move || this.dial(session).dial()).await;
+        dialled.unwrap_or_else(|source| Err(Error::os(Phase::Opening, Some(&self.endpoint), source)))
     }
 
     async fn given_up(&self, stopping: &Stopping) {
@@ -163,15 +171,30 @@ impl Target {
 
     /// Adds what can be found out about why. Many may fail at once, and for the same reason: one finds out, for the
     /// others it is too late to matter.
-    async fn diagnosed(self: &Arc<Self>, mut error: Error) -> Error {
-        let this = self.clone();
-        aside(move || {
-            if let Ok(_one) = this.diagnosing.try_lock() {
-                diag::enrich_within(&mut error, DIAGNOSIS);
-            }
-            error
-        })
-        .await
+    async fn diagnosed(self: &Arc<Self>, error: Error) -> Error {
+        let (this, kept) = (self.clone(), Arc::new(Mutex::new(error)));
+        let theirs = kept.clone();
+        // Without a thread for it, the error itself has to do.
+        let _ = self
+            .aside(move || {
+                if let Ok(_one) = this.diagnosing.try_lock() {
+                    diag::enrich_within(&mut theirs.lock().unwrap_or_else(PoisonError::into_inner), DIAGNOSIS);
+                }
+            })
+            .await;
+        let kept = Arc::into_inner(kept).expect("the thread is done with it");
+        kept.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does it on a thread of its own, of which there are so many at the most.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        let _turn = self.threads.acquire().await.map_err(io::Error::other)?;
+        let (done, outcome) = oneshot::channel();
+        std::thread::Builder::new().spawn(move || done.send(work()))?;
+        outcome.await.map_err(io::Error::other)
     }
 
     /// Once for each time it happens, however long it lasts.
@@ -188,15 +211,13 @@ impl Target {
     }
 }
 
-/// Does it on a thread of its own.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-}
-
-/// No descriptor or memory is left: it helps to wait.
+/// No descriptor, memory or thread is left: it helps to wait.
 fn is_exhausted(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    match error.errno() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => true,
+        Some(libc::EAGAIN) => error.phase == Phase::Opening,
+        _ => false,
+    }
 }
 
 /// Whether it is plain to see that who connects to `connect` comes to `listen`. What a name stands for is not looked
