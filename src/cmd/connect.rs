@@ -1,5 +1,6 @@
 //! `sockkit connect`.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -118,6 +119,7 @@ impl Runnable for Connect {
             copy: self.text.copy()?,
             show: self.output.show(),
             accepts: false,
+            output: OnceCell::new(),
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };

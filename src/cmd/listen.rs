@@ -1,5 +1,6 @@
 //! `sockkit listen`.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::out::OutConfig;
 use crate::work::door::Door;
+use crate::work::handler::Needs;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
 use crate::work::pump::Rules;
@@ -117,6 +119,7 @@ impl Listen {
             copy: self.text.copy()?,
             show: self.server.output.show(),
             accepts: true,
+            output: OnceCell::new(),
             sink: context.sink.clone(),
             stop: context.stop.clone(),
         };
@@ -124,7 +127,14 @@ impl Listen {
         let may_start = script.is_some() || self.handlers.repl;
         let later = if may_start { flags.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { flags.server(&at, &*context.sink)? };
-        let bound = serving::bind(&self.address, &options, &self.server.serving, context)?;
+        let needs = match (may_start, self.handlers.no_accept) {
+            (true, _) => Needs::Anything,
+            (_, true) => Needs::Tables,
+            _ => Needs::Nothing,
+        };
+        // It is opened once more, which is no longer possible then.
+        let _ = stdio.stdout();
+        let bound = serving::bind(needs, &self.address, &options, &self.server.serving, context)?;
         if self.server.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }

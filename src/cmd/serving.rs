@@ -19,7 +19,7 @@ use crate::net::options::Options;
 use crate::net::socket::Kind;
 use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
-use crate::work::handler::Handler;
+use crate::work::handler::{Handler, Needs};
 use crate::work::serve::{GRACE, Serve};
 
 /// The groups of options that every server has.
@@ -35,22 +35,12 @@ pub(super) struct ServerArgs {
     pub(super) output: OutputArgs,
 }
 
-/// Binds the address and gives the ready signals.
+/// Binds the address, gives up what its sessions do not need, and gives the ready signals.
 ///
 /// # Errors
 /// Those of binding; exit 2 for rules that do not fit the address.
 pub(super) fn bind(
-    address: &ServerAddress,
-    options: &Options,
-    serving: &ServingArgs,
-    context: &Context,
-) -> Result<Bound> {
-    bind_for(None, address, options, serving, context)
-}
-
-/// The same, and gives up what this handler does not need before anybody is told that it is ready.
-fn bind_for(
-    handler: Option<&Handler>,
+    needs: Needs<'_>,
     address: &ServerAddress,
     options: &Options,
     serving: &ServingArgs,
@@ -101,10 +91,7 @@ fn bind_for(
     if let Some(path) = &serving.ready_file {
         write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
     }
-    let confined = privilege.give_up().and_then(|()| match handler {
-        Some(handler) => confine(serving, handler, &bound, &*context.sink),
-        None => Ok(()),
-    });
+    let confined = privilege.give_up().and_then(|()| confine(serving, needs, &bound, &*context.sink));
     if let Err(error) = confined {
         // Nobody is to wait for a server that does not come.
         serving.ready_file.iter().for_each(|path| drop(std::fs::remove_file(path)));
@@ -156,7 +143,7 @@ pub(super) fn serve(
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
-    let bound = bind_for(Some(&handler), address, &options, serving, context)?;
+    let bound = bind(handler.needs(), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls),

@@ -1,5 +1,6 @@
 //! Standard input and output: the only handler that writes payload to stdout. One session at a time.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -45,6 +46,8 @@ pub struct Stdio {
     pub show: Show,
     /// Whether peers come to us.
     pub accepts: bool,
+    /// Where the payload goes, once that is known.
+    pub output: OnceCell<Output<'static>>,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// Ends it.
@@ -63,6 +66,11 @@ pub struct Sessions {
 }
 
 impl Stdio {
+    /// Standard output.
+    pub fn stdout(&self) -> &Output<'static> {
+        self.output.get_or_init(|| Output::new(rustix::stdio::stdout()))
+    }
+
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
         self.session_after(conn, id, Released { track: Track::new(self.accepts), sent: 0, received: 0 })
@@ -78,7 +86,7 @@ impl Stdio {
             conn,
             id,
             input: own_stdin.then(|| Input::new(stdin.as_fd())),
-            output: (self.show == Show::Payload && own_stdout).then(|| Output::new(stdout.as_fd())),
+            output: (self.show == Show::Payload && own_stdout).then(|| self.stdout()),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),

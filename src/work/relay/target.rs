@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Unix, UnixName};
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixName};
 use crate::error::{Error, Phase, Result, words};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::dial::{Begun, Dial};
 use crate::net::options::Options;
+use crate::net::resolve::port_number;
 use crate::net::tls::ClientTls;
 use crate::net::via::Via;
+use crate::sys::confine::Connects;
 use crate::sys::{self, Stop};
 use crate::work::diag;
 use crate::work::door::EXHAUSTED_PAUSE;
@@ -27,6 +29,9 @@ const DIAGNOSIS: Duration = Duration::from_millis(500);
 /// After so long without it, a lack of descriptors or memory is told anew.
 const RELIEF: Duration = Duration::from_secs(10);
 
+/// The port of name servers: an answer that is too long for UDP comes over TCP.
+const DOMAIN: u16 = 53;
+
 /// So many names are looked up, and full queues waited for, at the same time.
 const MOST_THREADS: usize = 512;
 
@@ -36,6 +41,8 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// The local address to use, if not the kernel's choice.
     pub source: Option<Endpoint>,
+    /// What stands in between.
+    pub via: Via,
     /// Options to set on the way.
     pub options: Options,
     /// Secures each connection.
@@ -64,6 +71,7 @@ impl Target {
         Self {
             endpoint,
             source: None,
+            via: Via::default(),
             options,
             tls: None,
             timeout,
@@ -82,6 +90,29 @@ impl Target {
     #[must_use]
     pub fn is_single(&self) -> bool {
         matches!(self.endpoint, Endpoint::Fd(_) | Endpoint::Systemd(_))
+    }
+
+    /// What is reached to connect to it.
+    ///
+    /// # Errors
+    /// Exit 4 for a service that there is not.
+    pub fn reach(&self) -> Result<Connects> {
+        let mut reach = Connects::default();
+        for endpoint in self.via.proxy.iter().map(|proxy| &proxy.endpoint).chain([&self.endpoint]) {
+            let Endpoint::Inet(inet) = endpoint else { continue };
+            reach.names |= matches!(inet.host, Host::Name(_) | Host::Any) || matches!(inet.port, Port::Service(_));
+            if inet.transport == Transport::Tcp {
+                reach.ports.push(port_number(endpoint, inet)?);
+            }
+        }
+        if let Some(source @ Endpoint::Inet(inet)) = &self.source {
+            reach.names |= matches!(inet.host, Host::Name(_));
+            reach.from = Some(port_number(source, inet)?);
+        }
+        if reach.names {
+            reach.ports.push(DOMAIN);
+        }
+        Ok(reach)
     }
 
     /// Takes over the socket of a target that is one already, so that it is known before anybody comes whether it can
@@ -158,7 +189,7 @@ impl Target {
         Dial {
             conn: session,
             endpoint: &self.endpoint,
-            via: Via::STRAIGHT,
+            via: &self.via,
             source: self.source.as_ref(),
             options: &self.options,
             timeout: self.timeout,
