@@ -272,7 +272,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 if *limit == Limit::Deadline { Default } else { Verbose },
                 match limit {
                     Limit::Connect => format!("timed out: not connected after {after} (--connect-timeout)"),
-                    Limit::Accept => format!("timed out: nobody came within {after} (--accept-timeout)"),
+                    Limit::Accept => format!("timed out: nobody came in within {after} (--accept-timeout)"),
                     Limit::Idle => format!("timed out: nothing moved for {after} (--idle-timeout)"),
                     Limit::Recv => format!("timed out: nothing came for {after} (--recv-timeout)"),
                     Limit::Send => format!("timed out: the peer took nothing for {after} (--send-timeout)"),

@@ -50,6 +50,18 @@ pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
     Neighbour::Unknown
 }
 
+/// No way to see packets.
+#[must_use]
+pub fn answers_lost_on_arrival(_to: std::net::SocketAddr, _until: Instant) -> Option<u32> {
+    None
+}
+
+/// Nothing to be told by.
+#[must_use]
+pub fn is_stopped(_to: std::net::SocketAddr) -> Option<bool> {
+    None
+}
+
 /// No table of descriptors to read.
 #[must_use]
 pub fn owners(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
@@ -132,6 +144,12 @@ pub mod proc {
     /// Not known.
     #[must_use]
     pub fn clock_is_synchronised() -> Option<bool> {
+        None
+    }
+
+    /// Not counted.
+    #[must_use]
+    pub fn reverse_path_drops() -> Option<u64> {
         None
     }
 

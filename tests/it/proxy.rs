@@ -130,9 +130,9 @@ fn granted(scheme: &str) -> Vec<u8> {
 }
 
 /// A real proxy, waited for.
-struct Real {
+pub(crate) struct Real {
     _process: Proc,
-    addr: String,
+    pub(crate) addr: String,
 }
 
 fn start_microsocks(t: &Ctx, login: &[&str]) -> Real {
@@ -849,7 +849,7 @@ fn ping_through_a_proxy(t: &Ctx) {
 }
 
 /// A SOCKS 5 proxy for any number of connections: microsocks where it is, else the test's own.
-fn start_microsocks_or_scripted(t: &Ctx) -> Real {
+pub(crate) fn start_microsocks_or_scripted(t: &Ctx) -> Real {
     if Need::Microsocks.missing().is_none() {
         return start_microsocks(t, &[]);
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::addr::Endpoint;
 use crate::course::Course;
 use crate::error::{Error, Exit, Fact, Phase, Result};
-use crate::event::{ConnId, Event, Sink};
+use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::socket::Shape;
@@ -97,7 +97,12 @@ impl Stdio {
         };
         let Outcome { sent, received, mut course, end } = pump.run();
         let end = match end {
-            End::Stopped(Reason::Deadline) => deadline(&self.stop, conn.peer(), course.clone()),
+            End::Stopped(Reason::Deadline) => {
+                if let Some(after) = self.stop.overdue() {
+                    self.sink.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+                }
+                deadline(&self.stop, conn.peer(), course.clone())
+            }
             end => end,
         };
         let reason = match &end {
