@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{first_given, path, text_argument};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::handler::{Handler, Program, Reply, Save, find_program};
@@ -144,12 +144,11 @@ impl Handlers {
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {
-                let why = match source.kind() {
-                    std::io::ErrorKind::AlreadyExists => "it is there, and is not a directory".to_owned(),
-                    _ => words(&source),
-                };
-                let text = format!("--output-dir {}: {why}", dir.display());
-                Error::text(Exit::Failed, Phase::File, None, text)
+                let flag = format!("--output-dir {}", dir.display());
+                if source.kind() != std::io::ErrorKind::AlreadyExists {
+                    return Error::file(flag, &source);
+                }
+                Error::text(Exit::Failed, Phase::File, None, format!("{flag}: it is there, and is not a directory"))
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));
         }

@@ -294,11 +294,7 @@ impl TextArgs {
         let Some(path) = &self.output else { return Ok(None) };
         let file =
             std::fs::OpenOptions::new().create(true).write(true).append(self.append).truncate(!self.append).open(path);
-        let failed = |source| {
-            let text = format!("--output {}: {}", path.display(), crate::error::words(&source));
-            Error::text(crate::error::Exit::Failed, crate::error::Phase::File, None, text)
-        };
-        file.map(Some).map_err(failed)
+        file.map(Some).map_err(|source| Error::file(format_args!("--output {}", path.display()), &source))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::addr::Endpoint;
 use crate::cli::ServingArgs;
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Result};
 use crate::sys;
 
 /// Who is to be told.
@@ -57,7 +57,7 @@ impl<'a> Ready<'a> {
 }
 
 fn failed(target: &str, source: &io::Error) -> Error {
-    Error::text(Exit::Failed, Phase::File, None, format!("the ready signal to {target}: {}", words(source)))
+    Error::file(format_args!("the ready signal to {target}"), source)
 }
 
 /// Whoever reads the file finds all of the address, or no file: it is written beside, then renamed.

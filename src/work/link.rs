@@ -440,19 +440,22 @@ impl Link {
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
-    pub fn finish(&self) {
-        if let Wire::Connection(fd) = &self.wire
-            && fd.get_ref().shutdown_write().is_ok()
-            && fd.get_ref().has_end()
-        {
+    ///
+    /// # Errors
+    /// When it cannot be told, and would wait for it for ever. Whoever closes the connection next need not care.
+    pub fn finish(&self) -> Result<()> {
+        let Wire::Connection(fd) = &self.wire else { return Ok(()) };
+        fd.get_ref().shutdown_write().map_err(|source| self.broken(Phase::Sending, source))?;
+        if fd.get_ref().has_end() {
             self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
+        Ok(())
     }
 
     /// Ends our side and lets the peer end its own, for a little while.
     #[must_use]
     pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.finish();
+        let _ = self.finish();
         self.linger()
     }
 

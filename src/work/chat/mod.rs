@@ -248,10 +248,7 @@ async fn see_off<S: Seats>(place: &Place<'_, S>, end: End) -> Result<()> {
         // It is not waited for: it would go on sending.
         End::Endless => Err(Error::text(Exit::Failed, Phase::Receiving, Some(link.peer()), "a line without end")),
         _ => match flushed {
-            Ok(Ok(())) if end == End::Eof => {
-                link.finish();
-                Ok(())
-            }
+            Ok(Ok(())) if end == End::Eof => link.finish(),
             Ok(Ok(())) => {
                 link.close().await;
                 Ok(())

@@ -1,5 +1,6 @@
 //! Standard input and output: the only handler that writes payload to stdout. One session at a time.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::addr::Endpoint;
 use crate::course::Course;
 use crate::error::{Error, Exit, Fact, Phase, Result};
-use crate::event::{ConnId, Event, Sink};
+use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::socket::Shape;
@@ -45,6 +46,8 @@ pub struct Stdio {
     pub show: Show,
     /// Whether peers come to us.
     pub accepts: bool,
+    /// Where the payload goes, once that is known.
+    pub output: OnceCell<Output<'static>>,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// Ends it.
@@ -63,6 +66,11 @@ pub struct Sessions {
 }
 
 impl Stdio {
+    /// Standard output.
+    pub fn stdout(&self) -> &Output<'static> {
+        self.output.get_or_init(|| Output::new(rustix::stdio::stdout()))
+    }
+
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
         self.session_after(conn, id, Released { track: Track::new(self.accepts), sent: 0, received: 0 })
@@ -78,7 +86,7 @@ impl Stdio {
             conn,
             id,
             input: own_stdin.then(|| Input::new(stdin.as_fd())),
-            output: (self.show == Show::Payload && own_stdout).then(|| Output::new(stdout.as_fd())),
+            output: (self.show == Show::Payload && own_stdout).then(|| self.stdout()),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),
@@ -89,7 +97,12 @@ impl Stdio {
         };
         let Outcome { sent, received, mut course, end } = pump.run();
         let end = match end {
-            End::Stopped(Reason::Deadline) => deadline(&self.stop, conn.peer(), course.clone()),
+            End::Stopped(Reason::Deadline) => {
+                if let Some(after) = self.stop.overdue() {
+                    self.sink.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+                }
+                deadline(&self.stop, conn.peer(), course.clone())
+            }
             end => end,
         };
         let reason = match &end {
@@ -119,12 +132,9 @@ impl Stdio {
         match bound {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(mut conn) => verdict(session(&mut conn, id)),
-                    None => Ok(stopped(&self.stop)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }
@@ -167,19 +177,16 @@ impl Stdio {
     fn serve_datagrams(
         &self,
         datagrams: Datagrams,
-        mut door: Door,
+        door: Door,
         sessions: Sessions,
         session: impl Fn(&mut Conn, ConnId) -> End,
     ) -> Result<Exit> {
-        let Datagrams { socket, shape, own, local, file } = datagrams;
-        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         if let Some(patience) = sessions.accept_timeout
-            && !self.wait_for_first(&socket, shape, patience, &door)?
+            && !self.wait_for_first(&datagrams.socket, datagrams.shape, patience, &door)?
         {
-            return Err(door.nobody_came(&local, patience));
+            return Err(door.nobody_came(&datagrams.local, patience));
         }
-        let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-        let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
+        let (mut conn, file) = door.answering(datagrams)?;
         let end = session(&mut conn, 1);
         drop(file);
         verdict(end)
