@@ -59,7 +59,7 @@ pub struct Link {
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
-    /// The last receive filled the buffer, so more may be there.
+    /// The last receive did not take all there was, as far as one can tell.
     more: AtomicBool,
     /// Where the stop of the program wakes whoever receives.
     place: u32,
@@ -324,9 +324,10 @@ impl Link {
             });
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
-                    self.more.store(filled, Ordering::Relaxed);
                     // Of TLS, a record came that was shorter; more of them may have.
-                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
+                    let drained = !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd);
+                    self.more.store(!drained, Ordering::Relaxed);
+                    if drained {
                         guard.clear_ready();
                     }
                 }

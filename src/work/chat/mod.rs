@@ -170,8 +170,6 @@ impl Talk<'_> {
                     }
                 }
             }
-            // Who sends much must not keep the others from reading it.
-            tokio::task::yield_now().await;
         }
     }
 
@@ -312,7 +310,6 @@ async fn relay(place: &Place<'_, Broker>) -> Result<End> {
         if !goes_on.await? {
             return Ok(End::Eof);
         }
-        tokio::task::yield_now().await;
     }
 }
 
