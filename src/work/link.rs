@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -30,7 +30,7 @@ use crate::net::socket::{Kind, Shape};
 use crate::sys;
 use crate::tls::Secured;
 use crate::work::pump::odd;
-use crate::work::room;
+use crate::work::room::{self, Room};
 use crate::work::stopping::{Stopping, at};
 
 mod raw;
@@ -60,8 +60,10 @@ pub struct Link {
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
-    /// The last receive filled the buffer, so more may be there.
+    /// The last receive did not take all there was, as far as one can tell.
     more: AtomicBool,
+    /// Where the stop of the program wakes whoever receives.
+    place: u32,
 }
 
 /// Limits on waiting, as the flags of the same names say.
@@ -186,24 +188,20 @@ impl Link {
             _ => sys::watch(conn, interest),
         };
         let fd = watched.map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self {
-            wire: Wire::Connection(fd),
-            id,
-            shared,
-            progress: 0.into(),
-            sent: 0.into(),
-            received: 0.into(),
-            hushed: false.into(),
-            more: false.into(),
-        })
+        Ok(Self::new(Wire::Connection(fd), id, shared))
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
     pub fn datagrams(wire: Peer, id: ConnId, shared: Arc<Shared>) -> Self {
+        Self::new(Wire::Datagrams(Box::new(wire)), id, shared)
+    }
+
+    fn new(wire: Wire, id: ConnId, shared: Arc<Shared>) -> Self {
         Self {
-            wire: Wire::Datagrams(Box::new(wire)),
+            wire,
             id,
+            place: shared.stopping.place(),
             shared,
             progress: 0.into(),
             sent: 0.into(),
@@ -285,19 +283,16 @@ impl Link {
         if self.more.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
-        let mut look = Some(look);
-        let mut patience = self.patience(Limit::Recv);
-        let mut stop = pin!(self.shared.stopping.wait());
-        poll_fn(|cx| {
+        let (mut look, mut patience) = (Some(look), self.patience(Limit::Recv));
+        poll_fn(move |cx| {
             // What has come is still taken when the program is to stop; what has not is not waited for.
             if let Poll::Ready(result) = self.poll_recv(cx, &mut look) {
                 return Poll::Ready(result);
             }
-            let late = self.late(&mut patience, cx);
-            let quiet = match late {
+            let quiet = match self.late(&mut patience, cx) {
                 Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
                 Some(Late::Quiet) => true,
-                None if !self.shared.lasting && stop.as_mut().poll(cx).is_ready() => false,
+                None if !self.shared.lasting && self.shared.stopping.is_over_or_wakes(self.place, cx.waker()) => false,
                 None => return Poll::Pending,
             };
             let look = look.take().expect("nothing was taken");
@@ -339,9 +334,10 @@ impl Link {
             });
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
-                    self.more.store(filled, Ordering::Relaxed);
                     // Of TLS, a record came that was shorter; more of them may have.
-                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
+                    let drained = !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd);
+                    self.more.store(!drained, Ordering::Relaxed);
+                    if drained {
                         guard.clear_ready();
                     }
                 }
@@ -355,27 +351,18 @@ impl Link {
     /// # Errors
     /// When the connection breaks, the peer takes nothing for the send timeout, or nothing moves for the idle timeout.
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
-        let fd = match &self.wire {
-            Wire::Connection(fd) => fd,
-            Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
-        };
-        let mut patience = self.patience(Limit::Send);
-        let mut spare = None;
+        if let Wire::Datagrams(peer) = &self.wire {
+            return self.send_datagram(peer, bytes).await;
+        }
+        let mut wait = Wait::default();
         poll_fn(move |cx| {
             loop {
-                let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut |conn| conn.send(bytes)) else {
-                    return match self.late(&mut patience, cx) {
-                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                        _ => Poll::Pending,
-                    };
-                };
-                let sent = sent.map_err(|source| self.broken(Phase::Sending, source))?;
+                let sent = ready!(self.poll_put(cx, &mut wait, &mut |conn| conn.send(bytes)))?;
                 self.told_sent(&bytes[..sent]);
                 bytes = &bytes[sent..];
                 if bytes.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                patience = self.patience(Limit::Send);
             }
         })
         .await
@@ -386,33 +373,20 @@ impl Link {
     ///
     /// # Errors
     /// As of [`Link::send`].
-    pub async fn send_pieces(
+    pub fn poll_send_pieces(
         &self,
+        cx: &mut Context<'_>,
+        wait: &mut Wait,
         mut pieces: impl FnMut(&mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize>,
-    ) -> Result<()> {
-        // Not by way of `put`: a future that is called by another takes its place twice, and of these there are many.
-        let Wire::Connection(fd) = &self.wire else {
-            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
-        };
-        let mut send = move |conn: &Conn| {
+    ) -> Poll<Result<()>> {
+        let mut send = |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 self.told_pieces(slices, sent);
                 Ok(sent)
             })
         };
-        let mut patience = self.patience(Limit::Send);
-        let mut spare = None;
-        poll_fn(move |cx| {
-            let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut send) else {
-                return match self.late(&mut patience, cx) {
-                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                    _ => Poll::Pending,
-                };
-            };
-            Poll::Ready(sent.map(drop).map_err(|source| self.broken(Phase::Sending, source)))
-        })
-        .await
+        self.poll_put(cx, wait, &mut send).map_ok(drop)
     }
 
     fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
@@ -476,19 +450,22 @@ impl Link {
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
-    pub fn finish(&self) {
-        if let Wire::Connection(fd) = &self.wire
-            && fd.get_ref().shutdown_write().is_ok()
-            && fd.get_ref().has_end()
-        {
+    ///
+    /// # Errors
+    /// When it cannot be told, and would wait for it for ever. Whoever closes the connection next need not care.
+    pub fn finish(&self) -> Result<()> {
+        let Wire::Connection(fd) = &self.wire else { return Ok(()) };
+        fd.get_ref().shutdown_write().map_err(|source| self.broken(Phase::Sending, source))?;
+        if fd.get_ref().has_end() {
             self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
+        Ok(())
     }
 
     /// Ends our side and lets the peer end its own, for a little while.
     #[must_use]
     pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.finish();
+        let _ = self.finish();
         self.linger()
     }
 
@@ -667,6 +644,20 @@ impl Link {
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
         Error::os(phase, Some(self.peer()), source).accepted(self.local())
+    }
+}
+
+/// A wait for room to write. Most are over before they have begun.
+#[derive(Default)]
+pub struct Wait {
+    begun: bool,
+    patience: Option<Box<Patience>>,
+    room: Option<Box<Room>>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.stopping.leave(self.place);
     }
 }
 

@@ -74,21 +74,24 @@ struct Line {
     text: Option<String>,
     base64: Option<String>,
     side: Option<String>,
+    direction: Option<String>,
 }
 
 /// Reads a record: its sessions, in the order in which they began.
 ///
 /// # Errors
-/// Exit 2 for a file that is no record, with the line; exit 1 when it cannot be read.
+/// Exit 2 for a file that is no record, with the line; as of [`Error::file`] when it cannot be read.
 pub fn read(path: &Path, role: Role) -> Result<Vec<Session>> {
-    let failed = |text: String| Error::text(Exit::Failed, Phase::File, None, format!("{}: {text}", path.display()));
-    let size = std::fs::metadata(path).map_err(|source| failed(words(&source)))?.len();
+    let name = path.display();
+    let os = |source: io::Error| Error::file(path.display(), &source);
+    let size = std::fs::metadata(path).map_err(&os)?.len();
     if size > LONGEST {
-        return Err(failed(format!("a record of {size} bytes is larger than the {LONGEST} that are read")));
+        let text = format!("{name}: a record of {size} bytes is larger than the {LONGEST} that are read");
+        return Err(Error::text(Exit::Failed, Phase::File, None, text));
     }
-    let text = std::fs::read_to_string(path).map_err(|source| failed(words(&source)))?;
+    let text = std::fs::read_to_string(path).map_err(os)?;
     parse(&text, role)
-        .map_err(|(line, why)| Error::text(Exit::Usage, Phase::File, None, format!("{}:{line}: {why}", path.display())))
+        .map_err(|(line, why)| Error::text(Exit::Usage, Phase::File, None, format!("{name}:{line}: {why}")))
 }
 
 fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
@@ -97,6 +100,8 @@ fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
         /// Whether the recorder is the side that is played.
         same: bool,
         begun: f64,
+        /// Whether the recorder has ended its side.
+        ended: bool,
         session: Session,
     }
     let mut sessions: Vec<Open> = Vec::new();
@@ -111,18 +116,22 @@ fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
         };
         if let Some(recorder) = began_as {
             let same = recorder == role;
-            sessions.push(Open { conn: line.conn, same, begun: line.t, session: Session::default() });
+            sessions.push(Open { conn: line.conn, same, begun: line.t, ended: false, session: Session::default() });
             continue;
         }
         let Some(open) = sessions.iter_mut().rev().find(|open| open.conn == line.conn) else { continue };
         let at =
             Duration::try_from_secs_f64((line.t - open.begun).max(0.0)).map_err(|error| fail(error.to_string()))?;
-        let ours = match (line.event.as_str(), line.side.as_deref()) {
-            ("send", _) | ("eof", Some("local")) => open.same,
-            ("recv", _) | ("eof", Some("peer")) => !open.same,
+        let (event, side) = (line.event.as_str(), line.side.as_deref().or(line.direction.as_deref()));
+        let by_recorder = match (event, side) {
+            // Where its input ends, it ends its side; where a script does, there is but that.
+            ("eof", Some("local")) | ("shutdown", Some("write")) if !std::mem::replace(&mut open.ended, true) => true,
+            ("send", _) => true,
+            ("recv", _) | ("eof", Some("peer")) => false,
             _ => continue,
         };
-        let what = if line.event == "eof" {
+        let ours = by_recorder == open.same;
+        let what = if matches!(event, "eof" | "shutdown") {
             if ours { What::Finish } else { What::ExpectEof }
         } else {
             let bytes = match (line.text, line.base64) {
@@ -366,6 +375,24 @@ mod tests {
             server[0].steps,
             [step(250, What::Expect(b"hi\n".to_vec())), step(1000, What::Send(bytes())), step(1000, What::Finish)]
         );
+    }
+
+    #[test]
+    fn a_side_ends_once_and_by_what_came_first() {
+        let record = r#"
+{"v":1,"t":0.0,"conn":1,"event":"connected"}
+{"v":1,"t":0.1,"conn":1,"event":"shutdown","direction":"read"}
+{"v":1,"t":0.2,"conn":1,"event":"EVENT","side":"local"}
+{"v":1,"t":0.3,"conn":1,"event":"shutdown","direction":"write"}
+{"v":1,"t":0.4,"conn":1,"event":"eof","side":"peer"}
+"#;
+        let step = |millis, what| Step { at: Duration::from_millis(millis), what };
+        let both = parse(&record.replace("EVENT", "eof"), Role::Client).unwrap();
+        assert_eq!(both[0].steps, [step(200, What::Finish), step(400, What::ExpectEof)]);
+        let only = parse(&record.replace("EVENT", "stats"), Role::Client).unwrap();
+        assert_eq!(only[0].steps, [step(300, What::Finish), step(400, What::ExpectEof)]);
+        let other = parse(&record.replace("EVENT", "stats"), Role::Server).unwrap();
+        assert_eq!(other[0].steps, [step(300, What::ExpectEof), step(400, What::Finish)]);
     }
 
     #[test]

@@ -90,10 +90,7 @@ pub(super) async fn faithful(link: &Link) -> Result<()> {
         match left {
             Left::Nothing => {}
             Left::Bytes(bytes) => link.send(&bytes).await?,
-            Left::End => {
-                link.finish();
-                return Ok(());
-            }
+            Left::End => return link.finish(),
         }
     }
 }
@@ -124,10 +121,7 @@ impl Echo {
                 Got::Bytes(bytes) => Some(bytes.to_vec()),
                 Got::Eof => None,
             });
-            let Some(message) = message.await? else {
-                link.finish();
-                return Ok(());
-            };
+            let Some(message) = message.await? else { return link.finish() };
             session.answer(message).await?;
             if session.is_over().await {
                 return Ok(());
@@ -156,7 +150,7 @@ impl Session<'_> {
             return Ok(());
         }
         if let Some(delay) = self.echo.delay {
-            self.pause(delay).await;
+            self.link.stopping().pause(delay).await;
         }
         if let (Some(corrupt), Some(chance)) = (self.echo.corrupt, &mut self.chance) {
             message.iter_mut().for_each(|byte| chance.damage(byte, corrupt.probability));
@@ -170,21 +164,13 @@ impl Session<'_> {
         }
         for piece in message.chunks(size) {
             if let Some(rate) = self.echo.drip {
-                self.pause(self.not_before.saturating_duration_since(Instant::now())).await;
+                self.link.stopping().pause(self.not_before.saturating_duration_since(Instant::now())).await;
                 let cost = rate.per.mul_f64(piece.len() as f64 / rate.bytes as f64);
                 self.not_before = Instant::now().checked_add(cost).unwrap_or(self.not_before);
             }
             self.link.send(piece).await?;
         }
         Ok(())
-    }
-
-    /// Once the program is to stop, nobody is kept waiting.
-    async fn pause(&self, time: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.link.stopping().wait() => {}
-        }
     }
 
     /// Ends the session when it is time.

@@ -1,5 +1,6 @@
 //! Standard input and output: the only handler that writes payload to stdout. One session at a time.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::addr::Endpoint;
 use crate::course::Course;
 use crate::error::{Error, Exit, Fact, Phase, Result};
-use crate::event::{ConnId, Event, Sink};
+use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{Bound, Datagrams, Listener};
 use crate::net::conn::{Conn, endpoint_of};
 use crate::net::socket::Shape;
@@ -18,6 +19,7 @@ use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
 use crate::work::door::Door;
+use crate::work::handler::Needs;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
 use crate::work::script::run::Released;
@@ -45,6 +47,8 @@ pub struct Stdio {
     pub show: Show,
     /// Whether peers come to us.
     pub accepts: bool,
+    /// Where the payload goes, once that is known.
+    pub output: OnceCell<Output<'static>>,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// Ends it.
@@ -63,6 +67,17 @@ pub struct Sessions {
 }
 
 impl Stdio {
+    /// Standard output.
+    pub fn stdout(&self) -> &Output<'static> {
+        self.output.get_or_init(|| Output::new(rustix::stdio::stdout()))
+    }
+
+    /// What sessions reach for beside the connection: nothing, once standard output has been opened once more.
+    pub fn needs(&self) -> Needs<'static> {
+        let _ = self.stdout();
+        Needs::Nothing
+    }
+
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
         self.session_after(conn, id, Released { track: Track::new(self.accepts), sent: 0, received: 0 })
@@ -78,7 +93,7 @@ impl Stdio {
             conn,
             id,
             input: own_stdin.then(|| Input::new(stdin.as_fd())),
-            output: (self.show == Show::Payload && own_stdout).then(|| Output::new(stdout.as_fd())),
+            output: (self.show == Show::Payload && own_stdout).then(|| self.stdout()),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),
@@ -89,7 +104,12 @@ impl Stdio {
         };
         let Outcome { sent, received, mut course, end } = pump.run();
         let end = match end {
-            End::Stopped(Reason::Deadline) => deadline(&self.stop, conn.peer(), course.clone()),
+            End::Stopped(Reason::Deadline) => {
+                if let Some(after) = self.stop.overdue() {
+                    self.sink.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+                }
+                deadline(&self.stop, conn.peer(), course.clone())
+            }
             end => end,
         };
         let reason = match &end {
@@ -119,12 +139,9 @@ impl Stdio {
         match bound {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(mut conn) => verdict(session(&mut conn, id)),
-                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }
@@ -141,7 +158,7 @@ impl Stdio {
         let mut begun = 0;
         while let Some(open) = &listener {
             let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
-                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                return Ok(stopped(&self.stop));
             };
             begun += 1;
             if last.is_some_and(|last| begun >= last) {
@@ -167,19 +184,16 @@ impl Stdio {
     fn serve_datagrams(
         &self,
         datagrams: Datagrams,
-        mut door: Door,
+        door: Door,
         sessions: Sessions,
         session: impl Fn(&mut Conn, ConnId) -> End,
     ) -> Result<Exit> {
-        let Datagrams { socket, shape, own, local, file } = datagrams;
-        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         if let Some(patience) = sessions.accept_timeout
-            && !self.wait_for_first(&socket, shape, patience, &door)?
+            && !self.wait_for_first(&datagrams.socket, datagrams.shape, patience, &door)?
         {
-            return Err(door.nobody_came(&local, patience));
+            return Err(door.nobody_came(&datagrams.local, patience));
         }
-        let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-        let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
+        let (mut conn, file) = door.answering(datagrams)?;
         let end = session(&mut conn, 1);
         drop(file);
         verdict(end)
@@ -234,6 +248,12 @@ pub fn exit(reason: Reason) -> Exit {
         Reason::Signal(signal) => Exit::Signal(signal),
         Reason::Deadline => Exit::Deadline,
     }
+}
+
+/// The exit code of what came to nothing because the program is to stop; well, where nobody asks it to.
+#[must_use]
+pub fn stopped(stop: &Stop) -> Exit {
+    stop.requested().map_or(Exit::Ok, exit)
 }
 
 /// Whether it is our own side that failed, which the next session would find no better.
