@@ -30,10 +30,10 @@ fn augment(command: Command) -> Command {
         .fold(command, |command, part| command.subcommand((part.augment)(Command::new(word(part)).about(part.about))))
 }
 
-fn run(matches: &ArgMatches) -> Result<Exit, Failure> {
-    let (name, matches) = matches.subcommand().expect("a part is required");
+fn run(matches: &mut ArgMatches) -> Result<Exit, Failure> {
+    let (name, mut matches) = matches.remove_subcommand().expect("a part is required");
     let part = PARTS.iter().find(|part| word(part) == name).expect("clap knows no others");
-    (part.run)(matches)
+    (part.run)(&mut matches)
 }
 
 /// The address, if it can be one of a stream.
