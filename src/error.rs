@@ -454,6 +454,13 @@ impl Error {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
     }
 
+    /// A file, or what else `what` names, cannot be used.
+    #[must_use]
+    pub fn file(what: impl fmt::Display, source: &io::Error) -> Self {
+        let exit = if source.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
+        Self::text(exit, Phase::File, None, format!("{what}: {}", words(source)))
+    }
+
     /// What was expected did not come.
     #[must_use]
     pub fn expected(phase: Phase, endpoint: Option<&Endpoint>, what: String, details: Vec<String>) -> Self {

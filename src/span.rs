@@ -6,9 +6,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use crate::text::{is_hazard, visible_line};
+use crate::text::{cut, fitting, is_hazard, visible_line};
 
 /// Text that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub fn picture(input: &str, at: &Range<usize>) -> String {
     if before.width() + part.width() + after.width() > WIDEST {
         // What stands in front tells more than what follows.
         before = keep_end(before, WIDEST / 2);
-        part = keep_start(part, WIDEST / 4);
-        after = keep_start(after, WIDEST / 4);
+        part = cut(&part, WIDEST / 4).into_owned();
+        after = cut(&after, WIDEST / 4).into_owned();
     }
     let (column, width) = (before.width(), part.width().max(1));
     format!("  {before}{part}{after}\n  {:column$}{}", "", "^".repeat(width))
@@ -82,28 +82,11 @@ fn shown(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-fn keep_start(text: String, columns: usize) -> String {
-    if text.width() <= columns {
-        return text;
-    }
-    let mut width = 0;
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width < columns
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
-}
-
 fn keep_end(text: String, columns: usize) -> String {
     if text.width() <= columns {
         return text;
     }
-    let mut width = 0;
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width < columns
-    };
-    let kept: Vec<char> = text.chars().rev().take_while(fits).collect();
+    let kept: Vec<char> = text.chars().rev().take_while(fitting(columns)).collect();
     ['…'].into_iter().chain(kept.into_iter().rev()).collect()
 }
 

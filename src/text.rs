@@ -5,7 +5,10 @@
 //! [`Visible`] (payload, as it streams by) or [`visible_line`] (a name, a path, a message inside a line).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::span::Misread;
 
@@ -242,6 +245,51 @@ pub fn hexdump(offset: u64, bytes: &[u8], direction: Direction) -> impl Iterator
         line.push('|');
         line
     })
+}
+
+/// The dumps of connections that go on: each knows how far it is in each direction.
+#[derive(Debug, Default)]
+pub struct Dumps(HashMap<u64, [u64; 2]>);
+
+impl Dumps {
+    /// The lines of what goes over this connection next. Nothing is a line of its own: a message may be empty.
+    pub fn next(&mut self, conn: u64, direction: Direction, bytes: &[u8]) -> impl Iterator<Item = String> {
+        let offset = &mut self.0.entry(conn).or_default()[usize::from(direction == Direction::Received)];
+        let empty = bytes.is_empty().then(|| format!("{} {offset:08x}  (empty)", direction.marker()));
+        let lines = hexdump(*offset, bytes, direction);
+        *offset += bytes.len() as u64;
+        lines.chain(empty)
+    }
+
+    /// This connection is over.
+    pub fn forget(&mut self, conn: u64) {
+        self.0.remove(&conn);
+    }
+
+    /// How many connections are known.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Which characters of a row have room in it, where it has so many columns and the last is for a sign that there was
+/// more.
+pub fn fitting(columns: usize) -> impl FnMut(&char) -> bool {
+    let mut width = 0;
+    move |c| {
+        width += c.width().unwrap_or(0);
+        width < columns
+    }
+}
+
+/// As much of the beginning as has room in so many columns, with a sign where there was more.
+#[must_use]
+pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.width() <= columns {
+        return text.into();
+    }
+    text.chars().take_while(fitting(columns)).chain(['…']).collect::<String>().into()
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ const FLOORS: [&[&str]; 6] = [
 /// Lines in a source file: past it, a file is two rooms.
 const LONGEST: usize = 700;
 
+/// The same in `cmd/`: a subcommand's arguments and what is done with them. More of it belongs on a floor below.
+const LONGEST_OF_CMD: usize = 150;
+
 struct Source {
     /// Below `src/`.
     path: String,
@@ -31,6 +34,10 @@ struct Source {
 impl Source {
     fn is_root(&self) -> bool {
         matches!(self.module.as_str(), "main" | "lib")
+    }
+
+    fn longest(&self) -> usize {
+        if self.is_in(&["cmd"]) { LONGEST_OF_CMD } else { LONGEST }
     }
 
     fn is_in(&self, rooms: &[&str]) -> bool {
@@ -297,10 +304,10 @@ fn only_out_prints() {
 fn no_file_is_two_rooms() {
     let long: Vec<String> = sources()
         .into_iter()
-        .filter(|s| s.lines > LONGEST)
-        .map(|s| format!("  src/{}: {} lines", s.path, s.lines))
+        .filter(|s| s.lines > s.longest())
+        .map(|s| format!("  src/{}: {} lines, of {} at the most", s.path, s.lines, s.longest()))
         .collect();
-    assert!(long.is_empty(), "longer than {LONGEST} lines:\n{}", long.join("\n"));
+    assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
 }
 
 #[test]

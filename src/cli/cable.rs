@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::event::{Event, Sink};
+use super::faults::{ending, piece, seed, seed_of};
+use crate::event::Sink;
 use crate::span::Misread;
-use crate::value::{Rate, parse_duration, parse_number, parse_probability, parse_rate, parse_size, within};
-use crate::work::chance::any_seed;
-use crate::work::handler::Ending;
+use crate::value::{Rate, parse_duration, parse_probability, parse_rate, parse_size, within};
 use crate::work::relay::Faults;
 
 /// What the cable does wrong on purpose. All of them can be combined.
@@ -86,7 +85,7 @@ fn rate(text: &str) -> Result<Sides<Rate>, Misread> {
 }
 
 fn chunk(text: &str) -> Result<Sides<usize>, Misread> {
-    sides(text, super::faults::piece)
+    sides(text, piece)
 }
 
 fn probability(text: &str) -> Result<Sides<f64>, Misread> {
@@ -97,10 +96,6 @@ fn size(text: &str) -> Result<Sides<u64>, Misread> {
     sides(text, parse_size)
 }
 
-fn seed(text: &str) -> Result<u64, Misread> {
-    parse_number("seed", text, 0..=u64::MAX)
-}
-
 /// The last one that was given for a direction.
 fn last<T: Copy>(given: &[Sides<T>], up: bool) -> Option<T> {
     given.iter().rev().find_map(|sides| if up { sides.up } else { sides.down })
@@ -109,27 +104,17 @@ fn last<T: Copy>(given: &[Sides<T>], up: bool) -> Option<T> {
 impl Cable {
     /// Up and down.
     pub fn faults(&self, sink: &dyn Sink) -> (Faults, Faults) {
-        let mut faults = [true, false].map(|up| {
-            let reset = last(&self.reset_after, up).map(|after| Ending { after, reset: true });
-            let close = last(&self.close_after, up).map(|after| Ending { after, reset: false });
-            Faults {
-                delay: last(&self.delay, up),
-                rate: last(&self.rate, up),
-                chunk: last(&self.chunk, up),
-                drop: last(&self.drop, up),
-                corrupt: last(&self.corrupt, up),
-                // Whichever comes first; of two at the same byte, the reset.
-                ending: reset.into_iter().chain(close).min_by_key(|ending| ending.after),
-                seed: 0,
-            }
+        let mut faults = [true, false].map(|up| Faults {
+            delay: last(&self.delay, up),
+            rate: last(&self.rate, up),
+            chunk: last(&self.chunk, up),
+            drop: last(&self.drop, up),
+            corrupt: last(&self.corrupt, up),
+            ending: ending(last(&self.reset_after, up), last(&self.close_after, up)),
+            seed: 0,
         });
         if faults.iter().any(Faults::is_chancy) {
-            let seed = self.seed.unwrap_or_else(|| {
-                let seed = any_seed();
-                let effective = seed.to_string();
-                sink.emit(None, &Event::Option { name: "seed", asked: "any", effective: &effective, note: None });
-                seed
-            });
+            let seed = seed_of(self.seed, sink);
             faults.iter_mut().for_each(|faults| faults.seed = seed);
         }
         let [up, down] = faults;

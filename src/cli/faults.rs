@@ -59,8 +59,25 @@ pub(super) fn piece(text: &str) -> Result<usize, Misread> {
     }
 }
 
-fn seed(text: &str) -> Result<u64, Misread> {
+pub(super) fn seed(text: &str) -> Result<u64, Misread> {
     parse_number("seed", text, 0..=u64::MAX)
+}
+
+/// The seed that was given, or any one, which is told: with it the same chances come again.
+pub(super) fn seed_of(given: Option<u64>, sink: &dyn Sink) -> u64 {
+    given.unwrap_or_else(|| {
+        let seed = any_seed();
+        let effective = seed.to_string();
+        sink.emit(None, &Event::Option { name: "seed", asked: "any", effective: &effective, note: None });
+        seed
+    })
+}
+
+/// Whichever comes first; of two at the same byte, the reset.
+pub(super) fn ending(reset_after: Option<u64>, close_after: Option<u64>) -> Option<Ending> {
+    let reset = reset_after.map(|after| Ending { after, reset: true });
+    let close = close_after.map(|after| Ending { after, reset: false });
+    reset.into_iter().chain(close).min_by_key(|ending| ending.after)
 }
 
 impl Faults {
@@ -87,23 +104,12 @@ impl Faults {
 
     /// The handler.
     pub fn echo(&self, sink: &dyn Sink) -> Echo {
-        let reset = self.reset_after.map(|after| Ending { after, reset: true });
-        let close = self.close_after.map(|after| Ending { after, reset: false });
-        let corrupt = self.corrupt.map(|probability| {
-            let seed = self.seed.unwrap_or_else(|| {
-                let seed = any_seed();
-                let effective = seed.to_string();
-                sink.emit(None, &Event::Option { name: "seed", asked: "any", effective: &effective, note: None });
-                seed
-            });
-            Corrupt { probability, seed }
-        });
+        let corrupt = self.corrupt.map(|probability| Corrupt { probability, seed: seed_of(self.seed, sink) });
         Echo {
             delay: self.delay,
             chunk: self.chunk,
             drip: self.drip,
-            // Whichever comes first; of two at the same byte, the reset.
-            ending: reset.into_iter().chain(close).min_by_key(|ending| ending.after),
+            ending: ending(self.reset_after, self.close_after),
             stall: self.stall.map(|stall| match stall {
                 StallArg::Answers => Stall::Answers,
                 StallArg::Reads => Stall::Reads,

@@ -1,13 +1,16 @@
 //! Floor 5: arguments to values. The option groups that subcommands share; what each means is said once, here.
 
+mod address;
 pub mod cable;
 mod caret;
 pub mod faults;
 pub mod filters;
 mod habits;
+pub mod handlers;
 pub mod privilege;
 mod route;
 mod script;
+mod serving;
 pub mod socket_options;
 pub mod tls;
 mod value;
@@ -18,230 +21,40 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::acl::{Acl, Cidr};
-use crate::addr::{DEFAULT_PORT, Endpoint, IpFamily, Reading};
+use self::socket_options::SocketOptions;
+use self::tls::ClientTlsArgs;
 use crate::error::{Error, Result};
 use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
 use crate::sys::Stop;
 use crate::text::unescape;
 use crate::value::parse_duration;
-use crate::work::early::Headers;
 use crate::work::handler::stdio::Show;
 use crate::work::link::Limits;
 use crate::work::pump::Rules;
 
-use self::privilege::PrivilegeArgs;
-
+pub use address::{ClientAddress, ClientAddresses, PathAddress, PeerAddress, RelayAddresses, ServerAddress};
 pub use caret::with_caret;
 pub use habits::value_apart;
 pub use route::{ProxyArgs, RouteArgs, secret};
 pub use script::ScriptArgs;
+pub use serving::{ServerArgs, ServingArgs};
 pub use value::{banner, count, events_target, file_mode, number, path};
 
-/// How long a PROXY protocol header may take to come where nobody said. The specification asks for at least 3 s, the
-/// first retransmission of a lost segment.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The addresses of servers: none is the default port on loopback.
+/// The groups of options that every client has.
 #[derive(Debug, Clone, Args)]
-pub struct ServerAddress {
-    /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP [default: loopback on port 2023]
-    #[arg(value_name = "ADDR", num_args = 0..=2)]
-    addr: Vec<OsString>,
+pub struct ClientArgs {
+    /// Security of the connection.
     #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-/// The address of a client.
-#[derive(Debug, Clone, Args)]
-pub struct ClientAddress {
-    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
-    #[arg(value_name = "ADDR", num_args = 1..=2, required = true)]
-    addr: Vec<OsString>,
+    pub tls: ClientTlsArgs,
+    /// What it leads through.
     #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-/// An address that may be left out.
-#[derive(Debug, Clone, Args)]
-pub struct PathAddress {
-    /// Walk the path to this address, layer by layer: HOST:PORT, HOST PORT, unix:PATH, vsock:CID:PORT; udp://... for UDP
-    #[arg(value_name = "ADDR", num_args = 0..=2)]
-    addr: Vec<OsString>,
+    pub route: RouteArgs,
+    /// Options of its socket.
     #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-impl PathAddress {
-    /// The address, if there is one.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn endpoint(&self) -> Result<Option<Endpoint>> {
-        if self.addr.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Endpoint::parse(&self.addr, &self.reading.reading())?))
-    }
-}
-
-/// The two addresses of a relay.
-#[derive(Debug, Clone, Args)]
-pub struct RelayAddresses {
-    /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP
-    listen: OsString,
-    /// Where to connect for each who comes: HOST:PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
-    connect: OsString,
+    pub socket: SocketOptions,
+    /// What is said.
     #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-impl RelayAddresses {
-    /// The address to bind.
-    #[must_use]
-    pub fn listen(&self) -> ServerAddress {
-        ServerAddress { addr: vec![self.listen.clone()], reading: self.reading.clone() }
-    }
-
-    fn client(&self) -> ClientAddress {
-        ClientAddress { addr: vec![self.connect.clone()], reading: self.reading.clone() }
-    }
-
-    /// The address to connect to.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn connect(&self) -> Result<Endpoint> {
-        self.client().endpoint()
-    }
-
-    /// As [`ClientAddress::source`].
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn source(&self, text: &OsString) -> Result<Endpoint> {
-        self.client().source(text)
-    }
-}
-
-/// The address of a client of a server of our own kind: none is where that binds without one.
-#[derive(Debug, Clone, Args)]
-pub struct PeerAddress {
-    /// Where to connect: HOST:PORT, HOST PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N [default: loopback on port 2023]
-    #[arg(value_name = "ADDR", num_args = 0..=2)]
-    addr: Vec<OsString>,
-    #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-/// The addresses of a client that looks at several.
-#[derive(Debug, Clone, Args)]
-pub struct ClientAddresses {
-    /// Where to connect: HOST:PORT, HOST PORT (where these two are all), unix:PATH, @NAME, vsock:CID:PORT; udp://... for UDP
-    #[arg(value_name = "ADDR", num_args = 1.., required = true)]
-    addr: Vec<OsString>,
-    #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-impl ClientAddresses {
-    /// The addresses. Of two words the second may be the port of the first, as with nc.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
-        let reading = self.reading.reading();
-        let digits = |word: &OsString| word.to_str().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-        let bare = |word: &OsString| word.to_str().is_some_and(|word| !word.contains([':', '@', '/']));
-        if let [host, port] = &self.addr[..]
-            && digits(port)
-            && bare(host)
-            && !digits(host)
-        {
-            return Ok(vec![Endpoint::parse(&self.addr, &reading)?]);
-        }
-        self.addr.iter().map(|word| Ok(Endpoint::parse(std::slice::from_ref(word), &reading)?)).collect()
-    }
-}
-
-/// What an address may leave open.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Address")]
-pub struct ReadingArgs {
-    /// The port of an address without one
-    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT, value_parser = value::port, allow_negative_numbers = true)]
-    port: u16,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "v6")]
-    v4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    v6: bool,
-    /// UDP instead of TCP
-    #[arg(short, long)]
-    udp: bool,
-}
-
-impl ReadingArgs {
-    fn reading(&self) -> Reading {
-        let family = match (self.v4, self.v6) {
-            (true, _) => Some(IpFamily::V4),
-            (_, true) => Some(IpFamily::V6),
-            _ => None,
-        };
-        Reading { port: self.port, family, udp: self.udp }
-    }
-}
-
-/// An address, or loopback.
-fn or_loopback(addr: &[OsString], reading: Reading) -> Result<Endpoint> {
-    if addr.is_empty() {
-        let loopback = if reading.family == Some(IpFamily::V6) { "::1" } else { "127.0.0.1" };
-        return Ok(Endpoint::parse(&[loopback.into()], &reading)?);
-    }
-    Ok(Endpoint::parse(addr, &reading)?)
-}
-
-impl ServerAddress {
-    /// The address to bind.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn endpoint(&self) -> Result<Endpoint> {
-        or_loopback(&self.addr, self.reading.reading())
-    }
-}
-
-impl PeerAddress {
-    /// The address to connect to.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn endpoint(&self) -> Result<Endpoint> {
-        or_loopback(&self.addr, self.reading.reading())
-    }
-}
-
-impl ClientAddress {
-    /// The address to connect to.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn endpoint(&self) -> Result<Endpoint> {
-        Ok(Endpoint::parse(&self.addr, &self.reading.reading())?)
-    }
-
-    /// Reads a local address in the same way, but for its port, which is the kernel's choice if not given.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the address.
-    pub fn source(&self, text: &OsString) -> Result<Endpoint> {
-        let endpoint = Endpoint::parse(std::slice::from_ref(text), &Reading { port: 0, ..self.reading.reading() })?;
-        if !matches!(endpoint, Endpoint::Inet(_)) {
-            return Err(Error::usage(format!("--source takes HOST[:PORT], not {endpoint}")));
-        }
-        Ok(endpoint)
-    }
+    pub output: OutputArgs,
 }
 
 /// What is said, where, and how.
@@ -378,19 +191,15 @@ impl TimeoutArgs {
     pub fn limits(&self) -> Limits {
         Limits { idle: self.idle_timeout, recv: self.recv_timeout, send: self.send_timeout }
     }
-}
 
-impl TimeoutArgs {
     /// The first of those about one connection that was given.
     #[must_use]
     pub fn given(&self) -> Option<&'static str> {
-        [
+        first_given(&[
             (self.idle_timeout.is_some(), "--idle-timeout"),
             (self.recv_timeout.is_some(), "--recv-timeout"),
             (self.send_timeout.is_some(), "--send-timeout"),
-        ]
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag))
+        ])
     }
 }
 
@@ -419,15 +228,13 @@ impl EofArgs {
     /// The first of these flags that was given.
     #[must_use]
     pub fn given(&self) -> Option<&'static str> {
-        [
+        first_given(&[
             (self.send_only, "--send-only"),
             (self.recv_only, "--recv-only"),
             (self.no_shutdown, "--no-shutdown"),
             (self.linger_after_eof.is_some(), "--linger-after-eof"),
             (self.stay, "--stay"),
-        ]
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag))
+        ])
     }
 }
 
@@ -476,9 +283,7 @@ impl TextArgs {
     /// The first of these flags that was given.
     #[must_use]
     pub fn given(&self) -> Option<&'static str> {
-        [(self.crlf, "--crlf"), (self.eol != Eol::Lf, "--eol"), (self.output.is_some(), "--output")]
-            .into_iter()
-            .find_map(|(given, flag)| given.then_some(flag))
+        first_given(&[(self.crlf, "--crlf"), (self.eol != Eol::Lf, "--eol"), (self.output.is_some(), "--output")])
     }
 
     /// Opens `--output`.
@@ -489,11 +294,7 @@ impl TextArgs {
         let Some(path) = &self.output else { return Ok(None) };
         let file =
             std::fs::OpenOptions::new().create(true).write(true).append(self.append).truncate(!self.append).open(path);
-        let failed = |source| {
-            let text = format!("--output {}: {}", path.display(), crate::error::words(&source));
-            Error::text(crate::error::Exit::Failed, crate::error::Phase::File, None, text)
-        };
-        file.map(Some).map_err(failed)
+        file.map(Some).map_err(|source| Error::file(format_args!("--output {}", path.display()), &source))
     }
 }
 
@@ -515,87 +316,9 @@ pub fn rules(eof: &EofArgs, timeouts: &TimeoutArgs, text: &TextArgs, output: &Ou
     }
 }
 
-/// What servers share.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Serving")]
-pub struct ServingArgs {
-    /// End after N sessions
-    #[arg(long, value_name = "N", value_parser = value::count, allow_negative_numbers = true)]
-    pub count: Option<u64>,
-    /// At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]
-    #[arg(short, long, value_name = "N", value_parser = value::at_least_one, allow_negative_numbers = true)]
-    pub max_conns: Option<usize>,
-    /// Asked to end, give sessions so long to end themselves [default: 5s]
-    #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
-    pub grace: Option<Duration>,
-    /// At the end, tell how many sessions and bytes there were; SIGUSR1 asks at any time
-    #[arg(long)]
-    pub stats: bool,
-    /// Security of the connections.
-    #[command(flatten)]
-    pub tls: tls::ServerTlsArgs,
-    /// Let only these networks in: 10.0.0.0/8, ::1 (may be repeated)
-    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
-    allow: Vec<Cidr>,
-    /// Turn these networks away; beats --allow (may be repeated)
-    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',')]
-    deny: Vec<Cidr>,
-    /// Every connection begins with a PROXY protocol header (version 1 or 2, as HAProxy and nginx send it), and its peer is the one that the header names; --allow and --deny are then about that one. Any client can say anything there: --proxy-protocol-from says who may
-    #[arg(long, value_name = "accept", value_parser = ["accept"])]
-    proxy_protocol: Option<String>,
-    /// Turn away who has not sent the whole header in this time [default: 5s]
-    #[arg(long, value_name = "DUR", requires = "proxy_protocol", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
-    proxy_protocol_timeout: Option<Duration>,
-    /// Let only proxies in these networks connect: 10.0.0.0/8, ::1 (may be repeated)
-    #[arg(long, value_name = "CIDR", num_args = 1, value_delimiter = ',', requires = "proxy_protocol")]
-    proxy_protocol_from: Vec<Cidr>,
-    /// Once listening, write the bound address to this file
-    #[arg(long, value_name = "FILE", value_parser = value::path())]
-    pub ready_file: Option<PathBuf>,
-    /// Once listening, write the bound address to this descriptor, and close it
-    #[arg(long, value_name = "N", value_parser = value::descriptor, allow_negative_numbers = true)]
-    pub ready_fd: Option<i32>,
-    /// Take over a socket file that nobody serves any more
-    #[arg(long)]
-    pub unlink: bool,
-    /// The permission bits of a socket file, from its first instant
-    #[arg(long, value_name = "OCTAL", value_parser = file_mode)]
-    pub mode: Option<u32>,
-    /// Give up if nobody connects in this time
-    #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
-    pub accept_timeout: Option<Duration>,
-    /// What it gives up once it is bound.
-    #[command(flatten)]
-    pub privilege: PrivilegeArgs,
-}
-
-impl ServingArgs {
-    /// What is about sessions side by side must not look as if it had an effect where there are none.
-    ///
-    /// # Errors
-    /// Exit 2.
-    pub fn none_side_by_side(&self) -> Result<()> {
-        match self.grace {
-            None => Ok(()),
-            Some(_) => {
-                Err(Error::usage("--grace is about sessions that go on side by side, which there are none of here"))
-            }
-        }
-    }
-
-    /// Whether every connection begins with a PROXY protocol header.
-    #[must_use]
-    pub fn headers(&self) -> Option<Headers> {
-        self.proxy_protocol.as_ref()?;
-        let timeout = self.proxy_protocol_timeout.unwrap_or(HEADER_TIMEOUT);
-        Some(Headers { timeout, from: self.proxy_protocol_from.clone() })
-    }
-
-    /// Who may come.
-    #[must_use]
-    pub fn acl(&self) -> Acl {
-        Acl { allow: self.allow.clone(), deny: self.deny.clone() }
-    }
+/// The first of these flags that was given.
+fn first_given(flags: &[(bool, &'static str)]) -> Option<&'static str> {
+    flags.iter().find_map(|(given, flag)| given.then_some(*flag))
 }
 
 /// A text argument with backslash escapes.

@@ -66,8 +66,7 @@ fn refused(flag: &str, needs: &str, source: &io::Error) -> Error {
         let text = format!("{flag}: {}: only root may, or who has {needs}", words(source));
         return Error::text(Exit::Permission, Phase::Opening, None, text);
     }
-    let exit = if source.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
-    Error::text(exit, Phase::File, None, format!("{flag}: {}", words(source)))
+    Error::file(flag, source)
 }
 
 /// Names first, for one may consist of digits.

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::value;
 use crate::addr::{Endpoint, Host, Reading, Transport, UnixKind};
-use crate::error::{Error, Exit, Phase, ProxyKind, Result, words};
+use crate::error::{Error, Exit, Phase, ProxyKind, Result};
 use crate::event::{Event, Sink};
 use crate::net::proxy::{Exempt, Login, Proxy};
 use crate::net::proxy_protocol::Version;
@@ -164,9 +164,7 @@ fn read(text: &OsString) -> Result<Option<Proxy>> {
 /// # Errors
 /// When there is no such line.
 pub fn secret(path: &Path, flag: &str, what: &str, sink: &dyn Sink) -> Result<Vec<u8>> {
-    let failed =
-        |text: &str| Error::text(Exit::Failed, Phase::File, None, format!("{flag} {}: {text}", path.display()));
-    let os = |source: std::io::Error| failed(&words(&source));
+    let os = |source: std::io::Error| Error::file(format_args!("{flag} {}", path.display()), &source);
     let file = std::fs::File::open(path).map_err(os)?;
     let meta = file.metadata().map_err(os)?;
     let mode = meta.permissions().mode() & 0o777;
@@ -180,7 +178,8 @@ pub fn secret(path: &Path, flag: &str, what: &str, sink: &dyn Sink) -> Result<Ve
     let text = line.strip_suffix(b"\n").unwrap_or(&line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     if text.is_empty() {
-        return Err(failed(&format!("its first line, {what}, is empty")));
+        let text = format!("{flag} {}: its first line, {what}, is empty", path.display());
+        return Err(Error::text(Exit::Failed, Phase::File, None, text));
     }
     Ok(text.to_vec())
 }

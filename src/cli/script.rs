@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
+use super::first_given;
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::net::options::Options;
 use crate::span::Misread;
@@ -52,16 +53,15 @@ impl ScriptArgs {
     /// Exit 2 when it does not parse, or a flag is about a script and there is none; exit 1 when it cannot be read.
     pub fn script(&self) -> Result<Option<Script>> {
         if !self.is_given() {
-            for (given, flag) in [
+            let given = first_given(&[
                 (self.keep_going, "--keep-going"),
                 (self.report.is_some(), "--report"),
                 (self.line_delay.is_some(), "--line-delay"),
-            ] {
-                if given {
-                    return Err(Error::usage(format!("{flag} is about a script: add --script, --send or --expect")));
-                }
-            }
-            return Ok(None);
+            ]);
+            return match given {
+                Some(flag) => Err(Error::usage(format!("{flag} is about a script: add --script, --send or --expect"))),
+                None => Ok(None),
+            };
         }
         match &self.script {
             Some(path) if path == Path::new("-") => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::value;
+use super::{first_given, value};
 use crate::addr::{Endpoint, Host, Inet};
 use crate::error::{Error, Result};
 use crate::event::Sink;
@@ -125,7 +125,7 @@ impl CommonArgs {
     }
 
     fn given(&self) -> Option<&'static str> {
-        first(&[
+        first_given(&[
             (self.tls_cert.is_some(), "--tls-cert"),
             (self.tls_key.is_some(), "--tls-key"),
             (!self.tls_alpn.is_empty(), "--tls-alpn"),
@@ -135,10 +135,6 @@ impl CommonArgs {
     }
 }
 
-fn first(flags: &[(bool, &'static str)]) -> Option<&'static str> {
-    flags.iter().find_map(|(given, flag)| given.then_some(*flag))
-}
-
 /// A flag that would have no effect must not look as if it had one.
 fn needs_tls(flag: &str) -> Error {
     Error::usage(format!("{flag} is about TLS: add --tls"))
@@ -146,7 +142,7 @@ fn needs_tls(flag: &str) -> Error {
 
 impl TrustArgs {
     fn given(&self) -> Option<&'static str> {
-        first(&[
+        first_given(&[
             (self.tls_ca.is_some(), "--tls-ca"),
             (self.tls_server_name.is_some(), "--tls-server-name"),
             (self.tls_pin.is_some(), "--tls-pin"),
@@ -270,7 +266,7 @@ impl ServerTlsArgs {
     }
 
     fn given(&self) -> Option<&'static str> {
-        first(&[
+        first_given(&[
             (self.tls_self_signed, "--tls-self-signed"),
             (self.tls_client_ca.is_some(), "--tls-client-ca"),
             (self.tls_handshake_timeout.is_some(), "--tls-handshake-timeout"),

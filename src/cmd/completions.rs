@@ -1,12 +1,9 @@
 //! `sockkit completions`.
 
-use std::time::Duration;
-
 use clap::Args;
 use clap_complete::Shell;
 
 use super::{Context, Runnable};
-use crate::cli::OutputArgs;
 use crate::error::{Exit, Result};
 
 /// The arguments of `sockkit completions`.
@@ -20,14 +17,6 @@ pub(super) struct Completions {
 impl Runnable for Completions {
     const NAME: &'static str = "completions";
     const ABOUT: &'static str = "Print a completion script";
-
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
 
     fn run(&self, _: &Context) -> Result<Exit> {
         let mut script = Vec::new();

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::scripting::{After, check as check_flags, repl, scripted};
+use super::talk::{After, Talk};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddress, EofArgs, OutputArgs, RouteArgs, ScriptArgs, TextArgs, TimeoutArgs, rules};
+use crate::cli::{ClientAddress, ClientArgs, EofArgs, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Role;
@@ -22,7 +20,8 @@ use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::check;
 use crate::work::handler::scripted::{Handed, Then};
-use crate::work::handler::stdio::{Stdio, exit, verdict};
+use crate::work::handler::stdio::{stopped, verdict};
+use crate::work::script::run::Config;
 
 /// The arguments of `sockkit connect`.
 #[derive(Debug, Args)]
@@ -66,13 +65,7 @@ pub(super) struct Connect {
     #[command(flatten)]
     script: ScriptArgs,
     #[command(flatten)]
-    tls: ClientTlsArgs,
-    #[command(flatten)]
-    route: RouteArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    client: ClientArgs,
 }
 
 impl Runnable for Connect {
@@ -80,7 +73,7 @@ impl Runnable for Connect {
     const ABOUT: &'static str = "Open a connection; talk through stdin and stdout, or a line editor";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.client.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -104,86 +97,53 @@ impl Runnable for Connect {
         let endpoint = self.address.endpoint()?;
         let source = self.source.as_ref().map(|text| self.address.source(text)).transpose()?;
         let script = self.script.script()?;
-        let after = self.after();
+        let (talk, after) = (self.talk(context), After::of(self.pipe, self.repl));
         if script.is_some() || self.repl {
-            check_flags(after, &self.eof, &self.timeouts)?;
+            talk.check(after)?;
         }
         if script.is_some() && self.check {
             return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
         }
-        let stdio = Stdio {
-            rules: rules(&self.eof, &self.timeouts, &self.text, &self.output),
-            greeting: None,
-            close_on: None,
-            copy: self.text.copy()?,
-            show: self.output.show(),
-            accepts: false,
-            sink: context.sink.clone(),
-            stop: context.stop.clone(),
-        };
-        let (tls, later) = match script.is_some() || self.wants_repl() {
-            true => self.tls.client_or_later()?,
-            false => (self.tls.client()?, ClientSetup::default()),
+        let stdio = talk.stdio()?;
+        let commands = script.is_some() || self.wants_repl();
+        let (tls, later) = match commands {
+            true => self.client.tls.client_or_later()?,
+            false => (self.client.tls.client()?, ClientSetup::default()),
         };
         let tls = tls.map(Arc::new);
         if tls.is_some() {
             tls::fits(&endpoint)?;
         }
         let endpoint = builtin::reachable(endpoint)?;
-        let options = self.socket.options();
-        let via = self.route.via(&*context.sink)?;
-        let dial = Dial {
-            conn: CONN,
-            endpoint: &endpoint,
-            via: &via,
-            source: source.as_ref(),
-            options: &options,
-            timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            retry: self.retry,
-            tls: tls.as_deref(),
-            stop: &context.stop,
-            sink: &*context.sink,
-        };
-        let Some(mut conn) = dial.dial()? else {
-            return Ok(context.stop.requested().map_or(Exit::Ok, exit));
-        };
+        let (options, via) = (self.client.socket.options(), self.client.route.via(&*context.sink)?);
+        let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let usual = context.dial(&endpoint, &via, &options);
+        let dial = Dial { source: source.as_ref(), retry: self.retry, timeout, tls: tls.as_deref(), ..usual };
+        let Some(mut conn) = dial.dial()? else { return Ok(stopped(&context.stop)) };
         if self.check {
             return check::check(&mut conn, self.connect_timeout, &context.stop);
         }
-        if let Some(script) = script {
-            let Self { script: args, text, output, .. } = self;
-            let mut repl = repl(args, text, output, options.clone(), &stdio, context);
-            let mut scripted = scripted(script, args, text, output, options, &stdio, context)?;
-            for config in [&mut repl.config, &mut scripted.config] {
-                (config.tls, config.later.0, config.dialled) = (tls.clone(), later.clone(), Some(endpoint.clone()));
-            }
-            (repl.config.via, scripted.config.via) = (via.clone(), via);
-            let then = after.go_on(&stdio, &repl);
-            return verdict(scripted.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?);
+        if !commands {
+            return verdict(stdio.session(&mut conn, CONN));
         }
-        if self.wants_repl() {
-            let mut repl = repl(&self.script, &self.text, &self.output, options, &stdio, context);
-            (repl.config.tls, repl.config.later.0, repl.config.dialled) = (tls, later, Some(endpoint.clone()));
-            repl.config.via = via;
-            return verdict(repl.talk(Handed::new(conn, CONN, Role::Client)));
-        }
-        verdict(stdio.session(&mut conn, CONN))
+        let config = Config { via, tls, later: (later, None), dialled: Some(endpoint), ..talk.config(options) };
+        let repl = talk.repl(config.clone(), &stdio);
+        let Some(script) = script else { return verdict(repl.talk(Handed::new(conn, CONN, Role::Client))) };
+        let then = after.go_on(&stdio, &repl);
+        verdict(talk.scripted(script, config, &stdio)?.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?)
     }
 }
 
 impl Connect {
-    fn after(&self) -> After {
-        match (self.pipe, self.repl) {
-            (true, _) => After::Pipe,
-            (_, true) => After::Repl,
-            _ => After::Close,
-        }
+    fn talk<'a>(&'a self, context: &'a Context) -> Talk<'a> {
+        let Self { eof, timeouts, text, script, client, .. } = self;
+        Talk { eof, timeouts, text, script, output: &client.output, context }
     }
 
     /// A person at a terminal gets the line editor, unless a flag says that this is about bytes.
     fn wants_repl(&self) -> bool {
         let rules = self.eof.given().or(self.timeouts.given());
-        let about_bytes = self.pipe || self.output.json || self.output.raw || rules.is_some();
+        let about_bytes = self.pipe || self.client.output.json || self.client.output.raw || rules.is_some();
         self.repl || (!about_bytes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
     }
 }

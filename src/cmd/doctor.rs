@@ -5,16 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Context, Runnable};
-use crate::cli::{OutputArgs, PathAddress};
+use crate::cli::PathAddress;
 use crate::error::{Error, Exit, Phase, Result};
+use crate::net::dial::CONNECT_TIMEOUT;
 use crate::out::{explain, print};
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::diag;
 use crate::work::doctor::{Check, Status, Walk, host};
-
-/// How long a connection may take where nobody said.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments of `sockkit doctor`.
 #[derive(Debug, Args)]
@@ -35,14 +33,6 @@ pub(super) struct Doctor {
 impl Runnable for Doctor {
     const NAME: &'static str = "doctor";
     const ABOUT: &'static str = "Look this host over for settings that bite, or walk the path to an address";
-
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
 
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;

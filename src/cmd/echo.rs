@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::serving::{self, ServerArgs};
+use super::serving;
 use super::{Context, Runnable};
 use crate::cli::faults::Faults;
-use crate::cli::{OutputArgs, ServerAddress};
+use crate::cli::{OutputArgs, ServerAddress, ServerArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::work::handler::Handler;

@@ -1,12 +1,10 @@
 //! `sockkit explain`.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::{Context, Runnable};
-use crate::cli::OutputArgs;
 use crate::error::{Error, Exit, Result};
 use crate::span::Misread;
 use crate::text::visible_line;
@@ -26,14 +24,6 @@ pub(super) struct Explain {
 impl Runnable for Explain {
     const NAME: &'static str = "explain";
     const ABOUT: &'static str = "Say a line of nc, ncat or socat in sockkit's words";
-
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
 
     fn run(&self, _: &Context) -> Result<Exit> {
         let words = self.words()?;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::{Context, Runnable};
-use crate::cli::OutputArgs;
 use crate::cli::filters::{FilterArgs, pause};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::out::{SocketReport, SocketScreen, say};
@@ -42,20 +41,12 @@ impl Runnable for Inspect {
     const NAME: &'static str = "inspect";
     const ABOUT: &'static str = "Show the sockets of this host: whose they are, in what state, what waits in them";
 
-    /// Its report is its payload; there are no events.
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
     fn deadline(&self) -> Option<Duration> {
         self.deadline
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
         let stop = &context.stop;
-        if let Some(deadline) = self.deadline {
-            stop.after(deadline).map_err(|source| Error::os(Phase::Opening, None, source))?;
-        }
         let filter = self.filter.filter(self.verbose || self.json, stop, &*context.sink)?;
         let report =
             SocketReport { json: self.json, verbose: self.verbose, listen: self.filter.listen, again: self.watch };

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::handlers::Handlers;
-use super::scripting::{After, check as check_flags, repl, scripted};
-use super::serving::{self, ServerArgs};
+use super::serving;
+use super::talk::{After, Talk};
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
-use crate::cli::{EofArgs, OutputArgs, ScriptArgs, ServerAddress, TextArgs, rules, text_argument};
+use crate::cli::handlers::Handlers;
+use crate::cli::{EofArgs, OutputArgs, ScriptArgs, ServerAddress, ServerArgs, TextArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
+use crate::net::tls::ClientSetup;
 use crate::out::OutConfig;
-use crate::work::door::Door;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
-use crate::work::pump::Rules;
 use crate::work::queue;
+use crate::work::script::run::Config;
 use crate::work::script::{self, Script};
 use crate::work::tally::Tally;
 
@@ -75,7 +75,7 @@ impl Runnable for Listen {
             self.handlers.check_script()?;
         }
         if script.is_some() || self.handlers.repl {
-            check_flags(After::Close, &self.eof, &self.server.timeouts)?;
+            self.talk(context).check(After::Close)?;
         }
         match self.handlers.side_by_side()? {
             Some(handler) => {
@@ -95,37 +95,27 @@ impl Listen {
     fn one_at_a_time(&self, script: Option<Script>, context: &Context) -> Result<Exit> {
         let tally = Arc::new(Tally::new(context.sink.clone()));
         let context = Context { sink: tally.clone(), stop: context.stop.clone() };
-        let outcome = self.talk(script, &context, &tally);
+        let outcome = self.serve(script, &context, &tally);
         if self.server.serving.stats {
             tally.tell();
         }
         outcome
     }
 
-    fn talk(&self, script: Option<Script>, context: &Context, tally: &Arc<Tally>) -> Result<Exit> {
-        self.server.serving.none_side_by_side()?;
+    fn serve(&self, script: Option<Script>, context: &Context, tally: &Arc<Tally>) -> Result<Exit> {
+        let ServerArgs { serving, socket, .. } = &self.server;
+        serving.none_side_by_side()?;
         // Before it is ready: from then on somebody may ask.
         context.answer_usr1()?;
-        let options = self.server.socket.options();
-        let stdio = Stdio {
-            rules: Rules {
-                keep_open: self.keep_open,
-                ..rules(&self.eof, &self.server.timeouts, &self.text, &self.server.output)
-            },
-            greeting: self.handlers.greeting.as_ref().map(text_argument).transpose()?,
-            close_on: self.handlers.close_on()?,
-            copy: self.text.copy()?,
-            show: self.server.output.show(),
-            accepts: true,
-            sink: context.sink.clone(),
-            stop: context.stop.clone(),
-        };
-        let (at, flags) = (self.address.endpoint()?, &self.server.serving.tls);
-        let may_start = script.is_some() || self.handlers.repl;
-        let later = if may_start { flags.later(&at, &*context.sink)? } else { None };
-        let tls = if later.is_some() { None } else { flags.server(&at, &*context.sink)? };
-        let bound = serving::bind(&self.address, &options, &self.server.serving, context)?;
-        if self.server.serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
+        let (options, talk) = (socket.options(), self.talk(context));
+        let (greeting, close_on) = (self.handlers.greeting()?, self.handlers.close_on()?);
+        let mut stdio = Stdio { greeting, close_on, accepts: true, ..talk.stdio()? };
+        stdio.rules.keep_open = self.keep_open;
+        let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
+        let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
+        let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
+        let bound = serving::bind(&self.address, &options, serving, context)?;
+        if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }
         if self.handlers.no_accept {
@@ -134,34 +124,27 @@ impl Listen {
             };
             return queue::watch(&listener, options.asked_backlog(), &context.stop, &*context.sink);
         }
-        let serving = &self.server.serving;
-        let mut door =
-            Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls);
+        let mut door = serving::door(serving, options.clone(), tls, context);
         door.tally = Some(tally.clone());
-        let sessions = Sessions {
-            keep_open: self.keep_open,
-            count: self.server.serving.count,
-            accept_timeout: self.server.serving.accept_timeout,
-        };
-        if let Some(mut script) = script {
-            if let Some(greeting) = &stdio.greeting {
-                script.statements.insert(0, script::greeting(greeting));
-            }
-            let (Self { script: args, text, .. }, ServerArgs { output, .. }) = (self, &self.server);
-            let after = if self.handlers.repl { After::Repl } else { After::Close };
-            let mut scripted = scripted(script, args, text, output, self.server.socket.options(), &stdio, context)?;
-            scripted.config.later.1.clone_from(&later);
-            let mut repl = repl(args, text, output, self.server.socket.options(), &stdio, context);
-            repl.config.later.1 = later;
-            let then = after.go_on(&stdio, &repl);
-            return scripted.serve(bound, door, sessions, after.goes_on().then_some(&then as Then<'_>));
+        let (keep_open, count, accept_timeout) = (self.keep_open, serving.count, serving.accept_timeout);
+        let sessions = Sessions { keep_open, count, accept_timeout };
+        if !commands {
+            return stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id));
         }
-        if self.handlers.repl {
-            let mut repl =
-                repl(&self.script, &self.text, &self.server.output, self.server.socket.options(), &stdio, context);
-            repl.config.later.1 = later;
-            return repl.serve(bound, door, self.server.serving.accept_timeout);
+        let config = Config { later: (ClientSetup::default(), later), ..talk.config(options) };
+        let repl = talk.repl(config.clone(), &stdio);
+        let Some(mut script) = script else { return repl.serve(bound, door, accept_timeout) };
+        if let Some(greeting) = &stdio.greeting {
+            script.statements.insert(0, script::greeting(greeting));
         }
-        stdio.serve(bound, door, sessions, |conn, id| stdio.session(conn, id))
+        let after = After::of(false, self.handlers.repl);
+        let then = after.go_on(&stdio, &repl);
+        let then = after.goes_on().then_some(&then as Then<'_>);
+        talk.scripted(script, config, &stdio)?.serve(bound, door, sessions, then)
+    }
+
+    fn talk<'a>(&'a self, context: &'a Context) -> Talk<'a> {
+        let Self { eof, text, script, server, .. } = self;
+        Talk { eof, timeouts: &server.timeouts, text, script, output: &server.output, context }
     }
 }

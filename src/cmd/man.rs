@@ -1,14 +1,12 @@
 //! `sockkit man`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use clap_mangen::Man as Page;
 
 use super::{Context, Runnable};
-use crate::cli::OutputArgs;
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Result};
 
 /// The arguments of `sockkit man`.
 #[derive(Debug, Args)]
@@ -22,19 +20,8 @@ impl Runnable for Man {
     const NAME: &'static str = "man";
     const ABOUT: &'static str = "Write the man pages";
 
-    fn output(&self) -> Option<&OutputArgs> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
-    }
-
     fn run(&self, _: &Context) -> Result<Exit> {
-        let failed = |path: &std::path::Path, source: &std::io::Error| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(source)))
-        };
-        std::fs::create_dir_all(&self.dir).map_err(|source| failed(&self.dir, &source))?;
+        std::fs::create_dir_all(&self.dir).map_err(|source| Error::file(self.dir.display(), &source))?;
         let mut top = super::command(false);
         top.build();
         let mut pages = vec![("sockkit".to_owned(), top)];
@@ -46,7 +33,7 @@ impl Runnable for Man {
             let path = self.dir.join(format!("{name}.1"));
             let mut page = Vec::new();
             let written = Page::new(command).render(&mut page).and_then(|()| std::fs::write(&path, &page));
-            written.map_err(|source| failed(&path, &source))?;
+            written.map_err(|source| Error::file(path.display(), &source))?;
         }
         Ok(Exit::Ok)
     }

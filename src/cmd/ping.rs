@@ -7,9 +7,7 @@ use clap::Args;
 
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddress, OutputArgs, RouteArgs, count};
+use crate::cli::{ClientAddress, ClientArgs, OutputArgs, count};
 use crate::error::{Error, Exit, Result};
 use crate::net::tls;
 use crate::out::{Progress, print_part};
@@ -54,13 +52,7 @@ pub(super) struct Ping {
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
     #[command(flatten)]
-    tls: ClientTlsArgs,
-    #[command(flatten)]
-    route: RouteArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    client: ClientArgs,
 }
 
 fn size(text: &str) -> Result<usize, Misread> {
@@ -76,7 +68,7 @@ impl Runnable for Ping {
     const ABOUT: &'static str = "Measure how long connections, or round trips over an echo, take";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.client.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -97,8 +89,8 @@ impl Runnable for Ping {
         if matches!(endpoint, Endpoint::Builtin(_)) && !self.echo {
             return Err(Error::usage(format!("{endpoint} takes one connection: try sockkit ping --echo echo:")));
         }
-        let (json, quiet) = (self.output.json, self.output.quiet());
-        let live = (!json && self.output.steps_untold()).then(Progress::at_a_terminal).flatten();
+        let (json, quiet) = (self.client.output.json, self.client.output.quiet());
+        let live = (!json && self.client.output.steps_untold()).then(Progress::at_a_terminal).flatten();
         let tell = |line: Line| match (line, &live) {
             (Line::Report(text), _) if !json && !quiet => print_part(text.as_bytes(), &context.stop),
             (Line::Live(text), Some(live)) => {
@@ -107,15 +99,15 @@ impl Runnable for Ping {
             }
             _ => Ok(true),
         };
-        let tls = self.tls.client()?;
+        let tls = self.client.tls.client()?;
         if tls.is_some() {
             tls::fits(&endpoint)?;
         }
         let tls = tls.map(|tls| tls.named(&endpoint)).transpose()?;
         let outcome = Work {
             endpoint: &builtin::reachable(endpoint)?,
-            via: &self.route.via(&*context.sink)?,
-            options: &self.socket.options(),
+            via: &self.client.route.via(&*context.sink)?,
+            options: &self.client.socket.options(),
             count: self.count,
             interval: self.interval,
             echo: size,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::serving::{self, ServerArgs};
+use super::serving;
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::cable::Cable;
 use crate::cli::tls::OriginateArgs;
-use crate::cli::{OutputArgs, RelayAddresses};
+use crate::cli::{OutputArgs, RelayAddresses, ServerArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::CONNECT_TIMEOUT;
 use crate::net::options::Role;

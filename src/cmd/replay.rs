@@ -18,7 +18,7 @@ use crate::net::dial::{CONN, Dial};
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::door::Door;
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::stopped;
 use crate::work::replay::{Played, Replay as Player, Role, Session, read};
 
 /// The arguments of `sockkit replay`.
@@ -84,7 +84,7 @@ impl Runnable for Replay {
                 // Whoever comes after the last one is refused.
                 listener = None;
             }
-            let Some((id, mut conn)) = came else { return Ok(context.stop.requested().map_or(Exit::Ok, exit)) };
+            let Some((id, mut conn)) = came else { return Ok(stopped(&context.stop)) };
             if let Some(exit) = self.play(&mut conn, id, session, context)? {
                 return Ok(exit);
             }
@@ -101,7 +101,7 @@ impl Replay {
         let end = match &played {
             Played::Same => Exit::Ok,
             Played::Differs(..) => Exit::Expectation,
-            Played::Stopped => context.stop.requested().map_or(Exit::Ok, exit),
+            Played::Stopped => stopped(&context.stop),
         };
         let (sent, received) = session.sizes();
         let duration = begun.elapsed();
@@ -115,19 +115,9 @@ impl Replay {
 
     fn dial(&self, context: &Context) -> Result<Option<Conn>> {
         let tls = self.tls.as_client(&self.trust)?;
-        let dial = Dial {
-            conn: CONN,
-            endpoint: &builtin::reachable(self.address.endpoint()?)?,
-            via: &self.route.via(&*context.sink)?,
-            source: None,
-            options: &self.socket.options(),
-            timeout: self.timeout,
-            retry: None,
-            tls: tls.as_ref(),
-            stop: &context.stop,
-            sink: &*context.sink,
-        };
-        dial.dial()
+        let endpoint = builtin::reachable(self.address.endpoint()?)?;
+        let (via, options) = (self.route.via(&*context.sink)?, self.socket.options());
+        Dial { timeout: self.timeout, tls: tls.as_ref(), ..context.dial(&endpoint, &via, &options) }.dial()
     }
 
     fn bind(&self, context: &Context) -> Result<(Listener, Door)> {

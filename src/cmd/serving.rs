@@ -1,39 +1,22 @@
 //! What all servers do around their handler: bind, say that they are ready, serve.
 
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
-
 use super::Context;
+use super::ready::Ready;
 use super::sandbox::confine;
 use crate::addr::{Endpoint, Unix, UnixName};
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::{OutputArgs, ServerAddress, ServingArgs, TimeoutArgs};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::cli::{ServerAddress, ServerArgs, ServingArgs};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
 use crate::net::options::Options;
 use crate::net::socket::Kind;
+use crate::net::tls::ServerTls;
 use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
 use crate::work::handler::Handler;
 use crate::work::serve::{GRACE, Serve};
-
-/// The groups of options that every server has.
-#[derive(Debug, Clone, Args)]
-pub(super) struct ServerArgs {
-    #[command(flatten)]
-    pub(super) serving: ServingArgs,
-    #[command(flatten)]
-    pub(super) timeouts: TimeoutArgs,
-    #[command(flatten)]
-    pub(super) socket: SocketOptions,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-}
 
 /// Binds the address and gives the ready signals.
 ///
@@ -66,13 +49,7 @@ fn bind_for(
     if (serving.mode.is_some() || serving.unlink) && !file {
         return Err(Error::usage(format!("--mode and --unlink are about socket files, which {endpoint} has not")));
     }
-    // Before anything is bound: a descriptor that is not open is a mistake in the command line.
-    let ready = serving.ready_fd.map(|number| (number, sys::inherited_output(number)));
-    let ready = match ready {
-        Some((number, Err(_))) => return Err(Error::usage(format!("--ready-fd: descriptor {number} is not open"))),
-        Some((number, Ok(fd))) => Some((number, std::fs::File::from(fd))),
-        None => None,
-    };
+    let ready = Ready::of(serving)?;
     let privilege = serving.privilege.resolve()?;
     let bind = Bind {
         endpoint: &endpoint,
@@ -98,45 +75,23 @@ fn bind_for(
             "--proxy-protocol is about connections that are streams, which {local} has not"
         )));
     }
-    if let Some(path) = &serving.ready_file {
-        write_whole(path, &local).map_err(|source| ready_failed(&path.display().to_string(), &source))?;
-    }
+    ready.write_file(&local)?;
     let confined = privilege.give_up().and_then(|()| match handler {
         Some(handler) => confine(serving, handler, &bound, &*context.sink),
         None => Ok(()),
     });
     if let Err(error) = confined {
-        // Nobody is to wait for a server that does not come.
-        serving.ready_file.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        ready.withdraw();
         return Err(error);
     }
-    if let Some((number, mut file)) = ready {
-        // In one write(2): whoever reads a part of it would connect to another port.
-        file.write_all(format!("{local}\n").as_bytes())
-            .map_err(|source| ready_failed(&format!("descriptor {number}"), &source))?;
-    }
+    ready.tell(&local)?;
     bound.announce(&*context.sink);
     Ok(bound)
 }
 
-fn ready_failed(target: &str, source: &io::Error) -> Error {
-    Error::text(Exit::Failed, Phase::File, None, format!("the ready signal to {target}: {}", words(source)))
-}
-
-/// Whoever reads the file finds all of the address, or no file: it is written beside, then renamed.
-fn write_whole(path: &Path, local: &Endpoint) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&beside)?;
-    let done = file.write_all(format!("{local}\n").as_bytes()).and_then(|()| std::fs::rename(&beside, path));
-    if done.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    done
+/// Who looks at each that comes.
+pub(super) fn door(serving: &ServingArgs, options: Options, tls: Option<Arc<ServerTls>>, context: &Context) -> Door {
+    Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls)
 }
 
 /// Serves many sessions side by side.
@@ -159,7 +114,7 @@ pub(super) fn serve(
     let bound = bind_for(Some(&handler), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
-        door: Door::new(serving.acl(), options, context.sink.clone()).with_headers(serving.headers()).secured(tls),
+        door: door(serving, options, tls, context),
         handler: Arc::new(handler),
         count: if keep_open { serving.count } else { Some(1) },
         keep_open,

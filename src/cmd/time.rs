@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::serving::{self, ServerArgs};
+use super::serving;
 use super::{Context, Runnable};
 use crate::cli::tls::TrustArgs;
-use crate::cli::{OutputArgs, ProxyArgs, ServerAddress};
+use crate::cli::{OutputArgs, ProxyArgs, ServerAddress, ServerArgs};
 use crate::error::{Error, Exit, Result};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::value::parse_duration;
 use crate::work::ask_time::Ask;
 use crate::work::clock::Format;
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::stopped;
 use crate::work::handler::{Handler, Time as Handled};
 
-/// How long to wait for a connection, and for an answer, where nobody said.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// How long to wait for an answer where nobody said.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The arguments of `sockkit time`.
 #[derive(Debug, Args)]
@@ -80,30 +80,21 @@ impl Runnable for Time {
 
 impl Time {
     fn ask(&self, context: &Context) -> Result<Exit> {
-        let stopped = || context.stop.requested().map_or(Exit::Ok, exit);
         let tls = self.server.serving.tls.as_client(&self.trust)?;
-        let dial = Dial {
-            endpoint: &self.address.endpoint()?,
-            via: &self.proxy.via(&*context.sink)?,
-            source: None,
-            options: &self.server.socket.options(),
-            timeout: self.connect_timeout.unwrap_or(PATIENCE.0),
-            retry: None,
-            tls: tls.as_ref(),
-            stop: &context.stop,
-            sink: &*context.sink,
-            conn: CONN,
-        };
+        let endpoint = self.address.endpoint()?;
+        let (via, options) = (self.proxy.via(&*context.sink)?, self.server.socket.options());
+        let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let dial = Dial { timeout, tls: tls.as_ref(), ..context.dial(&endpoint, &via, &options) };
         let begun = Instant::now();
-        let Some(conn) = dial.dial()? else { return Ok(stopped()) };
+        let Some(conn) = dial.dial()? else { return Ok(stopped(&context.stop)) };
         let limits = self.server.timeouts.limits();
         let (patience, flag) = match (limits.recv, limits.idle) {
             (Some(recv), idle) if idle.is_none_or(|idle| recv <= idle) => (recv, "--recv-timeout"),
             (_, Some(idle)) => (idle, "--idle-timeout"),
-            _ => (PATIENCE.1, "--recv-timeout"),
+            _ => (PATIENCE, "--recv-timeout"),
         };
         let ask = Ask { format: self.format, patience, flag, begun, sink: &*context.sink, stop: &context.stop };
-        let Some(answer) = ask.ask(conn, CONN)? else { return Ok(stopped()) };
+        let Some(answer) = ask.ask(conn, CONN)? else { return Ok(stopped(&context.stop)) };
         let report = answer.report(&*context.sink, CONN);
         if self.server.output.json { Ok(Exit::Ok) } else { crate::out::print(report.as_bytes()) }
     }

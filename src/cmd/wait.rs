@@ -8,14 +8,12 @@ use regex::bytes::Regex;
 
 use super::{Context, Runnable};
 use crate::addr::Endpoint;
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{ClientAddresses, OutputArgs, RouteArgs, banner};
+use crate::cli::{ClientAddresses, ClientArgs, OutputArgs, banner};
 use crate::error::{Error, Exit, Result};
 use crate::out::Progress;
 use crate::value::parse_duration;
 use crate::work::handler::find_program;
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::{exit, stopped};
 use crate::work::wait::{Wait as Work, Waited};
 
 /// The arguments of `sockkit wait`.
@@ -51,13 +49,7 @@ pub(super) struct Wait {
     #[arg(long, help_heading = "Waiting", value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     interval: Option<Duration>,
     #[command(flatten)]
-    tls: ClientTlsArgs,
-    #[command(flatten)]
-    route: RouteArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    client: ClientArgs,
 }
 
 impl Runnable for Wait {
@@ -65,11 +57,7 @@ impl Runnable for Wait {
     const ABOUT: &'static str = "Wait until addresses accept connections, or stop accepting; then run a command";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        None
+        Some(&self.client.output)
     }
 
     fn next(&self) -> Option<&[OsString]> {
@@ -89,13 +77,14 @@ impl Runnable for Wait {
         if let Some(program) = self.command.first() {
             find_program(program)?;
         }
-        let progress = (self.output.steps_untold() && !self.output.quiet()).then(Progress::at_a_terminal).flatten();
+        let progress =
+            (self.client.output.steps_untold() && !self.client.output.quiet()).then(Progress::at_a_terminal).flatten();
         let draw = progress.as_ref().map(|progress| |text: &str| progress.draw(text));
-        let tls = self.tls.client()?;
+        let tls = self.client.tls.client()?;
         let waited = Work {
             endpoints: &endpoints,
-            via: &self.route.via(&*context.sink)?,
-            options: &self.socket.options(),
+            via: &self.client.route.via(&*context.sink)?,
+            options: &self.client.socket.options(),
             tls: tls.as_ref(),
             gone: self.gone,
             any: self.any,
@@ -111,7 +100,7 @@ impl Runnable for Wait {
         .wait()?;
         Ok(match waited {
             // Asked to end at the last moment, it does not begin another program.
-            Waited::Met => context.stop.requested().map_or(Exit::Ok, exit),
+            Waited::Met => stopped(&context.stop),
             Waited::Stopped(reason) => exit(reason),
         })
     }

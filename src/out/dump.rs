@@ -1,6 +1,5 @@
 //! `--hex`: the payload of both directions as a hex dump on stdout, in the place of the bytes.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +9,7 @@ use super::json::Broken;
 use super::stamp::{Stamper, Timestamps};
 use crate::error::words;
 use crate::event::{ConnId, Detail, Event, Payload, Sink};
-use crate::text::{Direction, hexdump};
+use crate::text::{Direction, Dumps};
 
 /// See the module.
 pub struct Dump(Mutex<State>);
@@ -18,8 +17,7 @@ pub struct Dump(Mutex<State>);
 struct State {
     out: Box<dyn Write + Send>,
     stamper: Stamper,
-    /// How much each connection has sent and received so far.
-    offsets: HashMap<ConnId, [u64; 2]>,
+    dumps: Dumps,
     /// The highest connection number so far: with one connection there is no need to number lines.
     most: ConnId,
     broken: Option<Broken>,
@@ -30,7 +28,7 @@ impl Dump {
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, timestamps: Option<Timestamps>, start: Instant) -> Self {
         let stamper = Stamper::new(timestamps, start);
-        Self(Mutex::new(State { out, stamper, offsets: HashMap::new(), most: 0, broken: None }))
+        Self(Mutex::new(State { out, stamper, dumps: Dumps::default(), most: 0, broken: None }))
     }
 }
 
@@ -49,17 +47,7 @@ impl State {
         if self.most > 1 {
             let _ = write!(before, "#{conn} ");
         }
-        let seen = &mut self.offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
-        let offset = *seen;
-        *seen += data.len() as u64;
-        let mut text = String::new();
-        for line in hexdump(offset, data, direction) {
-            let _ = writeln!(text, "{before}{line}");
-        }
-        if data.is_empty() {
-            let _ = writeln!(text, "{before}{} {offset:08x}  (empty)", direction.marker());
-        }
-        text
+        self.dumps.next(conn, direction, data).map(|line| format!("{before}{line}\n")).collect()
     }
 }
 
@@ -71,7 +59,7 @@ impl Sink for Dump {
             Event::Send(Payload { data: Some(data), .. }) => state.dump(conn, Direction::Sent, data),
             Event::Recv(Payload { data: Some(data), .. }) => state.dump(conn, Direction::Received, data),
             Event::Closed { .. } => {
-                state.offsets.remove(&conn);
+                state.dumps.forget(conn);
                 return;
             }
             _ => return,
@@ -117,7 +105,7 @@ mod tests {
             Some(1),
             &Event::Closed { reason: "ok", sent: 18, received: 1, duration: Duration::ZERO, course: None },
         );
-        assert_eq!(dump.0.lock().unwrap().offsets.len(), 1, "what is over is forgotten");
+        assert_eq!(dump.0.lock().unwrap().dumps.connections(), 1, "what is over is forgotten");
         drop(dump);
         let mut written = String::new();
         reader.read_to_string(&mut written).unwrap();

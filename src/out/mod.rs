@@ -241,11 +241,7 @@ fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
         },
         EventsTarget::File(path) => match File::create(path) {
             Ok(file) => Ok((file.into(), path.display().to_string())),
-            Err(error) => {
-                let denied = matches!(error.kind(), io::ErrorKind::PermissionDenied);
-                let exit = if denied { Exit::Permission } else { Exit::Failed };
-                Err(Error::text(exit, Phase::File, None, format!("{}: {}", path.display(), words(&error))))
-            }
+            Err(error) => Err(Error::file(path.display(), &error)),
         },
     }
 }

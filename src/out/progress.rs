@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::Descriptor;
-use crate::text::visible_line;
+use crate::text::{fitting, visible_line};
 
 /// Whether such a line stands there.
 static DRAWN: Mutex<bool> = Mutex::new(false);
@@ -30,15 +30,11 @@ impl Progress {
     pub fn draw(&self, text: &str) {
         let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(20);
         let text = visible_line(text);
-        let mut room = columns - 1;
-        let fits = |c: &char| {
-            let width = c.width().unwrap_or(0);
-            let fits = width <= room;
-            room = room.saturating_sub(width);
-            fits
+        let cut: String = if text.width() < columns {
+            text.into_owned()
+        } else {
+            text.chars().take_while(fitting(columns)).collect()
         };
-        let cut: String =
-            if text.width() < columns { text.into_owned() } else { text.chars().take_while(fits).collect() };
         let mut drawn = drawn();
         let bytes = [CLEAR, cut.as_bytes()].concat();
         *drawn = Descriptor::new(io::stderr(), None).write_all(&bytes).is_ok();

@@ -1,5 +1,6 @@
 //! `sockkit inspect`: sockets as a table for people, and as JSON Lines for programs (docs/inspect.md).
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant, SystemTime};
@@ -7,14 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use serde_json::ser::Serializer;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::json::Printable;
 use super::screen::Standard;
 use crate::error::{Error, Phase, Result};
 use crate::sys::Stop;
 use crate::sys::sockets::{Entry, ListenCounters, Memory, Protocol, TcpDetails};
-use crate::text::visible_line;
+use crate::text::{cut, visible_line};
 use crate::value::print_duration;
 
 /// The version of the schema.
@@ -187,7 +188,7 @@ fn table(entries: &[Entry], counters: Option<ListenCounters>, report: &SocketRep
         if report.verbose {
             for more in details(entry) {
                 let more = format!("{INDENT}{more}");
-                let _ = writeln!(text, "{}", columns.map_or_else(|| more.clone(), |columns| cut(&more, columns)));
+                let _ = writeln!(text, "{}", columns.map_or(Cow::from(&more), |columns| cut(&more, columns)));
             }
         }
     }
@@ -266,19 +267,6 @@ fn line<'a>(
     let kept = start + text[start..].trim_end_matches(' ').len();
     text.truncate(kept);
     text.push('\n');
-}
-
-/// As much of the beginning as fits, with a sign that there was more.
-fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut width = 1;
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width <= columns
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 fn row(entry: &Entry, cells: &mut Cells) {

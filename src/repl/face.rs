@@ -12,7 +12,7 @@ use super::printer::Printer;
 use super::record::Record;
 use crate::error::words;
 use crate::event::ConnId;
-use crate::text::{Direction, Visible, hexdump};
+use crate::text::{Direction, Dumps, Visible};
 use crate::work::script::run::Face;
 
 /// Keeps what goes by.
@@ -64,19 +64,14 @@ pub(super) struct Screen<'a> {
     pub(super) copy: Option<&'a File>,
     /// Of each connection, what its bytes become.
     pub(super) filters: HashMap<ConnId, Filter>,
-    /// For `set hex`: how much went each way, of each connection.
-    pub(super) hex: Option<HashMap<ConnId, [u64; 2]>>,
+    /// `set hex`.
+    pub(super) hex: Option<Dumps>,
 }
 
 impl Screen<'_> {
     fn dump(&mut self, conn: ConnId, direction: Direction, bytes: &[u8]) {
-        let Some(offsets) = &mut self.hex else { return };
-        let offset = &mut offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
-        let mut text: String = hexdump(*offset, bytes, direction).map(|line| line + "\n").collect();
-        if bytes.is_empty() {
-            text = format!("{} {offset:08x}  (empty)\n", direction.marker());
-        }
-        *offset += bytes.len() as u64;
+        let Some(dumps) = &mut self.hex else { return };
+        let text: String = dumps.next(conn, direction, bytes).map(|line| line + "\n").collect();
         let several = self.filters.len() > 1;
         self.printer.payload(conn, &text, several);
     }

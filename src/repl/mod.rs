@@ -29,17 +29,16 @@ use self::complete::Known;
 use self::face::{Kept, Screen};
 use self::prompt::prompt;
 use self::record::Record;
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
-use crate::net::bind::{Bound, Datagrams};
-use crate::net::conn::Conn;
+use crate::net::bind::Bound;
 use crate::net::options::Role;
 use crate::net::socket::Kind;
 use crate::sys::{Reason, Stop};
 use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::handler::scripted::{Handed, Output};
-use crate::work::handler::stdio::{Show, exit, verdict};
+use crate::work::handler::stdio::{Show, stopped, verdict};
 use crate::work::pump::End;
 use crate::work::script::run::{Config, Engine, Face, Failure, Flow, Idle};
 use crate::work::script::slot::State;
@@ -116,23 +115,20 @@ impl Repl<'_> {
         match bound {
             Bound::Listener(listener) => {
                 let Some((id, conn)) = door.wait(&listener, accept_timeout, &self.stop, false)? else {
-                    return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                    return Ok(stopped(&self.stop));
                 };
                 let door = Some((&listener, &mut door));
                 verdict(self.talk(Handed { conn, id, role: Role::Accepted, before: None, door }))
             }
             Bound::Datagrams(datagrams) => {
-                let Datagrams { socket, shape, own, local, file } = datagrams;
-                let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-                let conn = Conn::answering(socket, shape, own, admit)
-                    .map_err(|source| Error::os(Phase::Receiving, Some(&local), source))?;
+                let (conn, file) = door.answering(datagrams)?;
                 let end = self.talk(Handed { conn, id: 1, role: Role::Listener, before: None, door: None });
                 drop(file);
                 verdict(end)
             }
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
                 Some((id, conn)) => verdict(self.talk(Handed::new(conn, id, Role::Accepted))),
-                None => Ok(Exit::Ok),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }
@@ -438,9 +434,7 @@ impl Session<'_> {
         let command = if role.is_none_or(|role| role == Role::Client) { "connect" } else { "listen" };
         let title = format!("A session, to be run again with: sockkit {command} --script FILE ADDRESS");
         let script = self.record.borrow().script(&title, Some(self.first), &self.repl.config.eol);
-        std::fs::write(path, script).map_err(|source| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(&source)))
-        })?;
+        std::fs::write(path, script).map_err(|source| Error::file(path.display(), &source))?;
         self.note(&format!("[saved to {}]", crate::text::visible_line(&path.display().to_string())));
         Ok(())
     }

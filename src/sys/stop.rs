@@ -4,7 +4,7 @@
 //! wait in the program has it in its poll set, so none can miss it. The second signal ends the process at
 //! once, from the signal handler, with the programs that it runs.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,9 +32,9 @@ pub struct Stop(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     /// Readable once the program is to end. Never read.
-    wake: UnixStream,
+    wake: PipeReader,
     /// The other end, written by the signal handlers and by [`Stop::request`].
-    trigger: UnixStream,
+    trigger: PipeWriter,
     /// 0, a signal number, or [`DEADLINE`].
     why: Arc<AtomicUsize>,
     /// What SIGINT sets off.
@@ -52,11 +52,10 @@ impl Stop {
     /// A stop that only [`Stop::request`] sets off: for a server inside this process.
     ///
     /// # Errors
-    /// Those of socketpair(2).
+    /// Those of pipe(2).
     pub fn new() -> io::Result<Self> {
-        let (wake, trigger) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        trigger.set_nonblocking(true)?;
+        let (wake, trigger) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&trigger, true)?;
         Ok(Self(Arc::new(Inner {
             wake,
             trigger,
@@ -71,7 +70,7 @@ impl Stop {
     /// job) stays ignored, but for SIGTERM.
     ///
     /// # Errors
-    /// Those of socketpair(2) and sigaction(2).
+    /// Those of pipe(2) and sigaction(2).
     pub fn on_signals() -> io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let stop = Self::new()?;
@@ -143,7 +142,7 @@ impl Stop {
     /// From here on SIGUSR1 does not end the process, but asks whoever waits: see [`Stop::asked`].
     ///
     /// # Errors
-    /// Those of socketpair(2) and sigaction(2).
+    /// Those of pipe(2) and sigaction(2).
     pub fn answer_usr1(&self) -> io::Result<()> {
         let _ = self.0.asked.set(Asked::by_signal()?);
         Ok(())

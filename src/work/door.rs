@@ -15,7 +15,7 @@ use crate::acl::Acl;
 use crate::addr::{Endpoint, Host, Inet};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::{ConnId, Event, Limit, Sink};
-use crate::net::bind::{AcceptError, Listener};
+use crate::net::bind::{AcceptError, Datagrams, Listener, SocketFile};
 use crate::net::conn::Conn;
 use crate::net::options::{Options, Role, Stage};
 use crate::net::proxy_protocol::Header;
@@ -284,6 +284,27 @@ impl Door {
             self.closed(id, begun);
         }
         Ok(done?.then_some(conn))
+    }
+
+    /// Takes a connection that is already there, the only one: its header and its handshake are over then. `None` when
+    /// it is turned away, or the program is to stop.
+    ///
+    /// # Errors
+    /// As of [`Door::greet`] and [`Door::secure`].
+    pub fn take(&mut self, conn: Conn, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
+        let Some((id, conn)) = self.greet(conn, stop)? else { return Ok(None) };
+        Ok(self.secure(id, conn, stop)?.map(|conn| (id, conn)))
+    }
+
+    /// A conversation over a datagram socket with whoever spoke last, of those who may.
+    ///
+    /// # Errors
+    /// As of [`Conn::answering`].
+    pub fn answering(mut self, datagrams: Datagrams) -> Result<(Conn, Option<SocketFile>)> {
+        let Datagrams { socket, shape, own, local, file } = datagrams;
+        let admit = move |local: &_, peer: &_| self.welcome(local, peer).is_some();
+        let conn = Conn::answering(socket, shape, own, admit);
+        Ok((conn.map_err(|source| Error::os(Phase::Receiving, Some(&local), source))?, file))
     }
 
     fn closed(&self, id: ConnId, begun: Instant) {

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -29,7 +29,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
 use crate::work::pump::odd;
-use crate::work::room;
+use crate::work::room::{self, Room};
 use crate::work::stopping::{Stopping, at};
 
 mod raw;
@@ -61,6 +61,8 @@ pub struct Link {
     hushed: AtomicBool,
     /// The last receive filled the buffer, so more may be there.
     more: AtomicBool,
+    /// Where the stop of the program wakes whoever receives.
+    place: u32,
 }
 
 /// Limits on waiting, as the flags of the same names say.
@@ -185,24 +187,20 @@ impl Link {
             _ => sys::watch(conn, interest),
         };
         let fd = watched.map_err(|source| Error::os(Phase::Accepting, Some(&peer), source))?;
-        Ok(Self {
-            wire: Wire::Connection(fd),
-            id,
-            shared,
-            progress: 0.into(),
-            sent: 0.into(),
-            received: 0.into(),
-            hushed: false.into(),
-            more: false.into(),
-        })
+        Ok(Self::new(Wire::Connection(fd), id, shared))
     }
 
     /// A peer that was heard on a datagram socket.
     #[must_use]
     pub fn datagrams(wire: Peer, id: ConnId, shared: Arc<Shared>) -> Self {
+        Self::new(Wire::Datagrams(Box::new(wire)), id, shared)
+    }
+
+    fn new(wire: Wire, id: ConnId, shared: Arc<Shared>) -> Self {
         Self {
-            wire: Wire::Datagrams(Box::new(wire)),
+            wire,
             id,
+            place: shared.stopping.place(),
             shared,
             progress: 0.into(),
             sent: 0.into(),
@@ -275,19 +273,16 @@ impl Link {
         if self.more.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
-        let mut look = Some(look);
-        let mut patience = self.patience(Limit::Recv);
-        let mut stop = pin!(self.shared.stopping.wait());
-        poll_fn(|cx| {
+        let (mut look, mut patience) = (Some(look), self.patience(Limit::Recv));
+        poll_fn(move |cx| {
             // What has come is still taken when the program is to stop; what has not is not waited for.
             if let Poll::Ready(result) = self.poll_recv(cx, &mut look) {
                 return Poll::Ready(result);
             }
-            let late = self.late(&mut patience, cx);
-            let quiet = match late {
+            let quiet = match self.late(&mut patience, cx) {
                 Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
                 Some(Late::Quiet) => true,
-                None if !self.shared.lasting && stop.as_mut().poll(cx).is_ready() => false,
+                None if !self.shared.lasting && self.shared.stopping.is_over_or_wakes(self.place, cx.waker()) => false,
                 None => return Poll::Pending,
             };
             let look = look.take().expect("nothing was taken");
@@ -345,27 +340,18 @@ impl Link {
     /// # Errors
     /// When the connection breaks, the peer takes nothing for the send timeout, or nothing moves for the idle timeout.
     pub async fn send(&self, mut bytes: &[u8]) -> Result<()> {
-        let fd = match &self.wire {
-            Wire::Connection(fd) => fd,
-            Wire::Datagrams(peer) => return self.send_datagram(peer, bytes).await,
-        };
-        let mut patience = self.patience(Limit::Send);
-        let mut spare = None;
+        if let Wire::Datagrams(peer) = &self.wire {
+            return self.send_datagram(peer, bytes).await;
+        }
+        let mut wait = Wait::default();
         poll_fn(move |cx| {
             loop {
-                let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut |conn| conn.send(bytes)) else {
-                    return match self.late(&mut patience, cx) {
-                        Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                        _ => Poll::Pending,
-                    };
-                };
-                let sent = sent.map_err(|source| self.broken(Phase::Sending, source))?;
+                let sent = ready!(self.poll_put(cx, &mut wait, &mut |conn| conn.send(bytes)))?;
                 self.told_sent(&bytes[..sent]);
                 bytes = &bytes[sent..];
                 if bytes.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                patience = self.patience(Limit::Send);
             }
         })
         .await
@@ -376,33 +362,20 @@ impl Link {
     ///
     /// # Errors
     /// As of [`Link::send`].
-    pub async fn send_pieces(
+    pub fn poll_send_pieces(
         &self,
+        cx: &mut Context<'_>,
+        wait: &mut Wait,
         mut pieces: impl FnMut(&mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize>,
-    ) -> Result<()> {
-        // Not by way of `put`: a future that is called by another takes its place twice, and of these there are many.
-        let Wire::Connection(fd) = &self.wire else {
-            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
-        };
-        let mut send = move |conn: &Conn| {
+    ) -> Poll<Result<()>> {
+        let mut send = |conn: &Conn| {
             pieces(&mut |slices| {
                 let sent = conn.send_pieces(slices)?;
                 self.told_pieces(slices, sent);
                 Ok(sent)
             })
         };
-        let mut patience = self.patience(Limit::Send);
-        let mut spare = None;
-        poll_fn(move |cx| {
-            let Poll::Ready(sent) = room::poll_write(fd, &mut spare, cx, &mut send) else {
-                return match self.late(&mut patience, cx) {
-                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                    _ => Poll::Pending,
-                };
-            };
-            Poll::Ready(sent.map(drop).map_err(|source| self.broken(Phase::Sending, source)))
-        })
-        .await
+        self.poll_put(cx, wait, &mut send).map_ok(drop)
     }
 
     fn told_pieces(&self, pieces: &[IoSlice<'_>], sent: usize) {
@@ -657,6 +630,20 @@ impl Link {
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
         Error::os(phase, Some(self.peer()), source)
+    }
+}
+
+/// A wait for room to write. Most are over before they have begun.
+#[derive(Default)]
+pub struct Wait {
+    begun: bool,
+    patience: Option<Box<Patience>>,
+    room: Option<Box<Room>>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.stopping.leave(self.place);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::net::bind::Listener;
 use crate::net::socket::Family;
 use crate::sys::sockets::{State, Wanted};
 use crate::sys::{self, Asked, Stop};
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::stopped;
 
 /// How often the kernel is asked. Nothing tells when a queue grows.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -56,7 +56,7 @@ pub fn watch(listener: &Listener, asked: Option<u32>, stop: &Stop, sink: &dyn Si
             last = Some((length, lost, left));
         }
         if stop.wait(Instant::now() + INTERVAL).map_err(os)? {
-            return Ok(stop.requested().map_or(Exit::Ok, exit));
+            return Ok(stopped(stop));
         }
     }
 }

@@ -79,16 +79,18 @@ struct Line {
 /// Reads a record: its sessions, in the order in which they began.
 ///
 /// # Errors
-/// Exit 2 for a file that is no record, with the line; exit 1 when it cannot be read.
+/// Exit 2 for a file that is no record, with the line; as of [`Error::file`] when it cannot be read.
 pub fn read(path: &Path, role: Role) -> Result<Vec<Session>> {
-    let failed = |text: String| Error::text(Exit::Failed, Phase::File, None, format!("{}: {text}", path.display()));
-    let size = std::fs::metadata(path).map_err(|source| failed(words(&source)))?.len();
+    let name = path.display();
+    let os = |source: io::Error| Error::file(path.display(), &source);
+    let size = std::fs::metadata(path).map_err(&os)?.len();
     if size > LONGEST {
-        return Err(failed(format!("a record of {size} bytes is larger than the {LONGEST} that are read")));
+        let text = format!("{name}: a record of {size} bytes is larger than the {LONGEST} that are read");
+        return Err(Error::text(Exit::Failed, Phase::File, None, text));
     }
-    let text = std::fs::read_to_string(path).map_err(|source| failed(words(&source)))?;
+    let text = std::fs::read_to_string(path).map_err(os)?;
     parse(&text, role)
-        .map_err(|(line, why)| Error::text(Exit::Usage, Phase::File, None, format!("{}:{line}: {why}", path.display())))
+        .map_err(|(line, why)| Error::text(Exit::Usage, Phase::File, None, format!("{name}:{line}: {why}")))
 }
 
 fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {

@@ -49,6 +49,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         unix_path_stale,
         unix_path_of_another_type,
         unix_path_without_permission [Root, Setpriv],
+        files_without_permission [Root, Setpriv],
         descriptor_that_is_not_open,
         descriptors_of_its_own_are_not_open,
         systemd_without_listen_fds,
@@ -466,6 +467,32 @@ fn unix_path_without_permission(t: &Ctx) {
     std::fs::set_permissions(t.dir(), PermissionsExt::from_mode(0o755)).unwrap();
     let exit = t.connect(&[&format!("unix:{}", t.file("s"))]).under(&NOBODY).run(b"");
     exit.code(11).says(&["permission"]);
+}
+
+/// Whatever names the file, its modes are exit 11; that there is none is exit 1.
+fn files_without_permission(t: &Ctx) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(t.path("ours"), "").unwrap();
+    std::fs::set_permissions(t.path("ours"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(t.dir(), PermissionsExt::from_mode(0o755)).unwrap();
+    for line in [
+        "connect --output FILE echo:",
+        "connect --events FILE echo:",
+        "connect --record FILE echo:",
+        "connect --script FILE echo:",
+        "connect --send x --report tap=FILE echo:",
+        "connect --proxy socks5://127.0.0.1:9 --proxy-user-file FILE 127.0.0.1:9",
+        "listen --ready-file FILE 127.0.0.1:0",
+        "chat serve --password-file FILE 127.0.0.1:0",
+        "chat serve --log FILE 127.0.0.1:0",
+        "replay FILE echo:",
+    ] {
+        for (file, code, words) in [("ours", 11, "permission denied"), ("none/ours", 1, "no such file")] {
+            let line = line.replace("FILE", &t.file(file));
+            let args: Vec<&str> = line.split(' ').collect();
+            t.sockkit(&args).under(&NOBODY).run(b"").code(code).says(&[words]);
+        }
+    }
 }
 
 /// What sockkit opened for itself is nobody's to name, or it would talk to itself.

@@ -47,6 +47,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r06_bulk_and_an_end_at_once 120,
         r33_a_silent_client_keeps_nobody_waiting,
         r33_one_after_another,
+        an_inherited_connection_shakes_hands_first,
         r16_garbage_costs_no_slot,
         r43_nothing_goes_in_the_clear,
         a_stalled_handshake_beside_a_hundred,
@@ -646,6 +647,18 @@ fn r33_one_after_another(t: &Ctx) {
     ours.close_stdin();
     ours.stderr.wait_for("speaks no TLS");
     ours.stderr.wait_for("--tls-handshake-timeout");
+}
+
+/// As inetd(8) hands it over: whoever talks on it, the handshake comes first, and has its time.
+fn an_inherited_connection_shakes_hands_first(t: &Ctx) {
+    let (_, pem) = usual(t);
+    for how in [&[][..], &["--send", "words"], &["-I"]] {
+        let (silent, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let args = [&pem.flags()[..], &["--tls-handshake-timeout", "300ms"], how, &["fd:7"]].concat();
+        let ours = t.listen(&args).stdin(In::Fd(theirs.into())).redirect("7<&0 </dev/null").spawn().wait();
+        ours.code(12).says(&["--tls-handshake-timeout"]);
+        drop(silent);
+    }
 }
 
 fn r16_garbage_costs_no_slot(t: &Ctx) {

@@ -9,13 +9,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{password, stream};
-use crate::cli::socket_options::SocketOptions;
-use crate::cli::tls::ClientTlsArgs;
-use crate::cli::{OutputArgs, PeerAddress, RouteArgs, path};
+use crate::cli::{ClientArgs, OutputArgs, PeerAddress, path};
 use crate::cmd::{Context, Runnable};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Sink};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::Dial;
 use crate::out::{self, OutConfig};
 use crate::repl::chat::Front;
 use crate::value::parse_duration;
@@ -44,13 +42,7 @@ pub(super) struct Join {
     #[arg(long, value_name = "DUR", help_heading = "Timeouts", value_parser = parse_duration, allow_negative_numbers = true)]
     deadline: Option<Duration>,
     #[command(flatten)]
-    tls: ClientTlsArgs,
-    #[command(flatten)]
-    route: RouteArgs,
-    #[command(flatten)]
-    socket: SocketOptions,
-    #[command(flatten)]
-    output: OutputArgs,
+    client: ClientArgs,
 }
 
 impl Runnable for Join {
@@ -58,7 +50,7 @@ impl Runnable for Join {
     const ABOUT: &'static str = "Join a chat room: a line editor at a terminal, else a pipe";
 
     fn output(&self) -> Option<&OutputArgs> {
-        Some(&self.output)
+        Some(&self.client.output)
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -72,40 +64,34 @@ impl Runnable for Join {
 
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = stream(self.address.endpoint()?)?;
-        if self.output.raw {
+        if self.client.output.raw {
             return Err(Error::usage("--raw is for payload; the lines of a room are always shown escaped"));
         }
-        let options = self.socket.options();
-        let via = self.route.via(&*context.sink)?;
+        let options = self.client.socket.options();
+        let via = self.client.route.via(&*context.sink)?;
         let password = self.password_file.as_deref().map(|path| password(path, context)).transpose()?;
-        let tls = self.tls.client()?;
-        let dial = || Dial {
-            endpoint: &endpoint,
-            via: &via,
-            source: None,
-            options: &options,
-            timeout: self.connect_timeout,
-            retry: None,
-            tls: tls.as_ref(),
-            conn: CONN,
-            stop: &context.stop,
-            sink: &*context.sink,
-        };
+        let tls = self.client.tls.client()?;
+        let (timeout, tls) = (self.connect_timeout, tls.as_ref());
         let join = |input| chat::Join {
-            dial: dial(),
+            dial: Dial { timeout, tls, ..context.dial(&endpoint, &via, &options) },
             name: self.name.clone(),
             password: password.clone(),
             reconnect: !self.no_reconnect,
             input,
         };
-        if !self.output.json && !self.output.hex() && io::stdin().is_terminal() && io::stdout().is_terminal() {
+        if !self.client.output.json
+            && !self.client.output.hex()
+            && io::stdin().is_terminal()
+            && io::stdout().is_terminal()
+        {
             let mut front = Front::begin()?;
             let input = front.input();
             let end = join(input.as_fd()).run(&mut front);
             let left = front.end();
             return end.map(|exit| left.unwrap_or(exit));
         }
-        let mut face = Pipe { json: self.output.json, silent: self.output.hex(), sink: context.sink.clone() };
+        let mut face =
+            Pipe { json: self.client.output.json, silent: self.client.output.hex(), sink: context.sink.clone() };
         join(io::stdin().as_fd()).run(&mut face)
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{password, stream};
-use crate::cli::{OutputArgs, ServerAddress, number, path};
-use crate::cmd::serving::{self, ServerArgs};
+use crate::cli::{OutputArgs, ServerAddress, ServerArgs, number, path};
+use crate::cmd::serving;
 use crate::cmd::{Context, Runnable};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Result};
 use crate::value::parse_size;
 use crate::work::chat::{Chat, Rules};
 use crate::work::handler::Handler;
@@ -105,8 +105,10 @@ impl ChatArgs {
 
 /// What is said is for whoever serves it, and nobody else.
 fn open(path: &Path) -> Result<File> {
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|source| {
-        let text = format!("--log {}: {}", path.display(), words(&source));
-        Error::text(Exit::Failed, Phase::File, None, text)
-    })
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| Error::file(format_args!("--log {}", path.display()), &source))
 }

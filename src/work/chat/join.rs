@@ -14,7 +14,7 @@ use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::sys::poll;
 use crate::text::visible_line;
-use crate::work::handler::stdio::exit;
+use crate::work::handler::stdio::stopped;
 
 /// The pause before the connection is tried again: the first, and the longest it grows to.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -121,7 +121,7 @@ impl Join<'_> {
     }
 
     fn stopped(&self) -> Exit {
-        self.dial.stop.requested().map_or(Exit::Ok, exit)
+        stopped(self.dial.stop)
     }
 
     fn turned_away(&self, conn: &Conn, joined: bool) -> Result<Exit> {

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io::Write as _;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 #[cfg(any(test, fuzzing))]
@@ -33,8 +33,7 @@ use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
 use crate::net::socket::Kind as SocketKind;
 use crate::sys::OneThread;
-use crate::work::link::{Got, Link};
-use crate::work::stopping::Stopping;
+use crate::work::link::{Got, Link, Wait};
 
 /// How long a client may take to read what waits for it when it leaves, and when it was dropped.
 const FLUSH: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
@@ -113,6 +112,13 @@ struct Place<'a, S: Seats> {
     link: &'a Link,
 }
 
+impl<S: Seats> Place<'_, S> {
+    /// Writes some of what waits for the client.
+    fn poll_write(&self, cx: &mut Context<'_>, wait: &mut Wait) -> Poll<Result<()>> {
+        self.link.poll_send_pieces(cx, wait, |write| self.table.borrow().write(self.seat, write))
+    }
+}
+
 impl<S: Seats> Drop for Place<'_, S> {
     fn drop(&mut self) {
         self.table.borrow().free(self.seat);
@@ -141,7 +147,7 @@ impl Talk<'_> {
                 match batch {
                     Batch::Done => break,
                     // The end came, or the server is to end: which of them?
-                    Batch::Over(End::Eof) if is_over(link.stopping()).await => {
+                    Batch::Over(End::Eof) if link.stopping().is_over() => {
                         table.borrow().close();
                         return Ok(End::Stopped);
                     }
@@ -155,13 +161,10 @@ impl Talk<'_> {
                         return Ok(end);
                     }
                     Batch::Wait(time, rest) => {
-                        tokio::select! {
-                            // Boxed, for it is large and few wait.
-                            () = Box::pin(tokio::time::sleep(time)) => {}
-                            () = link.stopping().wait() => {
-                                table.borrow().close();
-                                return Ok(End::Stopped);
-                            }
+                        // Boxed, for it is large and few wait.
+                        if Box::pin(link.stopping().pause(time)).await {
+                            table.borrow().close();
+                            return Ok(End::Stopped);
                         }
                         batch = self.lines(&rest);
                     }
@@ -263,30 +266,33 @@ async fn see_off<S: Seats>(place: &Place<'_, S>, end: End) -> Result<()> {
 
 /// Writes whatever waits for a client, all of it in one call where it fits; until it falls behind.
 async fn writing<S: Seats>(place: &Place<'_, S>) -> Result<End> {
-    loop {
-        let turn = poll_fn(|context| match place.table.borrow().turn(place.seat, context.waker()) {
-            Turn::Wait => Poll::Pending,
-            turn => Poll::Ready(turn),
-        });
-        if turn.await == Turn::Fell {
-            return Ok(End::Fell);
+    let mut wait = Wait::default();
+    poll_fn(move |cx| {
+        loop {
+            let turn = place.table.borrow().turn(place.seat, cx.waker());
+            match turn {
+                Turn::Wait => return Poll::Pending,
+                Turn::Fell => return Poll::Ready(Ok(End::Fell)),
+                Turn::Write => {}
+            }
+            if place.poll_write(cx, &mut wait)?.is_pending() {
+                let fell = place.table.borrow().fell(place.seat, cx.waker());
+                return if fell { Poll::Ready(Ok(End::Fell)) } else { Poll::Pending };
+            }
         }
-        let fell = poll_fn(|context| {
-            if place.table.borrow().fell(place.seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
-        });
-        tokio::select! {
-            biased;
-            sent = place.link.send_pieces(|write| place.table.borrow().write(place.seat, write)) => sent?,
-            () = fell => return Ok(End::Fell),
-        }
-    }
+    })
+    .await
 }
 
 async fn flush<S: Seats>(place: &Place<'_, S>) -> Result<()> {
-    while !place.table.borrow().is_drained(place.seat) {
-        place.link.send_pieces(|write| place.table.borrow().write(place.seat, write)).await?;
-    }
-    Ok(())
+    let mut wait = Wait::default();
+    poll_fn(move |cx| {
+        while !place.table.borrow().is_drained(place.seat) {
+            ready!(place.poll_write(cx, &mut wait))?;
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
 }
 
 /// Gives what a client sends to the others.
@@ -313,15 +319,6 @@ async fn relay(place: &Place<'_, Broker>) -> Result<End> {
     }
 }
 
-/// Whether the program is to stop.
-async fn is_over(stop: &Stopping) -> bool {
-    tokio::select! {
-        biased;
-        () = stop.wait() => true,
-        () = std::future::ready(()) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +331,6 @@ mod tests {
     fn a_session_is_small() {
         // There may be ten thousand; beside this each has its task, its link and its place in a room.
         let size = size_of_future(Chat::run);
-        assert!(size <= 672, "{size} bytes");
+        assert!(size <= 384, "{size} bytes");
     }
 }

@@ -156,7 +156,7 @@ impl Session<'_> {
             return Ok(());
         }
         if let Some(delay) = self.echo.delay {
-            self.pause(delay).await;
+            self.link.stopping().pause(delay).await;
         }
         if let (Some(corrupt), Some(chance)) = (self.echo.corrupt, &mut self.chance) {
             message.iter_mut().for_each(|byte| chance.damage(byte, corrupt.probability));
@@ -170,21 +170,13 @@ impl Session<'_> {
         }
         for piece in message.chunks(size) {
             if let Some(rate) = self.echo.drip {
-                self.pause(self.not_before.saturating_duration_since(Instant::now())).await;
+                self.link.stopping().pause(self.not_before.saturating_duration_since(Instant::now())).await;
                 let cost = rate.per.mul_f64(piece.len() as f64 / rate.bytes as f64);
                 self.not_before = Instant::now().checked_add(cost).unwrap_or(self.not_before);
             }
             self.link.send(piece).await?;
         }
         Ok(())
-    }
-
-    /// Once the program is to stop, nobody is kept waiting.
-    async fn pause(&self, time: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.link.stopping().wait() => {}
-        }
     }
 
     /// Ends the session when it is time.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Result};
 use crate::work::link::{Got, Link};
 
 /// See the module.
@@ -48,5 +48,5 @@ impl Save {
 }
 
 fn failed(path: &Path, source: &io::Error) -> Error {
-    Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(source)))
+    Error::file(path.display(), source)
 }

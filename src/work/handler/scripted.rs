@@ -7,14 +7,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::stdio::{Sessions, Show, exit};
-use crate::error::{Error, Exit, Phase, Result, words};
+use super::stdio::{Sessions, Show, exit, stopped, verdict};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
-use crate::net::bind::{Bound, Datagrams, Listener};
+use crate::net::bind::{Bound, Listener};
 use crate::net::conn::Conn;
 use crate::net::options::Role;
 use crate::sys::Stop;
-use crate::text::{Direction, Visible, hexdump};
+use crate::text::{Direction, Dumps, Visible};
 use crate::work::diag;
 use crate::work::door::Door;
 use crate::work::local::Kind;
@@ -158,23 +158,15 @@ impl Scripted {
         let mut report = Report::default();
         let outcome = match bound {
             Bound::Listener(listener) => self.serve_connections(listener, &mut door, sessions, &mut report, then),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(conn) => {
-                        super::stdio::verdict(self.session(conn, id, Role::Accepted, None, &mut report, then))
-                    }
-                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, conn)) => verdict(self.session(conn, id, Role::Accepted, None, &mut report, then)),
+                None => Ok(stopped(&self.stop)),
             },
             Bound::Datagrams(datagrams) => {
-                let Datagrams { socket, shape, own, local, file } = datagrams;
-                let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-                let conn = Conn::answering(socket, shape, own, admit)
-                    .map_err(|source| Error::os(Phase::Receiving, Some(&local), source))?;
+                let (conn, file) = door.answering(datagrams)?;
                 let end = self.session(conn, 1, Role::Listener, None, &mut report, then);
                 drop(file);
-                super::stdio::verdict(end)
+                verdict(end)
             }
         };
         self.write(&report)?;
@@ -195,7 +187,7 @@ impl Scripted {
         let mut begun = 0;
         while let Some(open) = &listener {
             let Some((id, conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
-                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                return Ok(stopped(&self.stop));
             };
             begun += 1;
             let is_last = last.is_some_and(|last| begun >= last);
@@ -231,10 +223,7 @@ impl Scripted {
             (self.say)(&text);
             return Ok(());
         };
-        std::fs::write(path, text).map_err(|source| {
-            let text = format!("--report {}: {}", path.display(), words(&source));
-            Error::text(Exit::Failed, Phase::File, None, text)
-        })
+        std::fs::write(path, text).map_err(|source| Error::file(format_args!("--report {}", path.display()), &source))
     }
 }
 
@@ -257,8 +246,8 @@ pub struct Screen<'a> {
     written: usize,
     /// For a terminal: what is safe to show, of each connection by itself.
     visible: Option<HashMap<ConnId, Visible>>,
-    /// For `set hex`: how much went each way, of each connection.
-    hex: Option<HashMap<ConnId, [u64; 2]>>,
+    /// `set hex`.
+    hex: Option<Dumps>,
     failure: Option<Error>,
 }
 
@@ -289,13 +278,8 @@ impl<'a> Screen<'a> {
     }
 
     fn dump(&mut self, conn: ConnId, direction: Direction, bytes: &[u8]) {
-        let Some(offsets) = &mut self.hex else { return };
-        let offset = &mut offsets.entry(conn).or_default()[usize::from(direction == Direction::Received)];
-        let mut text: String = hexdump(*offset, bytes, direction).map(|line| line + "\n").collect();
-        if bytes.is_empty() {
-            text = format!("{} {offset:08x}  (empty)\n", direction.marker());
-        }
-        *offset += bytes.len() as u64;
+        let Some(dumps) = &mut self.hex else { return };
+        let text: String = dumps.next(conn, direction, bytes).map(|line| line + "\n").collect();
         self.show(text.as_bytes());
     }
 
@@ -303,8 +287,7 @@ impl<'a> Screen<'a> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(bytes) {
             self.copy = None;
-            let text = format!("--output: {}", words(&source));
-            self.failure.get_or_insert(Error::text(Exit::Failed, Phase::File, None, text));
+            self.failure.get_or_insert(Error::file("--output", &source));
         }
     }
 }

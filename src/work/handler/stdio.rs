@@ -119,12 +119,9 @@ impl Stdio {
         match bound {
             Bound::Listener(listener) => self.serve_connections(listener, door, sessions, session),
             Bound::Datagrams(datagrams) => self.serve_datagrams(datagrams, door, sessions, session),
-            Bound::Session(conn) => match door.greet(conn, &self.stop)? {
-                Some((id, conn)) => match door.secure(id, conn, &self.stop)? {
-                    Some(mut conn) => verdict(session(&mut conn, id)),
-                    None => Ok(self.stop.requested().map_or(Exit::Ok, exit)),
-                },
-                None => Ok(Exit::Ok),
+            Bound::Session(conn) => match door.take(conn, &self.stop)? {
+                Some((id, mut conn)) => verdict(session(&mut conn, id)),
+                None => Ok(stopped(&self.stop)),
             },
         }
     }
@@ -141,7 +138,7 @@ impl Stdio {
         let mut begun = 0;
         while let Some(open) = &listener {
             let Some((id, mut conn)) = door.wait(open, sessions.accept_timeout, &self.stop, sessions.keep_open)? else {
-                return Ok(self.stop.requested().map_or(Exit::Ok, exit));
+                return Ok(stopped(&self.stop));
             };
             begun += 1;
             if last.is_some_and(|last| begun >= last) {
@@ -167,19 +164,16 @@ impl Stdio {
     fn serve_datagrams(
         &self,
         datagrams: Datagrams,
-        mut door: Door,
+        door: Door,
         sessions: Sessions,
         session: impl Fn(&mut Conn, ConnId) -> End,
     ) -> Result<Exit> {
-        let Datagrams { socket, shape, own, local, file } = datagrams;
-        let os = |source| Error::os(Phase::Receiving, Some(&local), source);
         if let Some(patience) = sessions.accept_timeout
-            && !self.wait_for_first(&socket, shape, patience, &door)?
+            && !self.wait_for_first(&datagrams.socket, datagrams.shape, patience, &door)?
         {
-            return Err(door.nobody_came(&local, patience));
+            return Err(door.nobody_came(&datagrams.local, patience));
         }
-        let admit = move |local: &_, peer: &_| door.welcome(local, peer).is_some();
-        let mut conn = Conn::answering(socket, shape, own, admit).map_err(os)?;
+        let (mut conn, file) = door.answering(datagrams)?;
         let end = session(&mut conn, 1);
         drop(file);
         verdict(end)
@@ -234,6 +228,12 @@ pub fn exit(reason: Reason) -> Exit {
         Reason::Signal(signal) => Exit::Signal(signal),
         Reason::Deadline => Exit::Deadline,
     }
+}
+
+/// The exit code of what came to nothing because the program is to stop; well, where nobody asks it to.
+#[must_use]
+pub fn stopped(stop: &Stop) -> Exit {
+    stop.requested().map_or(Exit::Ok, exit)
 }
 
 /// Whether it is our own side that failed, which the next session would find no better.

@@ -4,12 +4,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::io::Interest;
 
-use super::{ACK_PAUSE, LINGER, Late, Link, Wire};
+use super::{ACK_PAUSE, LINGER, Late, Link, Wait, Wire};
 use crate::error::{Error, Phase, Result};
 use crate::event::{Detail, Limit};
 use crate::net::conn::Conn;
@@ -21,21 +21,31 @@ impl Link {
     /// # Errors
     /// As of [`Link::send`].
     pub(in crate::work) async fn put<R>(&self, mut put: impl FnMut(&Conn) -> io::Result<R>) -> Result<R> {
+        let mut wait = Wait::default();
+        poll_fn(move |cx| self.poll_put(cx, &mut wait, &mut put)).await
+    }
+
+    /// The same, once.
+    pub(super) fn poll_put<R>(
+        &self,
+        cx: &mut Context<'_>,
+        wait: &mut Wait,
+        put: &mut dyn FnMut(&Conn) -> io::Result<R>,
+    ) -> Poll<Result<R>> {
         let Wire::Connection(fd) = &self.wire else {
-            return Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into()));
+            return Poll::Ready(Err(self.broken(Phase::Sending, io::ErrorKind::Unsupported.into())));
         };
-        let mut patience = self.patience(Limit::Send);
-        let mut spare = None;
-        poll_fn(move |cx| {
-            let Poll::Ready(done) = room::poll_write(fd, &mut spare, cx, &mut put) else {
-                return match self.late(&mut patience, cx) {
-                    Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
-                    _ => Poll::Pending,
-                };
+        let Poll::Ready(done) = room::poll_write(fd, &mut wait.room, cx, put) else {
+            if !std::mem::replace(&mut wait.begun, true) {
+                wait.patience = self.patience(Limit::Send);
+            }
+            return match self.late(&mut wait.patience, cx) {
+                Some(Late::Over(limit, after)) => Poll::Ready(Err(self.over(limit, after))),
+                _ => Poll::Pending,
             };
-            Poll::Ready(done.map_err(|source| self.broken(Phase::Sending, source)))
-        })
-        .await
+        };
+        *wait = Wait::default();
+        Poll::Ready(done.map_err(|source| self.broken(Phase::Sending, source)))
     }
 
     /// Has `take` called when a connection has something to read, until it does not answer `WouldBlock`.

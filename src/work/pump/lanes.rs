@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 use super::{AGAIN, Session, State};
-use crate::error::{Cause, Error, Exit, Phase, Result, words};
+use crate::error::{Cause, Error, Phase, Result, words};
 use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
 use crate::net::socket::{Family, Kind};
@@ -162,7 +162,7 @@ impl Session<'_> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(data) {
             self.copy = None;
-            let error = Error::text(Exit::Failed, Phase::File, None, format!("--output: {}", words(&source)));
+            let error = Error::file("--output", &source);
             self.sink.emit(Some(self.id), &Event::Warning { message: &error.to_string() });
             self.copy_failure = Some(error);
         }

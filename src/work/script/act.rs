@@ -12,7 +12,7 @@ use super::run::{Engine, Failure, usage};
 use super::slot::Slot;
 use super::wait::{CHUNK, Watch};
 use crate::addr::{Endpoint, Reading};
-use crate::error::{Error, Exit, Phase, words};
+use crate::error::{Error, Exit, Phase};
 use crate::event::{ConnId, Detail, Event, Payload};
 use crate::net::conn::Conn;
 use crate::net::dial::{CONN, Dial};
@@ -108,10 +108,7 @@ impl Engine<'_> {
     pub(super) fn send_file(&mut self, path: &Path) -> Result<(), Failure> {
         let nth = self.nth_open()?;
         let stream = self.slots[nth].shape.kind == Kind::Stream;
-        let failed = |source: io::Error| {
-            let text = format!("{}: {}", path.display(), words(&source));
-            Failure::Failed(Error::text(Exit::Failed, Phase::File, None, text))
-        };
+        let failed = |source: io::Error| Failure::Failed(Error::file(path.display(), &source));
         if std::fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(failed(io::Error::from_raw_os_error(libc::EISDIR)));
         }

@@ -19,7 +19,7 @@ use super::error::Problem;
 use super::lex::{Argument, Bare, Reader};
 use super::{Command, Half, Part, Pattern, Place, Script, ScriptError, Setting, Statement, Text};
 use crate::addr::{Endpoint, Reading};
-use crate::error::{Error, Exit, Phase, words};
+use crate::error::Error;
 use crate::net::options::{self, TABLE};
 use crate::span::Misread;
 use crate::value::{parse_duration, parse_number, parse_size};
@@ -99,15 +99,13 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Script, ScriptError> {
 /// Reads a script from a file.
 ///
 /// # Errors
-/// Exit 1 when the file cannot be read, exit 2 when it is no script.
+/// As of [`Error::file`] when the file cannot be read, exit 2 when it is no script.
 pub fn parse_file(path: &Path) -> Result<Script, Error> {
     let mut bytes = Vec::new();
     File::open(path)
         // One byte more tells that there are too many, and /dev/zero ends.
         .and_then(|file| file.take(MAX_SCRIPT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            Error::text(Exit::Failed, Phase::File, None, format!("{}: {}", path.display(), words(&error)))
-        })?;
+        .map_err(|source| Error::file(path.display(), &source))?;
     Ok(parse_bytes(&path.to_string_lossy(), &bytes)?)
 }
 

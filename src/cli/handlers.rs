@@ -1,12 +1,12 @@
-//! The handlers that `listen` offers, as flags.
+//! The handlers of `listen`, an option group of its own.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{path, text_argument};
-use crate::error::{Error, Exit, Phase, Result, words};
+use super::{first_given, path, text_argument};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::handler::{Handler, Program, Reply, Save, find_program};
@@ -14,7 +14,7 @@ use crate::work::handler::{Handler, Program, Reply, Save, find_program};
 /// What is done with each connection: one of them, or stdin and stdout.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Handlers")]
-pub(super) struct Handlers {
+pub struct Handlers {
     /// Answer each message with TEXT (\r \n \t \0 \\ \xNN)
     #[arg(long, value_name = "TEXT", group = "handler")]
     reply: Option<OsString>,
@@ -35,13 +35,13 @@ pub(super) struct Handlers {
     output_dir: Option<PathBuf>,
     /// Accept nobody, and show the queue fill
     #[arg(long, group = "handler")]
-    pub(super) no_accept: bool,
+    pub no_accept: bool,
     /// Talk through a line editor
     #[arg(short = 'I', long, group = "handler")]
-    pub(super) repl: bool,
+    pub repl: bool,
     /// Send TEXT when somebody has connected (with any handler that talks)
     #[arg(long, value_name = "TEXT")]
-    pub(super) greeting: Option<OsString>,
+    greeting: Option<OsString>,
     /// End at this message, whatever its case, after answering it (with --reply, --discard, stdin and stdout)
     #[arg(long, value_name = "TEXT")]
     close_on: Option<OsString>,
@@ -52,7 +52,10 @@ pub(super) struct Handlers {
 
 impl Handlers {
     /// What goes with what.
-    pub(super) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Exit 2.
+    pub fn check(&self) -> Result<()> {
         let silent = self.discard || self.close || self.no_accept || self.output_dir.is_some();
         let is_program = self.exec.is_some() || self.sh.is_some();
         if self.greeting.is_some() && silent {
@@ -70,8 +73,11 @@ impl Handlers {
     }
 
     /// A script is a handler too.
-    pub(super) fn check_script(&self) -> Result<()> {
-        let flags = [
+    ///
+    /// # Errors
+    /// Exit 2 where there is another one.
+    pub fn check_script(&self) -> Result<()> {
+        let given = first_given(&[
             (self.reply.is_some(), "--reply"),
             (self.discard, "--discard"),
             (self.close, "--close"),
@@ -80,20 +86,36 @@ impl Handlers {
             (self.output_dir.is_some(), "--output-dir"),
             (self.no_accept, "--no-accept"),
             (self.close_on.is_some(), "--close-on"),
-        ];
-        match flags.into_iter().find(|(given, _)| *given) {
-            Some((_, flag)) => Err(Error::usage(format!("a script and {flag} are two handlers; one is enough"))),
+        ]);
+        match given {
+            Some(flag) => Err(Error::usage(format!("a script and {flag} are two handlers; one is enough"))),
             None => Ok(()),
         }
     }
 
-    pub(super) fn close_on(&self) -> Result<Option<CloseOn>> {
-        Ok(self.close_on.as_ref().map(text_argument).transpose()?.map(|message| CloseOn::new(&message)))
+    /// `--greeting`.
+    ///
+    /// # Errors
+    /// Exit 2, with the place of the escape that is none.
+    pub fn greeting(&self) -> Result<Option<Vec<u8>>> {
+        self.greeting.as_ref().map(text_argument).transpose()
+    }
+
+    /// `--close-on`.
+    ///
+    /// # Errors
+    /// Exit 2, with the place of the escape that is none.
+    pub fn close_on(&self) -> Result<Option<CloseOn>> {
+        let message = self.close_on.as_ref().map(text_argument).transpose()?;
+        Ok(message.map(|message| CloseOn::new(&message)))
     }
 
     /// The handler whose sessions go on side by side, if one was chosen.
-    pub(super) fn side_by_side(&self) -> Result<Option<Handler>> {
-        let greeting = self.greeting.as_ref().map(text_argument).transpose()?;
+    ///
+    /// # Errors
+    /// Exit 2 for what does not parse, or a program that is not there; a directory that cannot be made.
+    pub fn side_by_side(&self) -> Result<Option<Handler>> {
+        let greeting = self.greeting()?;
         if let Some(reply) = &self.reply {
             let reply = Some(text_argument(reply)?);
             return Ok(Some(Handler::Reply(Reply { greeting, reply, close_on: self.close_on()?, line: self.line })));
@@ -122,12 +144,11 @@ impl Handlers {
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {
-                let why = match source.kind() {
-                    std::io::ErrorKind::AlreadyExists => "it is there, and is not a directory".to_owned(),
-                    _ => words(&source),
-                };
-                let text = format!("--output-dir {}: {why}", dir.display());
-                Error::text(Exit::Failed, Phase::File, None, text)
+                let flag = format!("--output-dir {}", dir.display());
+                if source.kind() != std::io::ErrorKind::AlreadyExists {
+                    return Error::file(flag, &source);
+                }
+                Error::text(Exit::Failed, Phase::File, None, format!("{flag}: it is there, and is not a directory"))
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));
         }
