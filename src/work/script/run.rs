@@ -179,6 +179,7 @@ pub struct Engine<'a> {
     pub(super) slots: Vec<Slot>,
     pub(super) current: Option<ConnId>,
     pub(super) next: ConnId,
+    /// What the groups of the last match captured, by number and by name.
     pub(super) captures: HashMap<String, Vec<u8>>,
     pub(super) chunk: Vec<u8>,
     pub(super) detail: Detail,
@@ -247,12 +248,6 @@ impl<'a> Engine<'a> {
     }
 
     /// What was written down.
-    #[must_use]
-    pub fn report(&self) -> Option<&Report> {
-        self.report.as_ref()
-    }
-
-    /// The same, to keep.
     pub fn take_report(&mut self) -> Option<Report> {
         self.report.take()
     }
@@ -273,12 +268,6 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn conns(&self) -> &[Slot] {
         &self.slots
-    }
-
-    /// What the groups of the last match captured, by number and by name.
-    #[must_use]
-    pub fn captures(&self) -> &HashMap<String, Vec<u8>> {
-        &self.captures
     }
 
     /// Runs a script. What it leaves open stays open: [`Engine::finish`] closes it.
