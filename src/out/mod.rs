@@ -190,7 +190,7 @@ pub fn put(bytes: &[u8]) -> Result<bool> {
     }
 }
 
-/// Prints a part of a report to stdout. Says whether anybody reads on.
+/// Prints a part of a report to stdout. Says whether anybody reads on; not, where it was asked to end while nobody did.
 ///
 /// # Errors
 /// When it cannot be written.
