@@ -479,11 +479,14 @@ impl<'a> Engine<'a> {
     pub(super) fn drain(&mut self, id: ConnId) -> Result<(), Failure> {
         let until = Instant::now() + CLOSING;
         let open = self.slots.iter_mut().find(|slot| slot.id == id && slot.broken.is_none());
-        if let Some(Slot { conn: Some(conn), track, .. }) = open
+        if let Some(Slot { conn: Some(conn), track, we_ended: we_ended @ false, .. }) = open
             && conn.has_end()
         {
             track.ending(conn);
-            let _ = conn.shutdown_write();
+            if conn.shutdown_write().is_ok() {
+                *we_ended = true;
+                self.sink.emit(Some(id), &Event::Shutdown { direction: "write" });
+            }
         }
         let mut look = true;
         while let Some(slot) = self.open_slot(id)
