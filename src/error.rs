@@ -17,7 +17,7 @@ use crate::tls::Fault;
 mod host;
 mod proxy;
 
-pub use host::{Held, Link, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
+pub use host::{Held, Link, NameAnswer, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
 pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -270,6 +270,24 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
+    /// The rules of this host let packets to there out.
+    LetOut,
+    /// Answers do reach this host, and a rule of its own throws them away.
+    AnswersLost {
+        /// The interface that they came by.
+        interface: String,
+        /// Whether that was the reverse path filter (rp_filter of ip-sysctl.rst): answers to them would leave by another.
+        reverse_path: bool,
+    },
+    /// A file, and the number with which it could not be used.
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The error number.
+        errno: i32,
+    },
+    /// So many clients came, and were turned away.
+    TurnedAway(u64),
     /// How many descriptors this process may have open (RLIMIT_NOFILE, getrlimit(2)).
     Descriptors {
         /// The soft limit.
@@ -313,35 +331,6 @@ pub struct Process {
     pub pid: u32,
     /// The name of its program.
     pub program: String,
-}
-
-/// How a name server took a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameAnswer {
-    /// NOERROR with this many addresses.
-    Addresses(usize),
-    /// NXDOMAIN: the name does not exist.
-    NoSuchName,
-    /// SERVFAIL: the server could not find out.
-    ServerFailure,
-    /// REFUSED: the server will not answer us.
-    Refused,
-    /// Any other RCODE (RFC 1035, section 4.1.1).
-    Code(u8),
-    /// Nothing came back in time.
-    Silence,
-    /// The host answered that no name server runs there.
-    NoServer,
-    /// The question could not be sent: no route to the server.
-    Unreachable,
-    /// A rule of this host forbids to send the question.
-    Forbidden,
-    /// What came back is no answer to the question.
-    Garbage,
-    /// The answer is too large for a datagram, and over TCP there was none.
-    Truncated,
-    /// The name is an alias (CNAME) that leads to nothing.
-    AliasOfNothing,
 }
 
 /// What stands at the path of a UNIX socket.
@@ -458,7 +447,15 @@ impl Error {
     #[must_use]
     pub fn file(what: impl fmt::Display, source: &io::Error) -> Self {
         let exit = if source.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
-        Self::text(exit, Phase::File, None, format!("{what}: {}", words(source)))
+        let what = what.to_string();
+        // Which file it is, where that is said; one that is open already has no more than the name of its flag.
+        let path = match what.strip_prefix("--") {
+            Some(flag) => flag.split_once(' ').map_or("", |(_, path)| path),
+            None => what.rsplit_once(" to ").map_or(&*what, |(_, path)| path),
+        };
+        let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
+        let text = format!("{what}: {}", words(source));
+        Self { facts: fact.into_iter().collect(), ..Self::text(exit, Phase::File, None, text) }
     }
 
     /// What was expected did not come.
@@ -513,6 +510,13 @@ impl Error {
             Fact::Proxy(part) => Some(&**part),
             _ => None,
         })
+    }
+
+    /// How many clients came, and were turned away.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        let turned_away = |fact: &Fact| if let Fact::TurnedAway(clients) = fact { Some(*clients) } else { None };
+        self.facts.iter().find_map(turned_away).unwrap_or(0)
     }
 
     /// The error number, where the system gave one.
@@ -570,7 +574,10 @@ impl Error {
                     (Phase::Resolving | Phase::Connecting | Phase::Proxying, _) => {
                         format!("no answer within {after} ({limit})")
                     }
-                    (Phase::Accepting, _) => format!("nobody came within {after} ({limit})"),
+                    (Phase::Accepting, _) => match self.turned_away() {
+                        0 => format!("nobody came within {after} ({limit})"),
+                        _ => format!("nobody was let in within {after} ({limit})"),
+                    },
                     (Phase::Receiving, _) | (_, "--recv-timeout") => format!("nothing came for {after} ({limit})"),
                     (Phase::Sending, _) | (_, "--send-timeout") => {
                         format!("the peer took nothing for {after} ({limit})")

@@ -14,7 +14,7 @@ use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Options;
 use crate::net::via::Via;
 use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
-use crate::sys::{self, Reason, Stop};
+use crate::sys::{self, Stop};
 use crate::work::diag;
 
 /// What every subcommand is given.
@@ -102,6 +102,14 @@ pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure
     let out = Arc::new(Out::new(&config).map_err(fail)?);
     let context = Context { sink: out.clone(), stop };
     out.emit(None, &Event::Start { command: T::NAME, version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
+    // What ran out comes before what that came to.
+    let overdue = |exit: Exit| {
+        if exit == Exit::Deadline
+            && let Some(after) = context.stop.overdue()
+        {
+            out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
+        }
+    };
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
         // What passed may be about a peer, and to run it again is about the address of ours.
         if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
@@ -115,15 +123,11 @@ pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure
             }
             _ => diag::enrich(&mut error),
         }
+        overdue(error.exit);
         out.fail(None, &error);
         error.exit
     });
-    if context.stop.requested() == Some(Reason::Deadline)
-        && exit == Exit::Deadline
-        && let Some(after) = arguments.deadline()
-    {
-        out.emit(None, &Event::Timeout { limit: Limit::Deadline, after });
-    }
+    overdue(exit);
     // It has been said why. What went to stdout is not all there was, and that is no success.
     let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });

@@ -121,6 +121,35 @@ pub struct Resolver {
     pub listed: Vec<String>,
 }
 
+/// How a name server took a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameAnswer {
+    /// NOERROR with this many addresses.
+    Addresses(usize),
+    /// NXDOMAIN: the name does not exist.
+    NoSuchName,
+    /// SERVFAIL: the server could not find out.
+    ServerFailure,
+    /// REFUSED: the server will not answer us.
+    Refused,
+    /// Any other RCODE (RFC 1035, section 4.1.1).
+    Code(u8),
+    /// Nothing came back in time.
+    Silence,
+    /// The host answered that no name server runs there.
+    NoServer,
+    /// The question could not be sent: no route to the server.
+    Unreachable,
+    /// A rule of this host forbids to send the question.
+    Forbidden,
+    /// What came back is no answer to the question.
+    Garbage,
+    /// The answer is too large for a datagram, and over TCP there was none.
+    Truncated,
+    /// The name is an alias (CNAME) that leads to nothing.
+    AliasOfNothing,
+}
+
 /// What trying an address came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saw {

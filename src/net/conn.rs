@@ -331,6 +331,10 @@ impl Conn {
             let together: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(TOGETHER).collect();
             return self.send(&together);
         }
+        // It takes the kernel longer to look for what goes along with a message, of which there is nothing.
+        if let [piece] = pieces {
+            return self.send(piece);
+        }
         retry(|| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let mut nothing = SendAncillaryBuffer::default();

@@ -169,7 +169,13 @@ fn resolve_inet(
     Ok(targets)
 }
 
+/// So many descriptors getaddrinfo(3) of glibc has open at once: a file or a name server, and how it finds them.
+const LOOKUP: usize = 4;
+
 fn resolver_error(endpoint: &Endpoint, LookupError { code, text }: LookupError) -> Error {
+    if !sys::has_room(LOOKUP) {
+        return Error::os(Phase::Resolving, Some(endpoint), std::io::Error::from_raw_os_error(libc::EMFILE));
+    }
     Error {
         exit: Exit::Resolve,
         phase: Phase::Resolving,

@@ -19,6 +19,14 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?)
 }
 
+/// Whether this process may open so many descriptors more. That it may not, the C library keeps to itself: a file
+/// that it cannot open is none.
+#[must_use]
+pub fn has_room(wanted: usize) -> bool {
+    let opened: io::Result<Vec<_>> = (0..wanted).map(|_| std::fs::File::open("/dev/null")).collect();
+    !matches!(opened, Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

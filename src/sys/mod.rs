@@ -29,7 +29,7 @@ mod other;
 pub use other::*;
 
 pub use clock::{Local, from_local, local_time};
-pub use descriptor::duplicate;
+pub use descriptor::{duplicate, has_room};
 pub use group::Group;
 pub use heap::trim_heap;
 pub use interfaces::{InterfaceAddress, addresses_of_interfaces, every_address, local_addresses};

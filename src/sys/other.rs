@@ -50,6 +50,18 @@ pub fn neighbour(_address: IpAddr, _interface: u32) -> Neighbour {
     Neighbour::Unknown
 }
 
+/// No way to see packets.
+#[must_use]
+pub fn answers_lost_on_arrival(_to: std::net::SocketAddr, _until: Instant) -> Option<u32> {
+    None
+}
+
+/// Nothing to be told by.
+#[must_use]
+pub fn is_stopped(_to: std::net::SocketAddr) -> Option<bool> {
+    None
+}
+
 /// No table of descriptors to read.
 #[must_use]
 pub fn owners(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, Process> {
@@ -135,6 +147,12 @@ pub mod proc {
         None
     }
 
+    /// Not counted.
+    #[must_use]
+    pub fn reverse_path_drops() -> Option<u64> {
+        None
+    }
+
     /// No list of interfaces.
     #[must_use]
     pub fn interfaces() -> Vec<String> {
@@ -217,5 +235,6 @@ pub fn fuzz(_: &[u8]) {}
 /// No sandbox.
 #[must_use]
 pub fn confine(_reach: &Reach<'_>) -> Confined {
-    Confined { landlock: Err("not on this system".into()), calls: Err("not on this system".into()) }
+    let none = "not on this system";
+    Confined { landlock: Err(none.into()), reads: Vec::new(), calls: Err(none.into()) }
 }

@@ -43,6 +43,8 @@ struct Inner {
     asked: OnceLock<Asked>,
     /// What `--deadline` gives.
     limit: OnceLock<Duration>,
+    /// Whether it was told that it passed.
+    told: AtomicBool,
 }
 
 /// Stands for the deadline where signal numbers stand; beyond them all.
@@ -63,6 +65,7 @@ impl Stop {
             interrupt: Mutex::default(),
             asked: OnceLock::new(),
             limit: OnceLock::new(),
+            told: AtomicBool::new(false),
         })))
     }
 
@@ -137,6 +140,13 @@ impl Stop {
     #[must_use]
     pub fn limit(&self) -> Option<Duration> {
         self.0.limit.get().copied()
+    }
+
+    /// Whether it is to be told that the deadline passed, and how long it was: once.
+    #[must_use]
+    pub fn overdue(&self) -> Option<Duration> {
+        let first = self.requested() == Some(Reason::Deadline) && !self.0.told.swap(true, Ordering::SeqCst);
+        self.limit().filter(|_| first)
     }
 
     /// From here on SIGUSR1 does not end the process, but asks whoever waits: see [`Stop::asked`].

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::acl::Acl;
 use crate::addr::{Endpoint, Host, Inet};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Fact, Phase, Result, words};
 use crate::event::{ConnId, Event, Limit, Sink};
 use crate::net::bind::{AcceptError, Datagrams, Listener, SocketFile};
 use crate::net::conn::Conn;
@@ -446,7 +446,10 @@ impl Door {
     #[must_use]
     pub fn nobody_came(&self, local: &Endpoint, after: Duration) -> Error {
         self.sink.emit(None, &Event::Timeout { limit: Limit::Accept, after });
-        Error::timed_out(Phase::Accepting, Some(local), "--accept-timeout", after)
+        let mut error = Error::timed_out(Phase::Accepting, Some(local), "--accept-timeout", after);
+        let denied = self.denied.load(Ordering::Relaxed);
+        error.facts.extend((denied > 0).then_some(Fact::TurnedAway(denied)));
+        error
     }
 }
 

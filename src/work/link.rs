@@ -59,7 +59,7 @@ pub struct Link {
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
-    /// The last receive filled the buffer, so more may be there.
+    /// The last receive did not take all there was, as far as one can tell.
     more: AtomicBool,
     /// Where the stop of the program wakes whoever receives.
     place: u32,
@@ -324,9 +324,10 @@ impl Link {
             });
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
-                    self.more.store(filled, Ordering::Relaxed);
                     // Of TLS, a record came that was shorter; more of them may have.
-                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
+                    let drained = !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd);
+                    self.more.store(!drained, Ordering::Relaxed);
+                    if drained {
                         guard.clear_ready();
                     }
                 }
@@ -439,19 +440,22 @@ impl Link {
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
-    pub fn finish(&self) {
-        if let Wire::Connection(fd) = &self.wire
-            && fd.get_ref().shutdown_write().is_ok()
-            && fd.get_ref().has_end()
-        {
+    ///
+    /// # Errors
+    /// When it cannot be told, and would wait for it for ever. Whoever closes the connection next need not care.
+    pub fn finish(&self) -> Result<()> {
+        let Wire::Connection(fd) = &self.wire else { return Ok(()) };
+        fd.get_ref().shutdown_write().map_err(|source| self.broken(Phase::Sending, source))?;
+        if fd.get_ref().has_end() {
             self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
+        Ok(())
     }
 
     /// Ends our side and lets the peer end its own, for a little while.
     #[must_use]
     pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.finish();
+        let _ = self.finish();
         self.linger()
     }
 

@@ -74,6 +74,7 @@ struct Line {
     text: Option<String>,
     base64: Option<String>,
     side: Option<String>,
+    direction: Option<String>,
 }
 
 /// Reads a record: its sessions, in the order in which they began.
@@ -99,6 +100,8 @@ fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
         /// Whether the recorder is the side that is played.
         same: bool,
         begun: f64,
+        /// Whether the recorder has ended its side.
+        ended: bool,
         session: Session,
     }
     let mut sessions: Vec<Open> = Vec::new();
@@ -113,18 +116,22 @@ fn parse(text: &str, role: Role) -> Result<Vec<Session>, (usize, String)> {
         };
         if let Some(recorder) = began_as {
             let same = recorder == role;
-            sessions.push(Open { conn: line.conn, same, begun: line.t, session: Session::default() });
+            sessions.push(Open { conn: line.conn, same, begun: line.t, ended: false, session: Session::default() });
             continue;
         }
         let Some(open) = sessions.iter_mut().rev().find(|open| open.conn == line.conn) else { continue };
         let at =
             Duration::try_from_secs_f64((line.t - open.begun).max(0.0)).map_err(|error| fail(error.to_string()))?;
-        let ours = match (line.event.as_str(), line.side.as_deref()) {
-            ("send", _) | ("eof", Some("local")) => open.same,
-            ("recv", _) | ("eof", Some("peer")) => !open.same,
+        let (event, side) = (line.event.as_str(), line.side.as_deref().or(line.direction.as_deref()));
+        let by_recorder = match (event, side) {
+            // Where its input ends, it ends its side; where a script does, there is but that.
+            ("eof", Some("local")) | ("shutdown", Some("write")) if !std::mem::replace(&mut open.ended, true) => true,
+            ("send", _) => true,
+            ("recv", _) | ("eof", Some("peer")) => false,
             _ => continue,
         };
-        let what = if line.event == "eof" {
+        let ours = by_recorder == open.same;
+        let what = if matches!(event, "eof" | "shutdown") {
             if ours { What::Finish } else { What::ExpectEof }
         } else {
             let bytes = match (line.text, line.base64) {
@@ -368,6 +375,24 @@ mod tests {
             server[0].steps,
             [step(250, What::Expect(b"hi\n".to_vec())), step(1000, What::Send(bytes())), step(1000, What::Finish)]
         );
+    }
+
+    #[test]
+    fn a_side_ends_once_and_by_what_came_first() {
+        let record = r#"
+{"v":1,"t":0.0,"conn":1,"event":"connected"}
+{"v":1,"t":0.1,"conn":1,"event":"shutdown","direction":"read"}
+{"v":1,"t":0.2,"conn":1,"event":"EVENT","side":"local"}
+{"v":1,"t":0.3,"conn":1,"event":"shutdown","direction":"write"}
+{"v":1,"t":0.4,"conn":1,"event":"eof","side":"peer"}
+"#;
+        let step = |millis, what| Step { at: Duration::from_millis(millis), what };
+        let both = parse(&record.replace("EVENT", "eof"), Role::Client).unwrap();
+        assert_eq!(both[0].steps, [step(200, What::Finish), step(400, What::ExpectEof)]);
+        let only = parse(&record.replace("EVENT", "stats"), Role::Client).unwrap();
+        assert_eq!(only[0].steps, [step(300, What::Finish), step(400, What::ExpectEof)]);
+        let other = parse(&record.replace("EVENT", "stats"), Role::Server).unwrap();
+        assert_eq!(other[0].steps, [step(300, What::ExpectEof), step(400, What::Finish)]);
     }
 
     #[test]

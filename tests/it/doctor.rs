@@ -26,6 +26,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         path_to_a_name_with_a_dead_address [Root],
         path_by_udp,
         path_to_a_unix_socket,
+        path_to_one_that_does_not_accept [Root],
+        too_few_descriptors [Prlimit],
         bad_addresses,
     ]
 }
@@ -236,4 +238,35 @@ fn bad_addresses(t: &Ctx) {
     doctor(t, &["::1:80"]).code(2).stdout("").says(&["try: [::1]:80"]);
     doctor(t, &["fd:0"]).code(2).stdout("").says(&["no path"]);
     doctor(t, &["-w", "x", "host"]).code(2).stdout("");
+}
+
+/// Between this host and itself there are no hops.
+fn path_to_one_that_does_not_accept(t: &Ctx) {
+    let ns = Netns::new();
+    let _full = crate::faults::full(&ns, "127.0.0.1:80", 0);
+    let exit = inside(t, &ns, &["-w", "300ms", "127.0.0.1:80"]);
+    let text = exit.code(7).stdout.text();
+    assert!(row(&text, "bad  connect: ").contains("its accept queue is full"), "{text}");
+    assert!(!text.contains(" hops:"), "{text}");
+}
+
+/// What could not be looked at is not said to be missing.
+fn too_few_descriptors(t: &Ctx) {
+    let limited = |args: &[&str], limit: &str| t.sockkit(&["doctor"]).args(args).under(&["prlimit", limit]).run(b"");
+    for few in ["--nofile=8:8", "--nofile=10:10", "--nofile=12:12"] {
+        let exit = limited(&[], few);
+        let text = exit.code(1).stdout.text();
+        row(&text, "bad  open files: soft limit ");
+        row(&text, "bad  descriptors: used up — this process may open too few");
+        assert!(!text.contains("IPv6") && !text.contains("localhost") && !text.contains("loopback"), "{text}");
+        let exit = limited(&["localhost:1"], few);
+        let text = exit.stdout.text();
+        assert!(!text.contains("localhost does not exist") && !text.contains("has no localhost"), "{text}");
+    }
+    let text = limited(&["localhost:1"], "--nofile=8:8").code(1).stdout.text();
+    assert!(row(&text, "bad  resolve: ").contains("this process has open the 8 descriptors it may have"), "{text}");
+    // As many as it may take it takes.
+    let text = limited(&[], "--nofile=8:256").stdout.text();
+    row(&text, "bad  open files: soft limit 8, hard limit 256");
+    assert!(text.contains(" localhost: ") && text.contains(" IPv6: "), "{text}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Netns, SOON, connect, trials};
+use crate::support::{Ctx, Netns, SOON, connect, listener, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["errors";
@@ -55,6 +55,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         systemd_without_listen_fds,
         errors_go_to_stderr_even_with_json,
         without_threads_left [Root, Setpriv, Prlimit],
+        files_and_standard_streams,
+        what_ran_out_is_said_before_its_error,
     ]
 }
 
@@ -532,4 +534,53 @@ fn errors_go_to_stderr_even_with_json(t: &Ctx) {
     for line in exit.code(5).stdout.text().lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
     }
+}
+
+fn files_and_standard_streams(t: &Ctx) {
+    let (peer, addr) = listener();
+    let dir = t.file("");
+    let stdin = t.connect(&[&addr]).redirect(&format!("<'{dir}'")).run(b"");
+    stdin.code(1).says(&[
+        "reading standard input: Is a directory",
+        "cause: standard input is a directory",
+        "try: sockkit connect … < FILE",
+    ]);
+    drop(peer);
+    let none = t.file("none/x");
+    std::fs::write(t.path("file"), "").unwrap();
+    let under = t.file("file/x");
+    for (args, cause, advice) in [
+        (&["connect", "--output", &none, "echo:"][..], "there is no ", "try: ls -l "),
+        (&["connect", "--script", &none, "echo:"], "there is no ", "try: ls -l "),
+        (&["connect", "--record", &none, "echo:"], "there is no ", "try: ls -l "),
+        (&["connect", "--events", &none, "echo:"], "there is no ", "try: ls -l "),
+        (&["connect", "--tls-ca", &none, "--tls", "echo:"], "there is no ", "try: ls -l "),
+        (&["connect", "--output", &dir, "echo:"], "is a directory, where a file is wanted", "try: ls -l "),
+        (&["connect", "--output", &under, "echo:"], "is no directory", "try: namei -l "),
+        (&["replay", &none, "127.0.0.1:1"], "there is no ", "try: ls -l "),
+        (&["chat", "serve", "--log", &none, "127.0.0.1:0"], "there is no ", "try: ls -l "),
+    ] {
+        let exit = t.sockkit(args).run(b"");
+        assert!(exit.code != 0 && exit.stderr.contains("cause: "), "{args:?}: {}", exit.stderr);
+        exit.says(&[cause, advice]);
+    }
+    let large = t.connect(&["udp://127.0.0.1:9"]).run(&[b'x'; 70000]);
+    large.code(1).says(&["Message too long", "carries at most 65507 bytes", "try: split -b 1200"]);
+}
+
+/// What passed, what it came to, and why: in that order.
+fn what_ran_out_is_said_before_its_error(t: &Ctx) {
+    for (flag, limit) in [("--deadline", "timed out: the run may take"), ("--idle-timeout", "timed out: nothing moved")]
+    {
+        let (peer, addr) = listener();
+        let mut client = t.connect(&["-v", flag, "300ms", &addr]).piped().spawn();
+        let _stream = crate::support::accept(&peer);
+        let exit = client.wait();
+        let at = |words: &str| exit.stderr.find(words).unwrap_or_else(|| panic!("no {words} in {}", exit.stderr));
+        assert!(at(limit) < at("closed (") && at("closed (") < at("connect failed:"), "{}", exit.stderr);
+        assert_eq!(exit.stderr.matches("timed out:").count(), 1, "{}", exit.stderr);
+    }
+    // Without a session, once as well.
+    let exit = t.listen(&["-v", "--deadline", "100ms", "127.0.0.1:0"]).piped().spawn().wait();
+    assert_eq!(exit.code(124).stderr.matches("timed out: the run may take").count(), 1, "{}", exit.stderr);
 }

@@ -13,6 +13,8 @@ mod ways;
 
 use libtest_mimic::Trial;
 
+pub(crate) use lab::full;
+
 pub(crate) fn tests() -> Vec<Trial> {
     [far::tests, here::tests, names::tests, pairs::tests, paths::tests, ports::tests, race::tests, ways::tests]
         .into_iter()

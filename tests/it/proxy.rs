@@ -46,6 +46,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         chat_through_a_proxy,
         scripts_through_a_proxy,
         replay_through_a_proxy,
+        a_relay_through_a_proxy,
         events_and_verbose,
     ]
 }
@@ -129,9 +130,9 @@ fn granted(scheme: &str) -> Vec<u8> {
 }
 
 /// A real proxy, waited for.
-struct Real {
+pub(crate) struct Real {
     _process: Proc,
-    addr: String,
+    pub(crate) addr: String,
 }
 
 fn start_microsocks(t: &Ctx, login: &[&str]) -> Real {
@@ -848,7 +849,7 @@ fn ping_through_a_proxy(t: &Ctx) {
 }
 
 /// A SOCKS 5 proxy for any number of connections: microsocks where it is, else the test's own.
-fn start_microsocks_or_scripted(t: &Ctx) -> Real {
+pub(crate) fn start_microsocks_or_scripted(t: &Ctx) -> Real {
     if Need::Microsocks.missing().is_none() {
         return start_microsocks(t, &[]);
     }
@@ -939,6 +940,39 @@ fn replay_through_a_proxy(t: &Ctx) {
         client.wait().code(0).says(&["connected to"]);
     }
     t.sockkit(&["replay", "--listen", "--proxy", &url, &record, ":0"]).run(b"").code(2);
+}
+
+fn a_relay_through_a_proxy(t: &Ctx) {
+    let proxy = start_microsocks_or_scripted(t);
+    let echo = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let url = format!("socks5://{}", proxy.addr);
+    let by_name = echo.addr().replace("127.0.0.1", "tcp4://localhost");
+    for target in [echo.addr(), &by_name] {
+        let relay = t.sockkit(&["relay", "-v", "--proxy", &url, "127.0.0.1:0", target]).server();
+        let mut client = connect(relay.socket_addr());
+        client.write_all(b"ping").unwrap();
+        // Not before: microsocks passes no half-close on.
+        assert_eq!(read_exactly(&client, 4), b"ping");
+        drop(client);
+        relay.stderr.wait_for(&format!("through {}", proxy.addr));
+        relay.stderr.wait_for("closed: sent 4 bytes, received 4 bytes");
+    }
+    // The proxy says no, and the relay goes on.
+    let (addr, served) = scripted(|mut conn| {
+        take_http(&mut conn);
+        conn.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
+        conn.shutdown(Shutdown::Write).unwrap();
+        read_all(&conn);
+    });
+    let relay = t.sockkit(&["relay", "--proxy", &format!("http://{addr}"), "127.0.0.1:0", "192.0.2.1:80"]).server();
+    t.connect(&[relay.addr()]).run(b"").code(9);
+    relay.stderr.wait_for("403 Forbidden");
+    served.join().unwrap();
+    t.connect(&[relay.addr()]).run(b"").code(9);
+    relay.stderr.wait_for("connecting to the proxy");
+    for (target, words) in [("udp://127.0.0.1:53", "is UDP"), ("unix:/tmp/x", "is not reached over it")] {
+        t.sockkit(&["relay", "--proxy", &url, "127.0.0.1:0", target]).run(b"").code(2).says(&[words]);
+    }
 }
 
 fn events_and_verbose(t: &Ctx) {

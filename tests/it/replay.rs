@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 
+use crate::proxy::start_microsocks_or_scripted;
 use crate::support::{Ctx, let_pass, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -10,6 +11,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         what_comes_back_otherwise_is_shown,
         either_side_can_be_played,
         a_record_keeps_its_times,
+        a_session_that_its_own_side_ended,
         bad_records_are_usage_errors,
     ]
 }
@@ -65,6 +67,53 @@ fn a_record_keeps_its_times(t: &Ctx) {
         let took = begin.elapsed().as_millis();
         assert!(took >= least, "--speed {speed}: {took} ms");
     }
+}
+
+/// Who ended first is recorded, also where that is the end of a script and not of standard input.
+fn a_session_that_its_own_side_ended(t: &Ctx) {
+    use std::time::{Duration, Instant};
+    let server = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let real = start_microsocks_or_scripted(t);
+    let proxy = format!("socks5://{}", real.addr);
+    let script = t.file("script");
+    std::fs::write(&script, "send \"a\\n\"\nexpect \"a\"\nshutdown write\nexpect-eof\n").unwrap();
+    let file = t.file("record");
+    for made in [
+        &["--send", "hi\\n", "--expect", "hi"][..],
+        &["--send", "hi\\n"],
+        &["--script", &script],
+        &["--send", "hi\\n", "--expect", "hi", "--proxy", &proxy],
+    ] {
+        t.connect(&["--record", &file, server.addr()]).args(made).run(b"").code(0);
+        for speed in ["0", "1"] {
+            // Some proxies pass on no end but that of both sides: with them, what comes after ours is lost.
+            let through = ["--proxy", &proxy];
+            let ways = [&[][..], &through];
+            for way in ways.into_iter().take(if made.contains(&"--expect") { 2 } else { 1 }) {
+                let begin = Instant::now();
+                let args = ["replay", &file, server.addr(), "--speed", speed, "--timeout", "60s"];
+                t.sockkit(&args).args(way).run(b"").code(0).stdout("");
+                assert!(
+                    begin.elapsed() < Duration::from_secs(50),
+                    "{made:?} {way:?}: it waited for what does not come"
+                );
+            }
+        }
+        // The side that it talked to ends after it.
+        let mut other = t.sockkit(&["replay", "--speed=0", &file, "--listen", "127.0.0.1:0"]).spawn();
+        other.stderr.wait_for("listening on ");
+        let said = other.stderr.text();
+        let addr = said.split("listening on ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+        t.sockkit(&["replay", "--speed=0", &file, &addr]).run(b"").code(0);
+        other.wait().code(0);
+    }
+    // One that the server ended is one that a server has to end.
+    let once = t.listen(&["-k", "--reply", "hi\\n", "--close-on", "hi", "127.0.0.1:0"]).server();
+    std::fs::write(&script, "send \"hi\\n\"\nexpect \"hi\"\nexpect-eof\n").unwrap();
+    t.connect(&["--record", &file, "--script", &script, once.addr()]).run(b"").code(0);
+    t.sockkit(&["replay", &file, "--speed=0", once.addr()]).run(b"").code(0);
+    let exit = t.sockkit(&["replay", &file, "--speed=0", "--timeout=300ms", server.addr()]).run(b"");
+    exit.code(3).says(&["the peer was to end, and did not"]);
 }
 
 fn bad_records_are_usage_errors(t: &Ctx) {

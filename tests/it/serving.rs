@@ -10,7 +10,8 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::support::{
-    Ctx, PATIENCE, Proc, SOON, connect, is_big, one_bulk_at_a_time, poll_until, read_exactly, stays_silent, trials, udp,
+    Ctx, PATIENCE, Proc, SOON, connect, is_big, one_bulk_at_a_time, poll_until, read_all, read_exactly, stays_silent,
+    trials, udp,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -30,6 +31,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         stats_at_the_end,
         stats_as_an_event,
         flags_without_sessions_side_by_side,
+        turned_away_is_not_nobody,
     ]
 }
 
@@ -286,4 +288,23 @@ fn stats_as_an_event(t: &Ctx) {
         assert_eq!(event[key], 0, "{line}");
     }
     assert!(event["uptime"].as_f64().unwrap() < 10.0, "{line}");
+}
+
+/// Who came and was turned away is not nobody.
+fn turned_away_is_not_nobody(t: &Ctx) {
+    for command in ["listen", "echo"] {
+        let args = ["--deny", "127.0.0.1", "--accept-timeout", "2s", "127.0.0.1:0"];
+        let mut server = t.sockkit(&[command]).args(&args).piped().server();
+        let client = connect(server.socket_addr());
+        assert_eq!(read_all(&client), b"");
+        let exit = server.wait();
+        exit.code(7).says(&[
+            "nobody was let in within 2s",
+            "cause: the one client that came to 127.0.0.1:",
+            "turned away",
+        ]);
+        exit.says_not(&["no client came", "nobody came within"]);
+    }
+    let nobody = t.listen(&["--accept-timeout", "10ms", "--deny", "127.0.0.1", "127.0.0.1:0"]).run(b"");
+    nobody.code(7).says(&["nobody came within 10ms", "cause: no client came to "]);
 }

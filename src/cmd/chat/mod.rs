@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 use super::{Context, Failure, Subcommand, subcommand};
-use crate::addr::{Endpoint, Transport, UnixKind};
+use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::cli::secret;
 use crate::error::{Error, Exit, Result};
 
@@ -38,12 +38,12 @@ fn run(matches: &mut ArgMatches) -> Result<Exit, Failure> {
 
 /// The address, if it can be one of a stream.
 fn stream(endpoint: Endpoint) -> Result<Endpoint> {
-    let fits = match &endpoint {
-        Endpoint::Inet(inet) => inet.transport != Transport::Udp,
-        Endpoint::Unix(unix) => unix.kind == UnixKind::Stream,
-        _ => true,
-    };
-    if fits { Ok(endpoint) } else { Err(Error::usage(format!("a chat is for streams, which {endpoint} is not"))) }
+    let packets = matches!(endpoint, Endpoint::Unix(Unix { kind: UnixKind::Seqpacket, .. }));
+    if !packets && !endpoint.is_datagram() {
+        Ok(endpoint)
+    } else {
+        Err(Error::usage(format!("a chat is for streams, which {endpoint} is not")))
+    }
 }
 
 /// The first line of a password file.

@@ -120,7 +120,10 @@ pub fn is_final(error: &Error) -> bool {
 }
 
 /// Whether a proxy can lead there at all.
-fn check(target: &Endpoint, proxy: &Proxy) -> Result<()> {
+///
+/// # Errors
+/// Exit 2 where it cannot.
+pub fn check(target: &Endpoint, proxy: &Proxy) -> Result<()> {
     let no = |why: String| Err(Error::usage(format!("--proxy carries TCP: {why}")));
     let inet = match target {
         Endpoint::Inet(inet) if inet.transport == Transport::Udp => return no(format!("{target} is UDP")),

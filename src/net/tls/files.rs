@@ -7,10 +7,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{Error as Tls, InconsistentKeys, RootCertStore};
 
 use super::{Identity, certificate, unfit};
-use crate::error::{Result, words};
+use crate::error::{Error, Result};
 
 fn read(path: &Path, flag: &str) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| unfit(format!("{flag} {}: {}", path.display(), words(&source))))
+    std::fs::read(path).map_err(|source| {
+        let Error { cause, facts, .. } = Error::file(format_args!("{flag} {}", path.display()), &source);
+        Error { facts, ..unfit(cause.to_string()) }
+    })
 }
 
 fn certificates(path: &Path, flag: &str) -> Result<(Vec<CertificateDer<'static>>, Vec<u8>)> {
@@ -93,7 +96,7 @@ fn is_encrypted(text: &[u8]) -> bool {
 }
 
 /// What the library says of a key and a certificate that it does not take.
-pub(super) fn unfit_key(identity: &Identity, chain: &[CertificateDer<'_>], error: &Tls) -> crate::error::Error {
+pub(super) fn unfit_key(identity: &Identity, chain: &[CertificateDer<'_>], error: &Tls) -> Error {
     let cert = identity.cert.display();
     let key = identity.key.as_ref().unwrap_or(&identity.cert).display();
     match error {

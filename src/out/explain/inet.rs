@@ -52,8 +52,10 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
         .try_(format!("sockkit wait --stable 1s {}", case.word())),
         libc::ECONNRESET | libc::ECONNABORTED => Why::new(
             "the peer reset the connection: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",
-        ),
-        libc::EPIPE => Why::new("the peer had closed the connection already, so that nobody reads what was sent"),
+        )
+        .try_(format!("sockkit {} -v {}", case.command, case.again())),
+        libc::EPIPE => Why::new("the peer had closed the connection already, so that nobody reads what was sent")
+            .try_(format!("sockkit {} -v {}", case.command, case.again())),
         libc::EINVAL if (binding || phase == Phase::Connecting) && needs_interface(case) => Why::new(format!(
             "{} is an address of a link only, and needs the interface that is meant: [{0}%eth0]:{}",
             case.host(),
@@ -152,7 +154,7 @@ fn needs_interface(case: &Case<'_>) -> bool {
 
 fn too_large(case: &Case<'_>) -> Why {
     let Endpoint::Inet(Inet { transport: Transport::Udp, .. }) = case.endpoint else {
-        return Why::new("the message is larger than this kind of socket takes");
+        return Why::new("the message is larger than this kind of socket takes").try_(case.sockets());
     };
     let (family, most) = if case.is_v6() { ("IPv6", UDP_MOST[1]) } else { ("IPv4", UDP_MOST[0]) };
     if let Some(icmp) = Icmp::of(case) {
@@ -165,4 +167,5 @@ fn too_large(case: &Case<'_>) -> Why {
         .try_(format!("tracepath {}", word(&case.host())));
     }
     Why::new(format!("a UDP datagram over {family} carries at most {most} bytes; one that large travels in fragments"))
+        .try_(format!("split -b 1200 --filter='sockkit connect --send-only \"{}\"' FILE", case.endpoint))
 }

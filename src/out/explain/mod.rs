@@ -17,6 +17,7 @@ use crate::text::visible_line;
 use super::color::{Paint, paint};
 
 mod course;
+mod files;
 mod held;
 mod inet;
 mod names;
@@ -370,8 +371,14 @@ fn why(command: &str, error: &Error, there: bool) -> Option<Why> {
     if let (Cause::Attempts(attempts), Some(whole)) = (&error.cause, &error.endpoint) {
         return refused::everywhere(command, whole, attempts).or_else(|| why(command, deciding(error), there));
     }
+    if let Some((path, errno)) = error.facts.iter().find_map(|fact| match fact {
+        Fact::File { path, errno } => Some((path, *errno)),
+        _ => None,
+    }) {
+        return files::why(path, errno);
+    }
     if let Some(errno) = error.errno()
-        && let Some(why) = anywhere(command, error, errno)
+        && let Some(why) = files::standard(command, error.phase, errno).or_else(|| anywhere(command, error, errno))
     {
         return Some(why);
     }
@@ -419,12 +426,6 @@ fn anywhere(command: &str, error: &Error, errno: i32) -> Option<Why> {
                 "all processes of this host together have open as many files as it allows (fs.file-max{limit})"
             ))
             .try_("cat /proc/sys/fs/file-nr")
-        }
-        libc::ENOSPC if matches!(phase, Phase::WritingStdout | Phase::File) => {
-            Why::new("the disk that it is written to is full").try_("df -h")
-        }
-        libc::EDQUOT if matches!(phase, Phase::WritingStdout | Phase::File) => {
-            Why::new("your quota on the disk that it is written to is used up").try_("quota")
         }
         libc::ENOMEM | libc::ENOBUFS => {
             Why::new("the kernel has no memory left for sockets, or a send queue of the network device is full")
@@ -479,7 +480,12 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
         },
         (Phase::Securing, _) => tls::stalled(case, longer(case.client())),
         // It is gone now, so there is nothing to connect to.
-        (Phase::Accepting, _) => Why::new(format!("no client came to {}", case.endpoint)).try_(longer(case.command)),
+        (Phase::Accepting, _) => match case.error.turned_away() {
+            0 => Why::new(format!("no client came to {}", case.endpoint)),
+            1 => Why::new(format!("the one client that came to {} was turned away (see above, why)", case.endpoint)),
+            n => Why::new(format!("the {n} clients that came to {} were all turned away (see above, why)", case.endpoint)),
+        }
+        .try_(longer(case.command)),
         (Phase::Sending, _) | (_, "--send-timeout") => Why::new(
             "the peer is there but does not read what is sent: its receive window and our send buffer are full",
         )
@@ -505,6 +511,7 @@ fn vsock(case: &Case<'_>, cid: u32, port: u32, errno: i32) -> Option<Why> {
         // vsock(7): a reset is how the other side says that nothing listens.
         libc::ECONNRESET if case.error.phase == Phase::Connecting => {
             Why::new(format!("nothing listens on vsock port {port} of the machine with CID {cid}"))
+                .try_(format!("ss --vsock -lp   # on the machine with CID {cid}"))
         }
         libc::ENODEV | libc::ENETUNREACH | libc::ETIMEDOUT if cid == VSOCK_LOCAL && case.error.phase == Phase::Connecting => {
             Why::new("CID 1 is this machine itself: most likely its loopback transport, the module vsock_loopback, is not loaded")
@@ -522,6 +529,7 @@ fn vsock(case: &Case<'_>, cid: u32, port: u32, errno: i32) -> Option<Why> {
         }
         libc::ETIMEDOUT => {
             Why::new(format!("the machine with CID {cid} does not answer: most likely it is not running"))
+                .try_(format!("pgrep -af guest-cid={cid}"))
         }
         _ => return None,
     })

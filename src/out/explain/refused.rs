@@ -4,7 +4,7 @@ use crate::addr::{Endpoint, Host, Inet, Port, is_slip};
 use crate::error::{Error, Fact, Process};
 
 use super::inet::{Icmp, holders};
-use super::ways::{own_firewall, trace};
+use super::ways::{firewall, is_own_rule, own_firewall, own_rule, trace};
 use super::{Case, Why, holder, list, name_of, word};
 
 pub(super) fn why(case: &Case<'_>) -> Why {
@@ -21,6 +21,14 @@ pub(super) fn why(case: &Case<'_>) -> Why {
     // A closed port of TCP answers with a reset, and one of UDP with an ICMP error of its own address.
     if let Some(icmp) = icmp.as_ref().filter(|icmp| icmp.ours && !(case.is_udp() && icmp.from_target)) {
         return own_firewall(icmp);
+    }
+    if is_own_rule(case) {
+        let there = holders(case, true).first().map(|(local, process)| holder(local, *process));
+        let there = there.map(|who| format!("{who} listens there now, but ")).unwrap_or_default();
+        return own_rule(format!(
+            "{there}a rule of this host's own firewall (output chain) refuses the connection in the name of {}, before it leaves",
+            case.host()
+        ));
     }
     if let Some((local, process)) = holders(case, true).first() {
         return Why::new(format!(
@@ -68,8 +76,9 @@ pub(super) fn why(case: &Case<'_>) -> Why {
         ))
         .try_(format!("{}   # on {}", case.sockets(), case.host())),
         None => Why::new(format!(
-            "{} answered, but nothing listens on {what} there, or only on its loopback address; or a firewall rejects it",
-            case.host()
+            "{} answered, but nothing listens on {what} there, or only on its loopback address; or {} rejects it",
+            case.host(),
+            firewall(case)
         ))
         .try_(format!("{}   # on {}", case.sockets(), case.host())),
     }
@@ -166,7 +175,10 @@ pub(super) fn everywhere(command: &str, whole: &Endpoint, attempts: &[Error]) ->
     for attempt in attempts {
         let endpoint = attempt.endpoint.as_ref()?;
         let case = Case { command, error: attempt, endpoint };
-        let silent = attempt.facts.iter().all(|fact| matches!(fact, Fact::Neighbour { .. } | Fact::LocalAddresses(_)));
+        let silent = attempt
+            .facts
+            .iter()
+            .all(|fact| matches!(fact, Fact::Neighbour { .. } | Fact::LocalAddresses(_) | Fact::LetOut));
         if attempt.errno() != Some(libc::ECONNREFUSED) || !case.is_here() || !silent {
             return None;
         }

@@ -61,6 +61,14 @@ fn typed(address: &str) -> Fact {
     Fact::Typed(address.parse().unwrap())
 }
 
+fn lost(interface: &str, reverse_path: bool) -> Fact {
+    Fact::AnswersLost { interface: interface.to_owned(), reverse_path }
+}
+
+fn file(path: &str, errno: i32) -> Error {
+    Error::file(format_args!("--output {path}"), &io::Error::from_raw_os_error(errno))
+}
+
 fn ours() -> Fact {
     Fact::LocalAddresses(["127.0.0.1", "10.1.2.3", "::1"].map(|ip| ip.parse().unwrap()).to_vec())
 }
@@ -171,6 +179,29 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("connect", os(Sending, "udp://192.0.2.255:9", libc::EACCES, &[])),
         ("connect", os(Sending, "udp://192.0.2.1:9", libc::EACCES, &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EPERM, &[Fact::LocalPolicy])),
+        // Rules of this host, on the way out and in.
+        ("connect", os(Connecting, "192.0.2.1:80", libc::ECONNREFUSED, &[Fact::LocalPolicy])),
+        ("connect", os(Connecting, "192.0.2.1:80", libc::ECONNREFUSED, &[Fact::LetOut])),
+        (
+            "connect",
+            os(Connecting, "127.0.0.1:80", libc::ECONNREFUSED, &[held("127.0.0.1:80", true, None), Fact::LocalPolicy]),
+        ),
+        ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", &[Fact::LocalPolicy])),
+        ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", &[Fact::LetOut])),
+        ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", &[lost("eth0", false), Fact::LetOut])),
+        ("connect", timed_out(Connecting, "192.0.2.1:80", "--connect-timeout", &[lost("eth1", true), Fact::LetOut])),
+        ("listen", timed_out(Accepting, "127.0.0.1:2023", "--accept-timeout", &[Fact::TurnedAway(1)])),
+        ("listen", timed_out(Accepting, "127.0.0.1:2023", "--accept-timeout", &[Fact::TurnedAway(2)])),
+        // Files.
+        ("connect", file("/no/where/out", libc::ENOENT)),
+        ("connect", file("out", libc::EACCES)),
+        ("connect", file("/etc", libc::EISDIR)),
+        ("connect", file("/etc/passwd/x", libc::ENOTDIR)),
+        ("connect", file("/mnt/x", libc::EROFS)),
+        ("connect", file("/dev/full", libc::ENOSPC)),
+        ("connect", Error::os(Phase::ReadingStdin, None, io::Error::from_raw_os_error(libc::EISDIR))),
+        ("connect", Error::os(Phase::ReadingStdin, None, io::Error::from_raw_os_error(libc::EIO))),
+        ("connect", Error::os(Phase::WritingStdout, None, io::Error::from_raw_os_error(libc::EFBIG))),
         // Addresses that no connection goes to.
         ("connect", os(Connecting, "224.0.0.251:80", libc::ENETUNREACH, &[])),
         ("connect", os(Connecting, "255.255.255.255:80", libc::ENETUNREACH, &[])),

@@ -122,6 +122,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         }
         (libc::EPERM, _) => {
             Why::new(format!("{name} does not take us: the filesystem has no sockets, or a sandbox forbids it"))
+                .try_(format!("findmnt -T {}", word(&name)))
         }
         (libc::EROFS, _) => Why::new(format!("the filesystem of {name} is read-only")).try_("mount"),
         (libc::ENOENT, _) => Why::new(format!("there is no {name}")).try_("ss -lxp"),

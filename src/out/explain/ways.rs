@@ -27,6 +27,50 @@ pub(super) fn own_firewall(icmp: &Icmp) -> Why {
         .try_("sudo iptables -S")
 }
 
+/// Whether it was a rule of this host, before anything left.
+pub(super) fn is_own_rule(case: &Case<'_>) -> bool {
+    case.facts().contains(&Fact::LocalPolicy)
+}
+
+/// Whose firewall it may be that stands between, as far as that is known.
+pub(super) fn firewall(case: &Case<'_>) -> &'static str {
+    if case.facts().contains(&Fact::LetOut) {
+        "a firewall there or on the way"
+    } else {
+        "a firewall there, on the way or on this host"
+    }
+}
+
+/// A rule of this host's output chain.
+pub(super) fn own_rule(cause: String) -> Why {
+    Why::new(cause).try_("sudo nft list ruleset").try_("sudo iptables -S OUTPUT")
+}
+
+/// Answers come, and get lost here.
+fn deaf(case: &Case<'_>) -> Option<Why> {
+    let (interface, reverse_path) = case.facts().iter().find_map(|fact| match fact {
+        Fact::AnswersLost { interface, reverse_path } => Some((interface, *reverse_path)),
+        _ => None,
+    })?;
+    let host = case.host();
+    if reverse_path {
+        return Some(
+            Why::new(format!(
+                "{host} does answer, but its answers come by {interface} and are thrown away: this host would send to {host} by another interface (its reverse path filter, rp_filter)"
+            ))
+            .try_(route_of(case))
+            .try_(format!("sysctl net.ipv4.conf.all.rp_filter net.ipv4.conf.{}.rp_filter", word(interface))),
+        );
+    }
+    Some(
+        Why::new(format!(
+            "{host} does answer, by {interface}, but this host throws its answers away: most likely a rule of its own firewall (input chain)"
+        ))
+        .try_("sudo nft list ruleset")
+        .try_("sudo iptables -S INPUT"),
+    )
+}
+
 fn way<'a>(case: &'a Case<'_>) -> Option<&'a Route> {
     case.facts().iter().find_map(|fact| match fact {
         Fact::Route(route) => Some(route),
@@ -99,6 +143,15 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
     if let Some(why) = own_listener(case) {
         return why;
     }
+    if is_own_rule(case) {
+        let host = case.host();
+        return own_rule(format!(
+            "a rule of this host's own firewall (output chain) drops the packets before they leave: {host} never saw them"
+        ));
+    }
+    if let Some(why) = deaf(case) {
+        return why;
+    }
     if case.is_loopback() && !case.is_udp() {
         return Why::new(
             "a rule of this host's firewall drops the packets, or the accept queue of the server is full".to_owned(),
@@ -123,14 +176,17 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
     }
     let why = match up.map(|route| (route.gateway, route.interface.as_deref().unwrap_or("the network"))) {
         Some((None, interface)) => Why::new(format!(
-            "{host} is up (it answers to {} on {interface}), but not on this port: most likely its firewall drops the packets; or its accept queue is full",
-            case.ip().map_or("ARP", discovery)
+            "{host} is up (it answers to {} on {interface}), but not on this port: most likely its firewall{} drops the packets; or its accept queue is full",
+            case.ip().map_or("ARP", discovery),
+            if case.facts().contains(&Fact::LetOut) { "" } else { " (or that of this host)" }
         )),
         Some((Some(gateway), _)) => Why::new(format!(
-            "nothing came back from {host}: most likely a firewall there or on the way drops the packets (the first router, {gateway}, is up); or the host is down, or the server's accept queue is full"
+            "nothing came back from {host}: most likely {} drops the packets (the first router, {gateway}, is up); or the host is down, or the server's accept queue is full",
+            firewall(case)
         )),
         None => Why::new(format!(
-            "nothing came back from {host}: most likely a firewall drops the packets; or the host is down, or the server's accept queue is full"
+            "nothing came back from {host}: most likely {} drops the packets; or the host is down, or the server's accept queue is full",
+            firewall(case)
         )),
     };
     why.try_(trace(case)).try_(case.ping()).try_(longer)
@@ -153,6 +209,9 @@ fn own_listener(case: &Case<'_>) -> Option<Why> {
         ))
         .try_(case.sockets())
         .try_("nstat -az TcpExtListenOverflows"),
+        Some(limit) if is_own_rule(case) => own_rule(format!(
+            "{who} listens and has room in its accept queue ({waiting} of {limit}), but a rule of this host's own firewall (output chain) drops the packets"
+        )),
         Some(limit) => Why::new(format!(
             "{who} listens and has room in its accept queue ({waiting} of {limit}): most likely a rule of this host's firewall drops the packets"
         ))

@@ -10,6 +10,7 @@ mod listed;
 mod netlink;
 mod owners;
 mod packet;
+mod past;
 pub mod proc;
 mod procfs;
 mod route;
@@ -25,6 +26,7 @@ pub use errqueue::{icmp_error, recverr};
 pub use fuzz::fuzz;
 pub use owners::{Owners, socket_owners};
 pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
+pub use past::{answers_lost_on_arrival, is_stopped};
 pub use proc::{listen_counters, listen_overflows};
 pub use procfs::{inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};
@@ -38,6 +40,7 @@ pub use unixdiag::unix_queue;
 pub fn confine(_reach: &super::confine::Reach<'_>) -> super::confine::Confined {
     super::confine::Confined {
         landlock: Err("not on this architecture".into()),
+        reads: Vec::new(),
         calls: Err("not on this architecture".into()),
     }
 }

@@ -62,14 +62,27 @@ pub fn listen_overflows() -> Option<u64> {
 /// The counters of this network namespace about accept queues.
 #[must_use]
 pub fn listen_counters() -> Option<ListenCounters> {
+    let [overflows, drops] = tcp_ext(["ListenOverflows", "ListenDrops"])?;
+    Some(ListenCounters { overflows, drops })
+}
+
+/// Packets that this network namespace threw away because it would not answer by the interface that they came by:
+/// `TcpExtIPReversePathFilter` of nstat(8).
+#[must_use]
+pub fn reverse_path_drops() -> Option<u64> {
+    tcp_ext(["IPReversePathFilter"]).map(|[count]| count)
+}
+
+fn tcp_ext<const N: usize>(wanted: [&str; N]) -> Option<[u64; N]> {
     let table = fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = table.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, values) = (lines.next()?, lines.next()?);
-    let value = |wanted| {
-        let (_, value) = names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == wanted)?;
-        value.parse().ok()
-    };
-    Some(ListenCounters { overflows: value("ListenOverflows")?, drops: value("ListenDrops")? })
+    let mut found = [0; N];
+    for (wanted, found) in wanted.iter().zip(&mut found) {
+        let (_, value) = names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| name == wanted)?;
+        *found = value.parse().ok()?;
+    }
+    Some(found)
 }
 
 #[cfg(test)]

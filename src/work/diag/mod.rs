@@ -129,7 +129,13 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                     paths::state(unix, binding, errno, deadline)
                 }
                 Some(Endpoint::Inet(inet)) => match errno {
-                    libc::ECONNREFUSED => ports::around(inet, deadline),
+                    libc::ECONNREFUSED => {
+                        let mut found = ports::around(inet, deadline);
+                        // Of what came by ICMP the sender is known.
+                        let told = error.facts.iter().any(|fact| matches!(fact, Fact::Icmp { .. }));
+                        found.extend(ways::rules(inet).filter(|_| !told && error.phase == Phase::Connecting));
+                        found
+                    }
                     libc::EADDRINUSE => ports::in_use(inet, deadline.max(Instant::now() + HOLDER_BUDGET)),
                     libc::ETIMEDOUT if error.phase == Phase::Connecting => no_answer(inet, deadline),
                     libc::EADDRNOTAVAIL | libc::EAGAIN if error.phase == Phase::Connecting => {
@@ -179,7 +185,13 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
 /// Nothing came back: from a listener of this host, or from somewhere else.
 fn no_answer(inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let mut found = ports::accept_queue(inet, deadline);
-    found.extend(ways::way(inet));
+    let way = ways::way(inet);
+    let rules = ways::rules(inet);
+    if rules == Some(Fact::LetOut) {
+        found.extend(ways::deaf(inet, way.as_ref(), deadline));
+    }
+    found.extend(rules);
+    found.extend(way);
     found
 }
 

@@ -1,14 +1,51 @@
 //! The way that this host has to an address, and how it stands.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::{Duration, Instant};
 
-use crate::addr::{Host, Inet};
+use super::ports::numeric;
+use crate::addr::{Host, Inet, Transport};
 use crate::error::{Fact, Link, Neighbour, Route, RouteKind};
 use crate::sys;
+
+/// An answer that did not come before may take as long to be seen; most of the world is nearer.
+const ANSWER: Duration = Duration::from_millis(250);
 
 /// The route of an address that was not reached. Nothing where the kernel does not tell.
 pub(super) fn way(inet: &Inet) -> Option<Fact> {
     way_to(inet).map(Fact::Route)
+}
+
+/// Whether a rule of this host stops handshakes with it before they leave.
+pub(super) fn rules(inet: &Inet) -> Option<Fact> {
+    Some(if sys::is_stopped(tcp(inet)?)? { Fact::LocalPolicy } else { Fact::LetOut })
+}
+
+/// Answers come, and this host throws them away. Tried once more to find out, where packets leave this host.
+pub(super) fn deaf(inet: &Inet, way: Option<&Fact>, deadline: Instant) -> Option<Fact> {
+    let Some(Fact::Route(Route { kind: RouteKind::Unicast, link: Link::Up, .. })) = way else { return None };
+    let dropped = sys::proc::reverse_path_drops();
+    let index = sys::answers_lost_on_arrival(tcp(inet)?, deadline.min(Instant::now() + ANSWER))?;
+    let interface = sys::interface_name(index)?;
+    let reverse_path = dropped.zip(sys::proc::reverse_path_drops()).is_some_and(|(before, after)| after > before);
+    Some(Fact::AnswersLost { interface, reverse_path })
+}
+
+/// The address of a TCP port.
+fn tcp(inet: &Inet) -> Option<SocketAddr> {
+    if inet.transport != Transport::Tcp {
+        return None;
+    }
+    let (ip, port) = numeric(inet)?;
+    Some(match (&inet.host, ip) {
+        (Host::V6 { scope, .. }, IpAddr::V6(v6)) => SocketAddrV6::new(v6, port, 0, index(scope.as_deref())).into(),
+        _ => SocketAddr::new(ip, port),
+    })
+}
+
+/// The index of an interface; 0 is none.
+fn index(scope: Option<&str>) -> u32 {
+    scope.and_then(|name| sys::interface_index(name).ok()).unwrap_or(0)
 }
 
 /// The route to an address.
@@ -19,8 +56,7 @@ pub fn way_to(inet: &Inet) -> Option<Route> {
         Host::V6 { addr, scope } => (IpAddr::V6(*addr).to_canonical(), scope.as_deref()),
         Host::Any | Host::Name(_) => return None,
     };
-    let scope = scope.and_then(|name| sys::interface_index(name).ok()).unwrap_or(0);
-    match sys::route(ip, scope) {
+    match sys::route(ip, index(scope)) {
         Ok(hop) => {
             let interface = hop.interface.and_then(sys::interface_name);
             let next = hop.gateway.unwrap_or(ip);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Check;
 use crate::addr::{Endpoint, Transport};
@@ -18,6 +18,8 @@ use crate::work::diag;
 
 /// For each name server, and for the name of this host.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So many are open at once: three name servers, a look-up, a program with its pipes.
+const DESCRIPTORS: usize = 12;
 /// For reading through the table of sockets.
 const BUDGET: Duration = Duration::from_millis(500);
 /// What servers here ask for as their backlog; less than a quarter of it is little.
@@ -33,8 +35,16 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Looks at everything, and tells each.
 pub fn host(stop: &Stop, sink: &dyn Sink, tell: &mut dyn FnMut(Check)) {
-    let quick =
-        [somaxconn, syncookies, port_range, descriptors, files, ipv6, bindv6only, timestamps, time_wait, conntrack];
+    descriptors().into_iter().for_each(&mut *tell);
+    if !has_room() {
+        let check = Check::ok("descriptors", "used up");
+        return tell(
+            check
+                .bad("this process may open too few files and sockets to look at anything else")
+                .try_("ulimit -n 1024"),
+        );
+    }
+    let quick = [somaxconn, syncookies, port_range, files, ipv6, bindv6only, timestamps, time_wait, conntrack];
     quick.iter().filter_map(|check| check()).for_each(&mut *tell);
     buffers().into_iter().for_each(&mut *tell);
     tell(loopback());
@@ -113,6 +123,16 @@ fn descriptors() -> Option<Check> {
     } else {
         check
     })
+}
+
+/// Whether there are descriptors to look with; as many as the hard limit allows are taken for that.
+fn has_room() -> bool {
+    if sys::has_room(DESCRIPTORS) {
+        return true;
+    }
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    sys::has_room(DESCRIPTORS)
 }
 
 fn files() -> Option<Check> {

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::Check;
 use super::hops::hops;
 use crate::addr::Endpoint;
-use crate::error::{Error, Exit, Fact, Neighbour, Phase, Result, Route, Saw};
+use crate::error::{Error, Exit, Fact, Neighbour, Phase, Result, Route, RouteKind, Saw};
 use crate::event::Sink;
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
@@ -107,6 +107,7 @@ impl Walk<'_> {
         }
         if let (Some(to), Err(error)) = (to, &dialed)
             && is_lost(error)
+            && leaves(target)
         {
             hops(target, to, self.stop).into_iter().for_each(&mut *tell);
         }
@@ -279,6 +280,13 @@ fn neighbour(target: &Target, failed: bool) -> Option<Check> {
         ),
         _ => None,
     }
+}
+
+/// Whether packets to it leave this host: there are no hops within, and none behind a rule of its own.
+fn leaves(target: &Target) -> bool {
+    let local = way(target).is_some_and(|way| way.kind == RouteKind::Local);
+    let stopped = target.address.as_socket().filter(|_| target.shape.is_tcp()).and_then(sys::is_stopped);
+    !local && stopped != Some(true)
 }
 
 /// Whether what was sent got lost on the way, so that it is worth asking where.

@@ -102,11 +102,10 @@ impl Program {
                 }
                 result = &mut down, if !down_done => {
                     down_done = true;
-                    if let Err(error) = result {
+                    if let Err(error) = result.and_then(|_| link.finish()) {
                         end(&group, child).await;
                         return Err(error);
                     }
-                    link.finish();
                 }
                 error = link.idle(), if up_done => {
                     end(&group, child).await;

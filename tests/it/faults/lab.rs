@@ -248,7 +248,7 @@ pub(super) fn connections(ns: &Netns, to: &str, count: usize) -> Vec<std::net::T
 }
 
 /// A listener with this backlog, and clients that it does not accept until no more fit.
-pub(super) fn full(ns: &Netns, at: &str, backlog: i32) -> impl Drop + use<> {
+pub(crate) fn full(ns: &Netns, at: &str, backlog: i32) -> impl Drop + use<> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
     struct Full(#[allow(dead_code, reason = "held open")] std::os::fd::OwnedFd, Vec<std::net::TcpStream>);
     impl Drop for Full {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use libtest_mimic::Trial;
 
-use super::lab::{Causes, Road, connect, rules};
+use super::lab::{Causes, NOBODY, Road, cause_of, connect, rules};
 use crate::support::{Ctx, Netns, trials};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -14,6 +14,8 @@ pub(super) fn tests() -> Vec<Trial> {
         interfaces_that_are_off [Root],
         addresses_that_are_none_for_a_connection [Root],
         firewall_of_this_host [Root, Nft],
+        firewall_of_this_host_on_the_way_out [Root, Nft, Setpriv],
+        answers_that_this_host_throws_away [Root, Nft, Setpriv],
     ]
 }
 
@@ -141,4 +143,93 @@ fn firewall_of_this_host(t: &Ctx) {
     let _both = ns.within(|| TcpListener::bind("[::]:6").unwrap());
     ns.run("nft 'add rule inet t output meta nfproto ipv4 tcp dport 6 reject with tcp reset'");
     go(&["127.0.0.1:6"]).code(5).says(&["[::]:6", "listens there now"]);
+}
+
+/// A SYN that a rule of ours drops looks like one that got lost, and a reset of ours like one from there.
+fn firewall_of_this_host_on_the_way_out(t: &Ctx) {
+    let road = Road::new();
+    rules(
+        &road.us,
+        "output",
+        &[
+            "tcp dport 4 drop",
+            "tcp dport 7 reject with tcp reset",
+            "ip daddr 10.1.0.0/24 tcp dport 14 drop",
+            "tcp dport 24 ct state new drop",
+        ],
+    );
+    road.rules(&["tcp dport { 5, 8 } drop"], &["tcp dport 6 drop", "tcp dport 9 reject with tcp reset"]);
+    let quick = |args: &[&str]| t.connect(&["-w", "500ms"]).args(args).under(&road.us.wrap());
+    for (them, near) in [("10.2.0.1", "10.1.0.254"), ("[fd00:2::1]", "[fd00:1::fe]")] {
+        let at = |host: &str, port: u16| format!("{host}:{port}");
+        let bare = them.trim_matches(['[', ']']);
+        let mut causes = Causes::of(&road.us);
+        let go = |port: u16| quick(&[&at(them, port)]).run(b"");
+        let dropped = format!(
+            "a rule of this host's own firewall (output chain) drops the packets before they leave: {bare} never"
+        );
+        causes.check(&go(4), 7, &[&dropped], &["nft list ruleset"]);
+        go(24).code(7).says(&[&dropped]);
+        let refused = "a rule of this host's own firewall (output chain) refuses the connection in the name of ";
+        causes.check(&go(7), 5, &[refused, bare], &["nft list ruleset"]);
+        // The same from others looks the same, but is not.
+        causes.check(&go(5), 7, &["nothing came back from", "a firewall there or on the way"], &["sockkit doctor"]);
+        go(6).code(7).says(&["a firewall there or on the way"]).says_not(&["this host's own"]);
+        causes.check(
+            &go(9),
+            5,
+            &["answered, but nothing listens on port 9", "there or on the way rejects"],
+            &["ss -l"],
+        );
+        // Who may not look says that he does not know.
+        for (port, code) in [(4, 7), (5, 7), (7, 5), (9, 5)] {
+            let exit = quick(&[&at(them, port)]).under(&NOBODY).run(b"");
+            assert!(
+                cause_of(exit.code(code)).contains("a firewall there, on the way or on this host"),
+                "{}",
+                exit.stderr
+            );
+        }
+        if near == "10.1.0.254" {
+            quick(&[&at(near, 14)]).run(b"").code(7).says(&["10.1.0.254 never saw them", "nft list ruleset"]);
+        }
+        // Nothing leaves, so there are no hops to ask.
+        let walk = t.sockkit(&["doctor", "-w", "300ms", &at(them, 4)]).under(&road.us.wrap()).run(b"");
+        let said = walk.code(7).stdout.text();
+        assert!(said.contains("drops the packets before they leave") && !said.contains(" hops:"), "{said}");
+    }
+    // Of several addresses, each its own.
+    road.us.etc("nsswitch.conf", "hosts: files\n");
+    road.us.etc("hosts", "10.2.0.1 two.example\nfd00:2::1 two.example\n");
+    quick(&["two.example:4"]).run(b"").code(7).says(&[
+        "before they leave",
+        "[fd00:2::1]:4: no answer",
+        "10.2.0.1:4: no answer",
+    ]);
+    let waits = t.sockkit(&["wait", "--timeout", "400ms", "10.2.0.1:4"]).under(&road.us.wrap()).run(b"");
+    waits.code(124).says(&["before they leave"]);
+}
+
+fn answers_that_this_host_throws_away(t: &Ctx) {
+    let road = Road::new();
+    let _servers = road.them.within(|| ["0.0.0.0:80", "[::]:81"].map(|at| TcpListener::bind(at).unwrap()));
+    rules(&road.us, "input", &["tcp sport { 80, 81, 82 } drop"]);
+    let go = |at: &str| t.connect(&["-w", "500ms", at]).under(&road.us.wrap()).run(b"");
+    let mut causes = Causes::of(&road.us);
+    let input =
+        &["10.2.0.1 does answer, by near, but this host throws its answers away: most likely a rule of its own"];
+    causes.check(&go("10.2.0.1:80"), 7, input, &["nft list ruleset"]);
+    go("[fd00:2::1]:81").code(7).says(&["fd00:2::1 does answer, by near, but this host throws"]);
+    // A refusal is an answer, too.
+    go("10.2.0.1:82").code(7).says(&["10.2.0.1 does answer, by near"]);
+    let blind = t.connect(&["-w", "500ms", "10.2.0.1:80"]).under(&road.us.wrap()).under(&NOBODY).run(b"");
+    blind.code(7).says(&["nothing came back from 10.2.0.1", "or on this host"]);
+    // They come another way than this host would go, and that is not let in.
+    road.us.cable("near2", &["10.5.0.1/24"], &road.router, "west2", &["10.5.0.254/24"]);
+    road.us.run("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.near2.rp_filter=1");
+    road.router
+        .run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.west.rp_filter=0 net.ipv4.conf.west2.rp_filter=0");
+    road.router.run("ip route add 10.1.0.1/32 dev west2 via 10.5.0.1");
+    let path = &["10.2.0.1 does answer, but its answers come by near2 and are thrown away", "rp_filter"];
+    causes.check(&go("10.2.0.1:83"), 7, path, &["ip route get 10.2.0.1", "sysctl net.ipv4.conf.all.rp_filter"]);
 }
