@@ -1,20 +1,21 @@
 //! A question by signal: SIGUSR1 makes a descriptor readable.
 
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
 
 /// Readable since the last [`Asked::take`] when SIGUSR1 has come since. Several in between are one.
 #[derive(Debug)]
-pub struct Asked(PipeReader);
+pub struct Asked(UnixStream);
 
 impl Asked {
     /// From here on SIGUSR1 does not end the process, but asks.
     ///
     /// # Errors
-    /// Those of pipe(2) and sigaction(2).
+    /// Those of socketpair(2) and sigaction(2).
     pub fn by_signal() -> io::Result<Self> {
-        let (asked, ask) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&asked, true)?;
+        let (ask, asked) = UnixStream::pair()?;
+        asked.set_nonblocking(true)?;
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGUSR1, ask)?;
         Ok(Self(asked))
     }

@@ -4,7 +4,7 @@
 //! wait in the program has it in its poll set, so none can miss it. The second signal ends the process at
 //! once, from the signal handler, with the programs that it runs.
 
-use std::io::{self, PipeReader, PipeWriter};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,9 +32,9 @@ pub struct Stop(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     /// Readable once the program is to end. Never read.
-    wake: PipeReader,
+    wake: UnixStream,
     /// The other end, written by the signal handlers and by [`Stop::request`].
-    trigger: PipeWriter,
+    trigger: UnixStream,
     /// 0, a signal number, or [`DEADLINE`].
     why: Arc<AtomicUsize>,
     /// What SIGINT sets off.
@@ -54,10 +54,11 @@ impl Stop {
     /// A stop that only [`Stop::request`] sets off: for a server inside this process.
     ///
     /// # Errors
-    /// Those of pipe(2).
+    /// Those of socketpair(2).
     pub fn new() -> io::Result<Self> {
-        let (wake, trigger) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&trigger, true)?;
+        let (wake, trigger) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        trigger.set_nonblocking(true)?;
         Ok(Self(Arc::new(Inner {
             wake,
             trigger,
@@ -73,7 +74,7 @@ impl Stop {
     /// job) stays ignored, but for SIGTERM.
     ///
     /// # Errors
-    /// Those of pipe(2) and sigaction(2).
+    /// Those of socketpair(2) and sigaction(2).
     pub fn on_signals() -> io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let stop = Self::new()?;
@@ -152,7 +153,7 @@ impl Stop {
     /// From here on SIGUSR1 does not end the process, but asks whoever waits: see [`Stop::asked`].
     ///
     /// # Errors
-    /// Those of pipe(2) and sigaction(2).
+    /// Those of socketpair(2) and sigaction(2).
     pub fn answer_usr1(&self) -> io::Result<()> {
         let _ = self.0.asked.set(Asked::by_signal()?);
         Ok(())
