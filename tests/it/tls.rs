@@ -712,7 +712,8 @@ fn servers_of_many_say_why_a_handshake_failed(t: &Ctx) {
         }
         t.sockkit(line).args(&pem.flags()).args(&asks).args(&words).server()
     };
-    let faults: [(&str, &dyn Fn(&str)); 5] = [
+    type Fault<'a> = (&'a str, &'a dyn Fn(&str));
+    let faults: [Fault<'_>; 5] = [
         ("speaks no TLS, but plain HTTP", &|addr| {
             connect(addr.parse().unwrap()).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         }),

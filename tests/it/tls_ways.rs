@@ -345,7 +345,7 @@ fn a_header_and_then_silence(t: &Ctx) {
     let (ca, pem) = usual(t);
     for line in [&["echo"][..], &["listen", "-k", "--recv-only"]] {
         let ours = behind(t, &[line, &["--tls-handshake-timeout", "500ms"]].concat(), &pem);
-        let silent: Vec<TcpStream> = [&V1[..], &[V1, &[0x16, 3, 1]].concat()]
+        let silent: Vec<TcpStream> = [V1, &[V1, &[0x16, 3, 1]].concat()]
             .map(|bytes| {
                 let mut conn = connect(ours.socket_addr());
                 conn.write_all(bytes).unwrap();
