@@ -784,6 +784,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --tls-server-name 'Ask for this name, and verify it, in place of the address''s'
             cand --tls-pin 'Accept just the certificate with this fingerprint'
             cand --starttls 'Begin in the clear, in this protocol, and go on in TLS'
+            cand --proxy 'Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it'
+            cand --proxy-user-file 'The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same'
             cand --count 'End after N sessions'
             cand -m 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]'
             cand --max-conns 'At most N sessions at once; the rest waits in the backlog [default: what the hard limit of descriptors allows, from 512 to 65536; of programs 64]'

@@ -18,7 +18,7 @@ mod host;
 mod proxy;
 
 pub use host::{Held, Link, NameAnswer, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
-pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
+pub use proxy::{Between, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -320,6 +320,10 @@ pub enum Fact {
     },
     /// A proxy was to be gone through. Where it was not reached, the failure is about the proxy's own address.
     Proxy(Box<ProxyPart>),
+    /// The connection was made to us, at this address: in its handshake we are the server.
+    Accepted(Endpoint),
+    /// The connection goes through a proxy, which did its part.
+    Between(Box<Between>),
     /// How the session went that failed.
     Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.

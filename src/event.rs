@@ -44,8 +44,8 @@ pub trait Sink: Send + Sync {
         );
     }
 
-    /// Takes what is odd although nothing failed, as an [`Event::Warning`] of one line. The rest as of
-    /// [`Sink::fail`].
+    /// Takes what is odd although nothing failed, or a failure that all goes on after, as an [`Event::Warning`] of one
+    /// line. The rest as of [`Sink::fail`].
     fn warn(&self, conn: Option<ConnId>, odd: &Error) {
         self.emit(conn, &Event::Warning { message: &odd.to_string() });
     }
@@ -80,8 +80,6 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
-    /// `--connect-timeout`
-    Connect,
     /// `--accept-timeout`
     Accept,
     /// `--idle-timeout`
@@ -231,6 +229,15 @@ pub enum Event<'a> {
         /// How many system calls seccomp allows; absent where there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         calls: Option<usize>,
+        /// The directory in which files are made all the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        writes: Option<&'a str>,
+        /// The directories below which files are read all the same.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        reads: &'a [String],
+        /// The TCP ports that are connected to all the same; absent where no connection is made at all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ports: Option<&'a [u16]>,
         /// What is not there, and why.
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,

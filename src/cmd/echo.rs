@@ -10,7 +10,7 @@ use crate::cli::faults::Faults;
 use crate::cli::{OutputArgs, ServerAddress, ServerArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
-use crate::work::handler::Handler;
+use crate::work::handler::{Handler, Needs};
 use crate::work::queue;
 
 /// The arguments of `sockkit echo`.
@@ -33,7 +33,8 @@ impl Echo {
             ));
         }
         context.answer_usr1()?;
-        match serving::bind(&self.address, &self.server.socket.options(), &self.server.serving, context)? {
+        match serving::bind(Needs::Tables, &self.address, &self.server.socket.options(), &self.server.serving, context)?
+        {
             Bound::Listener(listener) => {
                 queue::watch(&listener, self.server.socket.options().asked_backlog(), &context.stop, &*context.sink)
             }

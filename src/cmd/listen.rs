@@ -80,9 +80,8 @@ impl Runnable for Listen {
         match self.handlers.side_by_side()? {
             Some(handler) => {
                 if let Some(flag) = self.eof.given().or(self.text.given()) {
-                    return Err(Error::usage(format!(
-                        "{flag} is about stdin and stdout, which this handler leaves alone"
-                    )));
+                    let why = "is about stdin and stdout, which this handler leaves alone";
+                    return Err(Error::usage(format!("{flag} {why}")));
                 }
                 serving::serve(&self.address, &self.server, handler, self.keep_open, context)
             }
@@ -114,7 +113,8 @@ impl Listen {
         let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
-        let bound = serving::bind(&self.address, &options, serving, context)?;
+        let needs = self.handlers.needs(commands).unwrap_or_else(|| stdio.needs());
+        let bound = serving::bind(needs, &self.address, &options, serving, context)?;
         if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }

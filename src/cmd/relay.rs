@@ -10,10 +10,11 @@ use super::{Context, Runnable};
 use crate::addr::Endpoint;
 use crate::cli::cable::Cable;
 use crate::cli::tls::OriginateArgs;
-use crate::cli::{OutputArgs, RelayAddresses, ServerArgs};
+use crate::cli::{OutputArgs, ProxyArgs, RelayAddresses, ServerArgs};
 use crate::error::{Error, Exit, Result};
 use crate::net::dial::CONNECT_TIMEOUT;
 use crate::net::options::Role;
+use crate::net::proxy;
 use crate::sys;
 use crate::value::parse_duration;
 use crate::work::builtin;
@@ -45,6 +46,8 @@ pub(super) struct Relay {
     cable: Cable,
     #[command(flatten)]
     originate: OriginateArgs,
+    #[command(flatten)]
+    proxy: ProxyArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -94,6 +97,10 @@ impl Runnable for Relay {
         let (stop, sink) = (context.stop.clone(), context.sink.clone());
         let mut target = Target::new(connect, ours, timeout, stop, sink);
         (target.source, target.retry) = (source, self.retry);
+        target.via = self.proxy.via(&*context.sink)?;
+        if let Some(proxy) = target.via.proxy_to(&target.endpoint) {
+            proxy::check(&target.endpoint, proxy)?;
+        }
         target.lull = self.server.serving.grace.is_none().then_some(LULL);
         target.tls = self.originate.client(&self.server.serving.tls, &target.endpoint)?;
         target.take_over()?;

@@ -6,15 +6,16 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::net::bind::{Bound, SocketFile};
 use crate::sys;
-use crate::sys::confine::Reach;
-use crate::work::handler::{Handler, Needs};
+use crate::sys::confine::{Connects, Reach};
+use crate::work::handler::Needs;
 
-/// Has the kernel forbid what the handler does not need, and warns of what it lets anybody do.
+/// Has the kernel forbid what its sessions do not need, and warns of what it lets anybody do.
 ///
 /// # Errors
-/// Exit 2 for what is opened too late to be where it was meant.
-pub(super) fn confine(serving: &ServingArgs, handler: &Handler, bound: &Bound, sink: &dyn Sink) -> Result<()> {
-    let writes = match handler.needs() {
+/// Exit 2 for what is opened too late to be where it was meant; exit 4 for a service that there is not.
+pub(super) fn confine(serving: &ServingArgs, needs: Needs<'_>, bound: &Bound, sink: &dyn Sink) -> Result<()> {
+    let mut connects = None;
+    let writes = match needs {
         Needs::Programs => {
             warn(serving, bound, sink);
             return Ok(());
@@ -24,10 +25,19 @@ pub(super) fn confine(serving: &ServingArgs, handler: &Handler, bound: &Bound, s
             return Err(Error::usage("--output-dir is opened for each connection, and --chroot leads away from it"));
         }
         Needs::Files(dir) => Some(dir),
+        Needs::Tables => {
+            connects = Some(Connects::default());
+            None
+        }
+        Needs::Connections(target) => {
+            connects = Some(target.reach()?);
+            None
+        }
         Needs::Nothing => None,
     };
     if !serving.privilege.no_sandbox {
-        shrink(&Reach { writes, removes: bound.file().map(SocketFile::dir) }, sink);
+        let removes = bound.file().map(SocketFile::dir);
+        shrink(&Reach { writes, removes, connects: connects.as_ref() }, sink);
     }
     #[cfg(debug_assertions)]
     escape(sink);
@@ -43,8 +53,12 @@ fn shrink(reach: &Reach<'_>, sink: &dyn Sink) {
     ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
-    let (landlock, calls) = (confined.landlock.ok(), confined.calls.ok());
-    sink.emit(None, &Event::Sandbox { landlock, calls, note: note.as_deref() });
+    let writes = reach.writes.map(|dir| dir.display().to_string());
+    let reads: Vec<String> = confined.reads.iter().map(|dir| dir.display().to_string()).collect();
+    let ports = reach.connects.map(|connects| &connects.ports[..]);
+    let (landlock, calls, writes, note) =
+        (confined.landlock.ok(), confined.calls.ok(), writes.as_deref(), note.as_deref());
+    sink.emit(None, &Event::Sandbox { landlock, calls, writes, reads: &reads, ports, note });
 }
 
 /// A program for anybody who reaches the port is most often a mistake.
@@ -70,6 +84,7 @@ fn escape(sink: &dyn Sink) {
     let Ok(way) = std::env::var("SOCKKIT_TEST_ESCAPE") else { return };
     let outcome = match way.as_str() {
         "open" => std::fs::File::open("/etc/passwd").map(drop),
+        "look" => std::fs::read_dir(".").map(drop),
         "write" => std::fs::write("escaped", "").map(drop),
         "exec" => std::process::Command::new("/bin/true").status().map(drop),
         "become" => Err(sys::become_program(&["/bin/true".into()])),

@@ -15,25 +15,15 @@ use crate::net::socket::Kind;
 use crate::net::tls::ServerTls;
 use crate::sys::{self, Asked, Descriptors};
 use crate::work::door::Door;
-use crate::work::handler::Handler;
+use crate::work::handler::{Handler, Needs};
 use crate::work::serve::{GRACE, Serve};
 
-/// Binds the address and gives the ready signals.
+/// Binds the address, gives up what its sessions do not need, and gives the ready signals.
 ///
 /// # Errors
 /// Those of binding; exit 2 for rules that do not fit the address.
 pub(super) fn bind(
-    address: &ServerAddress,
-    options: &Options,
-    serving: &ServingArgs,
-    context: &Context,
-) -> Result<Bound> {
-    bind_for(None, address, options, serving, context)
-}
-
-/// The same, and gives up what this handler does not need before anybody is told that it is ready.
-fn bind_for(
-    handler: Option<&Handler>,
+    needs: Needs<'_>,
     address: &ServerAddress,
     options: &Options,
     serving: &ServingArgs,
@@ -76,10 +66,7 @@ fn bind_for(
         )));
     }
     ready.write_file(&local)?;
-    let confined = privilege.give_up().and_then(|()| match handler {
-        Some(handler) => confine(serving, handler, &bound, &*context.sink),
-        None => Ok(()),
-    });
+    let confined = privilege.give_up().and_then(|()| confine(serving, needs, &bound, &*context.sink));
     if let Err(error) = confined {
         ready.withdraw();
         return Err(error);
@@ -111,7 +98,7 @@ pub(super) fn serve(
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
-    let bound = bind_for(Some(&handler), address, &options, serving, context)?;
+    let bound = bind(handler.needs(), address, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: door(serving, options, tls, context),

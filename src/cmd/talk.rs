@@ -10,6 +10,7 @@ use crate::work::handler::stdio::Stdio;
 use crate::work::pump::End;
 use crate::work::script::Script;
 use crate::work::script::run::Config;
+use std::cell::OnceCell;
 
 /// The groups of options that have a part in it.
 pub(super) struct Talk<'a> {
@@ -47,6 +48,7 @@ impl Talk<'_> {
             copy: self.text.copy()?,
             show: self.output.show(),
             accepts: false,
+            output: OnceCell::new(),
             sink: self.context.sink.clone(),
             stop: self.context.stop.clone(),
         })

@@ -243,14 +243,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::Tls { secured, took } => (Verbose, tls(secured, *took)),
         Event::Denied { peer, rule } => (Default, format!("denied {peer}: {}", visible_line(rule))),
-        Event::Sandbox { landlock, calls, note } => {
-            let files = landlock.map(|abi| format!("no file is opened (Landlock, ABI {abi})"));
-            let calls = calls
-                .map(|calls| format!("no program is started, no connection made (seccomp, {calls} calls allowed)"));
-            let note = note.map(|note| visible_line(note).into_owned());
-            let parts: Vec<String> = [files, calls, note].into_iter().flatten().collect();
-            (Verbose, format!("sandbox: {}", parts.join("; ")))
-        }
+        Event::Sandbox { .. } => (Verbose, sandbox(event)),
         Event::Option { name, asked, effective, note } => {
             let mut text = format!("option {}: ", visible_line(name));
             if asked == effective {
@@ -278,7 +271,6 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 // The others are said by the error, or the closing line, that follows.
                 if *limit == Limit::Deadline { Default } else { Verbose },
                 match limit {
-                    Limit::Connect => format!("timed out: not connected after {after} (--connect-timeout)"),
                     Limit::Accept => format!("timed out: nobody came in within {after} (--accept-timeout)"),
                     Limit::Idle => format!("timed out: nothing moved for {after} (--idle-timeout)"),
                     Limit::Recv => format!("timed out: nothing came for {after} (--recv-timeout)"),
@@ -360,7 +352,35 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
     })
 }
 
-/// `TLSv1.3, TLS13_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
+/// What is given up, and what holds.
+fn sandbox(event: &Event<'_>) -> String {
+    let Event::Sandbox { landlock, calls, writes, reads, ports, note } = event else { return String::new() };
+    let files = landlock.map(|abi| {
+        let mut text = String::from("no file is opened");
+        if let Some(dir) = writes {
+            let _ = write!(text, " but new ones in {}", visible_line(dir));
+        }
+        if !reads.is_empty() {
+            let _ = write!(text, " but to read, below {}", visible_line(&reads.join(", ")));
+        }
+        // Before, Landlock knew of files only.
+        if let Some(ports) = ports.filter(|_| abi >= 4) {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            let others = if ports.is_empty() { String::new() } else { format!(" but {}", ports.join(", ")) };
+            let _ = write!(text, ", no TCP port connected to{others}");
+        }
+        format!("{text} (Landlock, ABI {abi})")
+    });
+    let calls = calls.map(|calls| {
+        let other = if ports.is_some() { "no file written" } else { "no connection made" };
+        format!("no program is started, {other} (seccomp, {calls} calls allowed)")
+    });
+    let note = note.map(|note| visible_line(note).into_owned());
+    let parts: Vec<String> = [files, calls, note].into_iter().flatten().collect();
+    format!("sandbox: {}", parts.join("; "))
+}
+
+/// `TLSv1.3, TLS_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
 fn tls(secured: &Secured, took: Duration) -> String {
     let mut text = format!("{}, {}", secured.version, secured.suite);
     if let Some(group) = &secured.group {

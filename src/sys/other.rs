@@ -235,5 +235,6 @@ pub fn fuzz(_: &[u8]) {}
 /// No sandbox.
 #[must_use]
 pub fn confine(_reach: &Reach<'_>) -> Confined {
-    Confined { landlock: Err("not on this system".into()), calls: Err("not on this system".into()) }
+    let none = "not on this system";
+    Confined { landlock: Err(none.into()), reads: Vec::new(), calls: Err(none.into()) }
 }

@@ -1,6 +1,5 @@
 //! Which sockets there are on this host: asks the kernel, keeps what was asked for, finds whose they are.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -9,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::addr::{Endpoint, Host, Port, Transport, UnixKind, UnixName};
+use crate::addr::{Endpoint, Host, Port, Transport, Unix, UnixKind, UnixName};
 use crate::sys::{
     self,
     sockets::{Entry, Protocol, State, Wanted},
@@ -75,6 +74,7 @@ impl Filter {
         let ask = || -> io::Result<Vec<Entry>> {
             let mut entries = sys::sockets(&self.wanted)?;
             entries.retain(|entry| self.takes(entry));
+            entries.sort_by_cached_key(Key::of);
             Ok(entries)
         };
         let (mut entries, mut owners) = if self.is_narrow() {
@@ -98,7 +98,6 @@ impl Filter {
             entry.user = entry.uid.and_then(|uid| users.name(uid).map(str::to_owned));
         }
         entries.retain(|entry| self.process.as_ref().is_none_or(|who| has(entry, who)));
-        entries.sort_by(order);
         Ok(entries)
     }
 
@@ -165,40 +164,53 @@ fn ip(host: &Host) -> Option<IpAddr> {
     }
 }
 
-fn order(one: &Entry, other: &Entry) -> Ordering {
-    let rank = |entry: &Entry| match entry.protocol {
-        Protocol::Tcp => 0,
-        Protocol::Udp => 1,
-        Protocol::Unix(UnixKind::Stream) => 2,
-        Protocol::Unix(UnixKind::Dgram) => 3,
-        Protocol::Unix(UnixKind::Seqpacket) => 4,
-    };
-    rank(one)
-        .cmp(&rank(other))
-        .then_with(|| listens(other).cmp(&listens(one)))
-        .then_with(|| by_address(one.local.as_ref(), other.local.as_ref()))
-        .then_with(|| by_address(one.peer.as_ref(), other.peer.as_ref()))
-        .then_with(|| one.inode.cmp(&other.inode))
-        .then_with(|| one.state.cmp(&other.state))
+/// What the order goes by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    protocol: u8,
+    is_no_listener: bool,
+    local: Place,
+    peer: Place,
+    inode: u64,
+    state: State,
 }
 
-/// Those with a name come first; IPv4 before IPv6, by number.
-fn by_address(one: Option<&Endpoint>, other: Option<&Endpoint>) -> Ordering {
-    match (one, other) {
-        (Some(Endpoint::Inet(one)), Some(Endpoint::Inet(other))) => {
-            let port = |port: &Port| if let Port::Number(number) = port { *number } else { 0 };
-            ip(&one.host).cmp(&ip(&other.host)).then_with(|| port(&one.port).cmp(&port(&other.port)))
-        }
-        (Some(Endpoint::Unix(one)), Some(Endpoint::Unix(other))) => name(&one.name).cmp(&name(&other.name)),
-        (one, other) => one.is_none().cmp(&other.is_none()),
+impl Key {
+    fn of(entry: &Entry) -> Self {
+        let protocol = match entry.protocol {
+            Protocol::Tcp => 0,
+            Protocol::Udp => 1,
+            Protocol::Unix(UnixKind::Stream) => 2,
+            Protocol::Unix(UnixKind::Dgram) => 3,
+            Protocol::Unix(UnixKind::Seqpacket) => 4,
+        };
+        let (local, peer) = (Place::of(entry.local.as_ref()), Place::of(entry.peer.as_ref()));
+        Self { protocol, is_no_listener: !listens(entry), local, peer, inode: entry.inode, state: entry.state }
     }
 }
 
-fn name(name: &UnixName) -> (u8, &[u8]) {
-    match name {
-        UnixName::Path(path) => (0, path.as_os_str().as_bytes()),
-        UnixName::Abstract(name) => (1, name),
-        UnixName::Unnamed => (2, b""),
+/// An address: IPv4 before IPv6, by number; those without one come last.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Inet(Option<IpAddr>, u16),
+    Path(Vec<u8>),
+    Abstract(Vec<u8>),
+    Nowhere,
+}
+
+impl Place {
+    fn of(end: Option<&Endpoint>) -> Self {
+        match end {
+            Some(Endpoint::Inet(inet)) => {
+                let port = if let Port::Number(number) = inet.port { number } else { 0 };
+                Self::Inet(ip(&inet.host), port)
+            }
+            Some(Endpoint::Unix(Unix { name: UnixName::Path(path), .. })) => {
+                Self::Path(path.as_os_str().as_bytes().to_vec())
+            }
+            Some(Endpoint::Unix(Unix { name: UnixName::Abstract(name), .. })) => Self::Abstract(name.clone()),
+            _ => Self::Nowhere,
+        }
     }
 }
 
@@ -262,7 +274,7 @@ mod tests {
             entry(Protocol::Tcp, State::Listen, "127.0.0.1:90", None),
         ];
         let sorted = [8, 7, 6, 5, 4, 3, 1, 0, 2].map(|nth: usize| entries[nth].clone());
-        entries.sort_by(order);
+        entries.sort_by_cached_key(Key::of);
         assert_eq!(entries, sorted);
     }
 

@@ -28,6 +28,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
+use crate::tls::Secured;
 use crate::work::pump::odd;
 use crate::work::room::{self, Room};
 use crate::work::stopping::{Stopping, at};
@@ -59,7 +60,7 @@ pub struct Link {
     sent: AtomicU64,
     received: AtomicU64,
     hushed: AtomicBool,
-    /// The last receive filled the buffer, so more may be there.
+    /// The last receive did not take all there was, as far as one can tell.
     more: AtomicBool,
     /// Where the stop of the program wakes whoever receives.
     place: u32,
@@ -243,6 +244,15 @@ impl Link {
         matches!(&self.wire, Wire::Connection(fd) if fd.get_ref().is_tls())
     }
 
+    /// How it is secured, once it is.
+    #[must_use]
+    pub fn secured(&self) -> Option<Secured> {
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().secured().map(|(secured, _)| secured),
+            Wire::Datagrams(_) => None,
+        }
+    }
+
     /// The end of the program, as this session sees it.
     #[must_use]
     pub fn stopping(&self) -> &Stopping {
@@ -324,9 +334,10 @@ impl Link {
             });
             if let Ok(result) = outcome {
                 if fd.get_ref().shape().kind == Kind::Stream {
-                    self.more.store(filled, Ordering::Relaxed);
                     // Of TLS, a record came that was shorter; more of them may have.
-                    if !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd) {
+                    let drained = !filled && !fd.get_ref().is_tls() && sys::short_read_drains(fd);
+                    self.more.store(!drained, Ordering::Relaxed);
+                    if drained {
                         guard.clear_ready();
                     }
                 }
@@ -439,19 +450,22 @@ impl Link {
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
-    pub fn finish(&self) {
-        if let Wire::Connection(fd) = &self.wire
-            && fd.get_ref().shutdown_write().is_ok()
-            && fd.get_ref().has_end()
-        {
+    ///
+    /// # Errors
+    /// When it cannot be told, and would wait for it for ever. Whoever closes the connection next need not care.
+    pub fn finish(&self) -> Result<()> {
+        let Wire::Connection(fd) = &self.wire else { return Ok(()) };
+        fd.get_ref().shutdown_write().map_err(|source| self.broken(Phase::Sending, source))?;
+        if fd.get_ref().has_end() {
             self.shared.sink.emit(Some(self.id), &Event::Shutdown { direction: "write" });
         }
+        Ok(())
     }
 
     /// Ends our side and lets the peer end its own, for a little while.
     #[must_use]
     pub fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.finish();
+        let _ = self.finish();
         self.linger()
     }
 
@@ -629,7 +643,7 @@ impl Link {
     }
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
-        Error::os(phase, Some(self.peer()), source)
+        Error::os(phase, Some(self.peer()), source).accepted(self.local())
     }
 }
 

@@ -70,6 +70,7 @@ fn check(output: &str) -> Vec<String> {
                 "array" => {
                     value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_string))
                 }
+                "numbers" => value.as_array().is_some_and(|items| items.iter().all(Value::is_u64)),
                 "string" | "address" => value.as_str().is_some_and(|text| !text.is_empty() || key == "text"),
                 other => panic!("{event}: {key}: unknown type {other}"),
             };

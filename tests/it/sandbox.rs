@@ -2,22 +2,27 @@
 //! the privilege that it was started with.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
-use crate::support::{Ctx, Netns, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect};
+use crate::support::{Ctx, Data, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["sandbox";
         who_takes_a_server_over_is_stopped,
         without_it_nobody_is_stopped,
         files_are_made_in_their_directory_alone,
+        a_relay_reaches_its_target_alone,
+        a_relay_that_leaves_a_low_port [Root],
+        names_may_come_to_mean_something_else [Root],
+        who_asks_the_kernel_starts_nothing,
+        stdin_and_stdout_as_before,
         what_the_kernel_has_not_is_told [Strace],
         a_socket_file_goes_all_the_same,
-        programs_and_stdin_have_none,
+        programs_and_scripts_have_none,
         a_low_port_and_then_nobody [Root],
         programs_run_as_the_user [Root],
         groups_by_name_and_number [Root],
@@ -31,8 +36,15 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 const WAYS: [&str; 5] = ["open", "write", "exec", "become", "connect"];
 /// Servers that need nothing but their connections.
-const SERVERS: [&[&str]; 5] =
-    [&["echo"], &["time"], &["chat", "serve"], &["listen", "-k", "--reply", "x"], &["listen", "-k", "--discard"]];
+const SERVERS: [&[&str]; 7] = [
+    &["echo"],
+    &["time"],
+    &["chat", "serve"],
+    &["listen", "-k", "--reply", "x"],
+    &["listen", "-k", "--discard"],
+    &["listen", "-k"],
+    &["listen", "-k", "--greeting", "hello", "--output", "copy"],
+];
 
 fn tries(t: &Ctx, args: &[&str], way: &str) -> Proc {
     let server = t.sockkit(args).args(&["-v", "127.0.0.1:0"]).env("SOCKKIT_TEST_ESCAPE", way).server();
@@ -87,6 +99,123 @@ fn files_are_made_in_their_directory_alone(t: &Ctx) {
     assert!(!t.path("escaped").exists());
 }
 
+/// A relay to `target` that tries `way`, and what passes through it.
+fn relay_tries(t: &Ctx, target: &str, way: &str) -> String {
+    let args = ["relay", "-v", "127.0.0.1:0", target];
+    let mut relay = t.sockkit(&args).env("SOCKKIT_TEST_ESCAPE", way).server();
+    relay.stderr.wait_for("escape by");
+    let mut stream = connect(relay.socket_addr());
+    stream.write_all(b"ping\n").unwrap();
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"ping\n", "{target}: {}", relay.stderr.text());
+    relay.signal(Signal::TERM);
+    relay.wait().code(143).stderr.clone()
+}
+
+fn a_relay_reaches_its_target_alone(t: &Ctx) {
+    let tcp = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let udp = t.sockkit(&["echo", "udp://127.0.0.1:0"]).server();
+    let _unix = t.sockkit(&["echo", "unix:target"]).server();
+    let by_name = tcp.addr().replace("127.0.0.1", "tcp4://localhost");
+    for target in [tcp.addr(), &by_name, udp.addr(), "unix:target", "echo:"] {
+        for way in ["open", "look", "write", "exec", "become", "connect"] {
+            // What stands below /etc is read for a name.
+            if way == "open" && target == by_name {
+                continue;
+            }
+            let said = relay_tries(t, target, way);
+            if said.contains("no Landlock") && matches!(way, "open" | "look" | "connect") {
+                continue;
+            }
+            assert!(said.contains(&format!("escape by {way}: stopped: ")), "{target}: {said}");
+            assert!(said.contains("no file is opened but to read, below /proc"), "{said}");
+        }
+        assert!(!t.path("escaped").exists());
+    }
+    // Why there is nobody is found out all the same.
+    let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", "127.0.0.1:9"]).server();
+    read_some(&connect(relay.socket_addr()));
+    relay.stderr.wait_for("cause: nothing listens on 127.0.0.1:9");
+    t.sockkit(&["relay", "127.0.0.1:0", "127.0.0.1:nosuch"]).run(b"").code(4).says(&["nosuch"]);
+}
+
+fn a_relay_that_leaves_a_low_port(t: &Ctx) {
+    let ns = Netns::new();
+    fs::create_dir(t.path("jail")).unwrap();
+    fs::set_permissions(t.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    let _echo = t.sockkit(&["echo", "127.0.0.1:7"]).under(&ns.wrap()).server();
+    let args = ["relay", "--user", "nobody", "--chroot", "jail", "-s", "127.0.0.1", "127.0.0.1:8", "127.0.0.1:7"];
+    let relay = t.sockkit(&args).under(&ns.wrap()).server();
+    assert_eq!(status(relay.pid().as_raw_nonzero(), "Uid"), all("65534"));
+    ns.within(|| {
+        let mut stream = connect(relay.socket_addr());
+        stream.write_all(b"ping").unwrap();
+        shut_write(&stream);
+        assert_eq!(read_all(&stream), b"ping");
+    });
+}
+
+/// The files of a host's names are changed by putting others in their place.
+fn names_may_come_to_mean_something_else(t: &Ctx) {
+    let echo = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let port = echo.socket_addr().port();
+    fs::create_dir(t.path("etc")).unwrap();
+    fs::write(t.path("etc/nsswitch.conf"), "hosts: files\n").unwrap();
+    fs::write(t.path("etc/hosts"), "127.0.0.2 target.example\n").unwrap();
+    let script = format!("mount --bind '{}' /etc && exec \"$0\" \"$@\"", t.file("etc"));
+    let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", &format!("target.example:{port}")]);
+    let relay = relay.under(&["unshare", "-m", "sh", "-c", &script]).server();
+    relay.stderr.wait_for("sandbox: ");
+    read_some(&connect(relay.socket_addr()));
+    relay.stderr.wait_for("Connection refused");
+    fs::write(t.path("etc/new"), "127.0.0.1 target.example\n").unwrap();
+    fs::rename(t.path("etc/new"), t.path("etc/hosts")).unwrap();
+    let mut stream = connect(relay.socket_addr());
+    stream.write_all(b"ping").unwrap();
+    shut_write(&stream);
+    assert_eq!(read_all(&stream), b"ping", "{}", relay.stderr.text());
+}
+
+/// Reads to the end, however that comes.
+fn read_some(mut stream: &std::net::TcpStream) {
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+fn who_asks_the_kernel_starts_nothing(t: &Ctx) {
+    for args in [&["listen", "--no-accept"][..], &["echo", "--never-accept"]] {
+        for way in ["write", "exec", "become"] {
+            let server = tries(t, args, way);
+            let said = server.stderr.text();
+            assert!(said.contains(&format!("escape by {way}: stopped: ")), "{args:?}: {said}");
+            let _waits = connect(server.socket_addr());
+            server.stderr.wait_for("accept queue: 1 waiting");
+        }
+    }
+}
+
+fn stdin_and_stdout_as_before(t: &Ctx) {
+    let data = Data::new(5);
+    let bytes = data.bytes(3 << 20);
+    for to_file in [false, true] {
+        let mut listen = t.listen(&["-v", "--output", "copy", "127.0.0.1:0"]);
+        if to_file {
+            listen = listen.stdout(Out::Fd(fs::File::create(t.path("out")).unwrap().into()));
+        }
+        let mut server = listen.server();
+        server.stderr.wait_for("sandbox: no file is opened (");
+        let mut stream = connect(server.socket_addr());
+        stream.write_all(&bytes).unwrap();
+        shut_write(&stream);
+        read_all(&stream);
+        let exit = server.wait();
+        exit.code(0);
+        let out = if to_file { fs::read(t.path("out")).unwrap() } else { exit.stdout.bytes() };
+        assert!(out == bytes, "{} bytes", out.len());
+        assert!(fs::read(t.path("copy")).unwrap() == bytes);
+        fs::remove_file(t.path("copy")).unwrap();
+    }
+}
+
 fn what_the_kernel_has_not_is_told(t: &Ctx) {
     let ways: [(&[&str], &str); 3] = [
         (
@@ -96,11 +225,13 @@ fn what_the_kernel_has_not_is_told(t: &Ctx) {
         (&["landlock_create_ruleset:error=EOPNOTSUPP"], "no Landlock: it is switched off\n"),
         (&["seccomp:error=ENOSYS"], "; no seccomp: this kernel has none\n"),
     ];
-    for (faults, words) in ways {
+    let servers: [&[&str]; 3] =
+        [&["echo", "127.0.0.1:0"], &["relay", "127.0.0.1:0", "echo:"], &["listen", "-k", "127.0.0.1:0"]];
+    for ((faults, words), args) in ways.into_iter().flat_map(|way| servers.map(|args| (way, args))) {
         let mut strace: Vec<String> = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e"].map(str::to_owned).into();
         strace.push("trace=landlock_create_ruleset,seccomp".into());
         strace.extend(faults.iter().flat_map(|fault| ["-e".to_owned(), format!("inject={fault}")]));
-        let mut server = t.sockkit(&["echo", "-v", "127.0.0.1:0"]).under(&strace).server();
+        let mut server = t.sockkit(args).args(&["-v"]).under(&strace).server();
         server.stderr.wait_for("sandbox: ");
         server.stderr.wait_for(words);
         answers(&server);
@@ -127,8 +258,13 @@ fn a_socket_file_goes_all_the_same(t: &Ctx) {
     }
 }
 
-fn programs_and_stdin_have_none(t: &Ctx) {
-    for args in [&["listen", "-k", "--exec", "cat"][..], &["listen", "-k", "--sh", "cat"], &["listen"]] {
+fn programs_and_scripts_have_none(t: &Ctx) {
+    for args in [
+        &["listen", "-k", "--exec", "cat"][..],
+        &["listen", "-k", "--sh", "cat"],
+        &["listen", "-k", "--send", "x"],
+        &["listen", "-k", "--no-sandbox"],
+    ] {
         let mut server = t.sockkit(args).args(&["-v", "127.0.0.1:0"]).server();
         answers(&server);
         server.signal(Signal::TERM);

@@ -65,8 +65,9 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
         .try_(format!("sockkit {} --tls --tls-self-signed …", case.server()))
         .try_("sockkit connect ADDR   # on the client, without TLS".to_owned()),
         Oddity::ClosedAtOnce => Why::new(format!(
-            "{} accepted and closed at once, without a word: most likely a proxy or port forwarding with nothing behind it, or a service that does not let this host in",
-            case.endpoint
+            "{} accepted and closed at once, without a word: most likely a proxy or port forwarding with nothing behind it, or a service that does not let {} in",
+            case.endpoint,
+            case.comer()
         ))
         .try_(format!("sockkit wait --stable 1s {}", case.word()))
         .try_(if case.is_here() { format!("ss -ltnp 'sport = :{port}'") } else { ways::trace(case) }),
@@ -74,8 +75,10 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             let most = if TLS_PORTS.contains(&port) {
                 format!("most likely it expects TLS, as port {port} usually does, and got plain text")
             } else {
-                "most likely it expects something else (TLS servers close so on plain text), or does not let this host in"
-                    .to_owned()
+                format!(
+                    "most likely it expects something else (TLS servers close so on plain text), or does not let {} in",
+                    case.comer()
+                )
             };
             Why::new(format!(
                 "{} took {} and closed without an answer: {most}; or a proxy found nothing behind it; or that was all it wanted",
@@ -91,8 +94,9 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
 /// One that was waited for closes each connection, or resets it, before a word is said.
 pub(super) fn closes(case: &Case<'_>) -> Why {
     Why::new(format!(
-        "{} takes connections and ends each at once: most likely a proxy or port forwarding with nothing behind it yet, or a service that does not let this host in",
-        case.endpoint
+        "{} takes connections and ends each at once: most likely a proxy or port forwarding with nothing behind it yet, or a service that does not let {} in",
+        case.endpoint,
+        case.comer()
     ))
     .try_(match case.port() {
         Some(port) if case.is_here() => format!("ss -ltnp 'sport = :{port}'"),
@@ -400,8 +404,9 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
     }
     if course.was_short() {
         return Why::new(format!(
-            "{peer} closed without reading what was sent ({}), and without an answer: most likely it expects something else (TLS servers close so on plain text), or does not let this host in; or a proxy found nothing behind it; or its program crashed",
-            count(course.sent)
+            "{peer} closed without reading what was sent ({}), and without an answer: most likely it expects something else (TLS servers close so on plain text), or does not let {} in; or a proxy found nothing behind it; or its program crashed",
+            count(course.sent),
+            case.comer()
         ))
         .try_(format!("openssl s_client -connect {}", word(&bare(case))))
         .try_(format!("sockkit wait --banner . {}", case.word()))

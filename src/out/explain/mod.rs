@@ -89,7 +89,12 @@ pub(super) fn reasons(cause: Option<&str>, tries: &[String], color: bool) -> Str
 #[must_use]
 pub fn explain_oddity(command: &str, odd: &Error) -> Explained {
     let Explained { cause, r#try, reason, .. } = explain(command, odd);
-    let headline = visible_line(&odd.cause.to_string()).into_owned();
+    let text = match &odd.cause {
+        Cause::Text(text) => text.clone(),
+        // A failure that the program goes on after.
+        _ => odd.to_string(),
+    };
+    let headline = visible_line(&text).into_owned();
     Explained { headline, details: Vec::new(), cause, r#try, reason }
 }
 
@@ -141,6 +146,10 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         explained.details.extend(servers);
     }
     if let Some(why) = why(command, error, false) {
+        let why = match error.between() {
+            Some(between) => proxy::beyond(why, between),
+            None => why,
+        };
         explained.cause = Some(safe(&why.cause));
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
@@ -280,16 +289,23 @@ impl Case<'_> {
     }
 
     fn is_loopback(&self) -> bool {
-        self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
+        // Where a proxy leads to it, the address is one of the proxy's world.
+        self.error.between().is_none()
+            && self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
     }
 
     /// Whether it is an address of this host, as far as that is known.
     fn is_here(&self) -> bool {
         let ours = |ip: IpAddr| {
             let known = |fact: &Fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&ip));
-            self.facts().iter().any(known)
+            self.error.between().is_none() && self.facts().iter().any(known)
         };
         self.is_loopback() || self.ip().is_some_and(ours)
+    }
+
+    /// Who came to the peer.
+    fn comer(&self) -> &'static str {
+        if self.error.between().is_some() { "the proxy" } else { "this host" }
     }
 
     /// The address as a word of a shell.

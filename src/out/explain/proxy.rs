@@ -3,7 +3,7 @@
 
 use super::{Case, Why, why as why_of, word};
 use crate::addr::{Endpoint, Host, Inet};
-use crate::error::{Cause, Error, Phase, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
+use crate::error::{Between, Cause, Error, Phase, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 pub(super) fn why(command: &str, error: &Error, part: &ProxyPart) -> Option<Why> {
     match &part.answer {
@@ -22,6 +22,21 @@ pub(super) fn why(command: &str, error: &Error, part: &ProxyPart) -> Option<Why>
         }
         None => Some(unreached(command, error, part)),
     }
+}
+
+/// The same of a peer that a proxy leads to: by way of it, and without what only looks at this host or at the network
+/// around it.
+pub(super) fn beyond(mut why: Why, Between { kind, proxy }: &Between) -> Why {
+    const CLIENTS: [&str; 5] = ["connect", "wait", "ping", "chat join", "replay"];
+    let flag = format!("--proxy {}", word(&format!("{kind}://{proxy}")));
+    let by_way = |line: &String| {
+        let rest = line.strip_prefix("sockkit ")?;
+        let client =
+            CLIENTS.iter().find(|client| rest.strip_prefix(**client).is_some_and(|rest| rest.starts_with(' ')))?;
+        Some(format!("sockkit {client} {flag}{}", &rest[client.len()..]))
+    };
+    why.tries = why.tries.iter().filter_map(by_way).collect();
+    why
 }
 
 /// What is known of any address that cannot be reached, about the proxy's.

@@ -117,8 +117,37 @@ fn lines_for_those_who_want_more() {
     let took = Duration::from_micros(250);
     for (event, text) in [
         (
-            Event::Sandbox { landlock: Some(7), calls: None, note: Some("seccomp: this kernel has none") },
+            Event::Sandbox {
+                landlock: Some(7),
+                calls: None,
+                writes: None,
+                reads: &[],
+                ports: None,
+                note: Some("seccomp: this kernel has none"),
+            },
             "sandbox: no file is opened (Landlock, ABI 7); seccomp: this kernel has none",
+        ),
+        (
+            Event::Sandbox {
+                landlock: Some(7),
+                calls: Some(101),
+                writes: None,
+                reads: &["/proc".to_owned(), "/etc".to_owned()],
+                ports: Some(&[80, 53]),
+                note: None,
+            },
+            "sandbox: no file is opened but to read, below /proc, /etc, no TCP port connected to but 80, 53 (Landlock, ABI 7); no program is started, no file written (seccomp, 101 calls allowed)",
+        ),
+        (
+            Event::Sandbox {
+                landlock: Some(3),
+                calls: None,
+                writes: Some("in"),
+                reads: &[],
+                ports: Some(&[]),
+                note: None,
+            },
+            "sandbox: no file is opened but new ones in in (Landlock, ABI 3)",
         ),
         (
             Event::Resolve {

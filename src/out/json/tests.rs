@@ -67,7 +67,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
     let secured = Secured {
         role: "client",
         version: "TLSv1.3",
-        suite: "TLS13_AES_256_GCM_SHA384".to_owned(),
+        suite: "TLS_AES_256_GCM_SHA384".to_owned(),
         group: Some("X25519".to_owned()),
         alpn: Some("h2".to_owned()),
         server_name: Some("example.org".to_owned()),
@@ -236,7 +236,21 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
         (Some(1), Event::Relayed { target: &peer, up: 3, down: 8, by: "client", how: "end" }),
         (Some(1), Event::Closed { reason: "ok", sent: 8, received: 3, duration: took * 4000, course: Some(&course) }),
         (None, Event::End { reason: "ok", code: 0 }),
-        (None, Event::Sandbox { landlock: Some(7), calls: Some(90), note: None }),
+        (
+            None,
+            Event::Sandbox { landlock: Some(7), calls: Some(90), writes: None, reads: &[], ports: None, note: None },
+        ),
+        (
+            None,
+            Event::Sandbox {
+                landlock: Some(7),
+                calls: Some(101),
+                writes: None,
+                reads: &["/proc".to_owned()],
+                ports: Some(&[80]),
+                note: None,
+            },
+        ),
     ]);
 }
 

@@ -40,6 +40,7 @@ pub use unixdiag::unix_queue;
 pub fn confine(_reach: &super::confine::Reach<'_>) -> super::confine::Confined {
     super::confine::Confined {
         landlock: Err("not on this architecture".into()),
+        reads: Vec::new(),
         calls: Err("not on this architecture".into()),
     }
 }

@@ -2,10 +2,11 @@
 //! rest of the process's life, and neither needs privilege.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, LandlockStatus, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, LandlockStatus, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use libc::c_long;
 use seccompiler::{
@@ -13,7 +14,7 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
-use crate::sys::confine::{Confined, Reach};
+use crate::sys::confine::{Confined, Connects, Reach};
 
 /// The newest Landlock whose rights are asked for; an older kernel holds what it knows.
 const NEWEST: ABI = ABI::V6;
@@ -125,16 +126,60 @@ const REQUESTS: &[libc::Ioctl] = &[
     libc::TIOCOUTQ,
 ];
 
+/// What connecting takes besides, and finding out why it failed; `socket` and `openat` with conditions.
+const CONNECTING: &[c_long] = &[
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_uname,
+];
+/// The same by their old names.
+#[cfg(target_arch = "x86_64")]
+const OLD_CONNECTING: &[c_long] = &[libc::SYS_access, libc::SYS_readlink];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD_CONNECTING: &[c_long] = &[];
+
+/// What is asked about interfaces: SIOCGIFNAME and SIOCGIFINDEX of netdevice(7).
+const OF_INTERFACES: &[libc::Ioctl] = &[0x8910, 0x8933];
+
+/// What getaddrinfo(3) reads.
+const NAMES: &[&str] =
+    &["nsswitch.conf", "host.conf", "hosts", "resolv.conf", "gai.conf", "services", "protocols", "networks"];
+/// Where the modules of nsswitch.conf(5) are.
+const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
 /// From here on this process reaches no file and no address that it has not open, and starts no program, but for
 /// what `reach` names. Calls that are not allowed fail with EPERM; whoever makes them goes on.
 ///
 /// All threads lose the calls. Files are lost by this thread and those that it starts.
 #[must_use]
 pub fn confine(reach: &Reach<'_>) -> Confined {
-    Confined { landlock: landlock(reach), calls: seccomp(reach) }
+    let reads = reach.connects.map(readable).unwrap_or_default();
+    Confined { landlock: landlock(reach, &reads), calls: seccomp(reach), reads }
 }
 
-fn landlock(reach: &Reach<'_>) -> Result<u32, String> {
+/// The directories below which files are to be read. Not the files, for whoever changes one puts another in its place.
+fn readable(connects: &Connects) -> Vec<PathBuf> {
+    let mut dirs = vec![PathBuf::from("/proc")];
+    if connects.names {
+        let etc = Path::new("/etc");
+        // A symbolic link may lead out of it: /run/systemd/resolve, /nix/store.
+        let real = NAMES.iter().filter_map(|name| etc.join(name).canonicalize().ok());
+        let behind = real.filter_map(|file| file.parent().map(Path::to_owned));
+        let libraries = LIBRARIES.iter().map(PathBuf::from);
+        for dir in std::iter::once(etc.to_owned()).chain(behind).chain(libraries) {
+            if dir.is_dir() && !dirs.iter().any(|known| dir.starts_with(known)) {
+                dirs.push(dir);
+            }
+        }
+    }
+    dirs
+}
+
+fn landlock(reach: &Reach<'_>, reads: &[PathBuf]) -> Result<u32, String> {
     // Without its rule, what is to be reached would not be.
     let writes = reach.writes.map(PathFd::new).transpose().map_err(|error| error.to_string())?;
     let restrict = || -> Result<_, RulesetError> {
@@ -146,6 +191,17 @@ fn landlock(reach: &Reach<'_>) -> Result<u32, String> {
             .create()?;
         if let Some(dir) = reach.removes {
             rules = rules.add_rule(PathBeneath::new(dir, AccessFs::RemoveFile | AccessFs::RemoveDir))?;
+        }
+        for dir in reads.iter().filter_map(|dir| PathFd::new(dir).ok()) {
+            rules = rules.add_rule(PathBeneath::new(dir, AccessFs::ReadFile | AccessFs::ReadDir))?;
+        }
+        if let Some(Connects { ports, from, .. }) = reach.connects {
+            for port in ports {
+                rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+            }
+            if let Some(port) = from {
+                rules = rules.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+            }
         }
         if let Some(dir) = writes {
             rules = rules.add_rule(PathBeneath::new(dir, AccessFs::MakeReg | AccessFs::WriteFile))?;
@@ -197,14 +253,21 @@ fn rules(reach: &Reach<'_>) -> Result<Rules, seccompiler::BackendError> {
     };
     // No code that was not there at the start.
     let no_code = || when(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
-    rules.insert(libc::SYS_mmap, vec![no_code()?]);
+    let mut maps = vec![no_code()?];
+    if reach.connects.is_some_and(|connects| connects.names) {
+        // But for libraries, of which the C library has some for names.
+        maps.push(when(3, SeccompCmpOp::MaskedEq(libc::MAP_ANONYMOUS as u64), 0)?);
+    }
+    rules.insert(libc::SYS_mmap, maps);
     rules.insert(libc::SYS_mprotect, vec![no_code()?]);
     // Threads, and no process.
     let thread = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
     rules.insert(libc::SYS_clone3, Vec::new());
+    let about_interfaces = if reach.connects.is_some() { OF_INTERFACES } else { &[] };
+    let requests = REQUESTS.iter().chain(about_interfaces);
     let requests: Result<_, _> =
-        REQUESTS.iter().map(|request| when(1, SeccompCmpOp::Eq, u64::from(*request as u32))).collect();
+        requests.map(|request| when(1, SeccompCmpOp::Eq, u64::from(*request as u32))).collect();
     rules.insert(libc::SYS_ioctl, requests?);
     rules.insert(libc::SYS_prctl, vec![when(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?]);
     // Asks for limits, and sets none.
@@ -217,6 +280,24 @@ fn rules(reach: &Reach<'_>) -> Result<Rules, seccompiler::BackendError> {
     }
     if reach.writes.is_some() {
         rules.insert(libc::SYS_openat, Vec::new());
+    }
+    if reach.connects.is_some() {
+        rules.extend(CONNECTING.iter().chain(OLD_CONNECTING).map(|call| (*call, Vec::new())));
+        // To read, and nothing that is not there.
+        let writing = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
+        rules.insert(libc::SYS_openat, vec![when(2, SeccompCmpOp::MaskedEq(writing), 0)?]);
+        // Not raw ones.
+        let mut sockets = vec![when(0, SeccompCmpOp::Eq, libc::AF_NETLINK as u64)?];
+        for family in [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_VSOCK] {
+            for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_SEQPACKET] {
+                let is = |argument, operation, value: i32| {
+                    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operation, value as u64)
+                };
+                let conditions = vec![is(0, SeccompCmpOp::Eq, family)?, is(1, SeccompCmpOp::MaskedEq(0xf), kind)?];
+                sockets.push(SeccompRule::new(conditions)?);
+            }
+        }
+        rules.insert(libc::SYS_socket, sockets);
     }
     Ok(rules)
 }
@@ -246,5 +327,33 @@ mod tests {
             assert!(!rules.contains_key(&call), "{call}");
         }
         assert_eq!(rules.len(), CALLS.len() + OLD_CALLS.len() + 8, "no call twice");
+    }
+
+    #[test]
+    fn who_connects_starts_nothing_all_the_same() {
+        let connects = Connects { names: true, ..Connects::default() };
+        let rules = rules(&Reach { connects: Some(&connects), ..Reach::default() }).unwrap();
+        for call in [
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_unlinkat,
+            libc::SYS_ptrace,
+            libc::SYS_kill,
+            libc::SYS_openat2,
+        ] {
+            assert!(!rules.contains_key(&call), "{call}");
+        }
+        for call in [libc::SYS_socket, libc::SYS_openat, libc::SYS_mmap] {
+            assert!(!rules[&call].is_empty(), "{call} has conditions");
+        }
+        let connecting = CONNECTING.len() + OLD_CONNECTING.len() + 2;
+        assert_eq!(rules.len(), CALLS.len() + OLD_CALLS.len() + 8 + connecting, "no call twice");
+    }
+
+    #[test]
+    fn without_names_only_the_kernel_is_asked() {
+        assert_eq!(readable(&Connects::default()), [Path::new("/proc")]);
+        let names = readable(&Connects { names: true, ..Connects::default() });
+        assert!(names.contains(&"/etc".into()) && names.contains(&"/lib".into()), "{names:?}");
     }
 }

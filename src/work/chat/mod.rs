@@ -170,8 +170,6 @@ impl Talk<'_> {
                     }
                 }
             }
-            // Who sends much must not keep the others from reading it.
-            tokio::task::yield_now().await;
         }
     }
 
@@ -250,10 +248,7 @@ async fn see_off<S: Seats>(place: &Place<'_, S>, end: End) -> Result<()> {
         // It is not waited for: it would go on sending.
         End::Endless => Err(Error::text(Exit::Failed, Phase::Receiving, Some(link.peer()), "a line without end")),
         _ => match flushed {
-            Ok(Ok(())) if end == End::Eof => {
-                link.finish();
-                Ok(())
-            }
+            Ok(Ok(())) if end == End::Eof => link.finish(),
             Ok(Ok(())) => {
                 link.close().await;
                 Ok(())
@@ -315,7 +310,6 @@ async fn relay(place: &Place<'_, Broker>) -> Result<End> {
         if !goes_on.await? {
             return Ok(End::Eof);
         }
-        tokio::task::yield_now().await;
     }
 }
 

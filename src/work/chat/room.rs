@@ -325,42 +325,25 @@ impl Rooms {
     }
 
     fn say(&mut self, seat: Seat, line: &[u8], me: bool) {
-        let (name, room) = self.who(seat);
+        let Self { members, rooms, rules, text, .. } = self;
+        let Some(Member { name, room, .. }) = members[seat].as_deref() else { return };
         let shown = visible_line(line);
-        self.text.clear();
+        text.clear();
         // Not by `write!`, which takes longer than all the rest here.
         let (before, behind) = if me { ("] * ", " ") } else { ("] <", "> ") };
-        for part in ["[", &room, before, &name, behind, &shown, "\n"] {
-            self.text.push_str(part);
+        for part in ["[", room, before, name, behind, &shown, "\n"] {
+            text.push_str(part);
         }
-        if self.rules.record {
-            self.note(&room, &name, &shown, me);
+        if rules.record {
+            note(&mut self.record, room, name, &shown, me);
         }
-        let text = std::mem::take(&mut self.text);
-        if self.rules.history > 0
-            && let Some(room) = self.rooms.get_mut(&room)
-        {
-            room.remember(text.as_bytes().into(), &self.rules);
+        if let Some(here) = rooms.get_mut(room) {
+            if rules.history > 0 {
+                here.remember(text.as_bytes().into(), rules);
+            }
+            spread(here, members, seat, true, text.as_bytes(), rules, &mut self.fallen);
         }
-        self.spread(&room, seat, text.as_bytes());
-        self.text = text;
         self.settle();
-    }
-
-    fn note(&mut self, room: &str, name: &str, text: &str, me: bool) {
-        #[derive(serde::Serialize)]
-        struct Note<'a> {
-            time: String,
-            kind: &'static str,
-            room: &'a str,
-            name: &'a str,
-            text: &'a str,
-        }
-        let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-        let note = Note { time, kind: if me { "me" } else { "say" }, room, name, text };
-        if serde_json::to_writer(&mut self.record, &note).is_ok() {
-            self.record.push(b'\n');
-        }
     }
 
     fn whisper(&mut self, seat: Seat, argument: &[u8]) {
@@ -518,48 +501,11 @@ impl Rooms {
 
     /// Tells those in a room about one of them, unless there are too many.
     fn notice(&mut self, room: &str, about: Seat, text: &str) {
-        if self.rooms.get(room).is_some_and(|room| room.members.len() <= CROWD) {
-            self.spread(room, about, format!("[{room}] -- {text}\n").as_bytes());
+        if let Some(here) = self.rooms.get_mut(room).filter(|here| here.members.len() <= CROWD) {
+            let is_in = self.members[about].as_ref().is_some_and(|member| *member.room == *room);
+            let text = format!("[{room}] -- {text}\n");
+            spread(here, &mut self.members, about, is_in, text.as_bytes(), &self.rules, &mut self.fallen);
         }
-    }
-
-    /// Gives it to everybody in a room but one.
-    fn spread(&mut self, name: &str, but: Seat, text: &[u8]) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        let sender = self.members[but].as_mut().filter(|sender| *sender.room == *name);
-        if room.members.len() == usize::from(sender.is_some()) {
-            return;
-        }
-        room.heard = 0;
-        if let Some(sender) = sender {
-            room.heard += usize::from(sender.queue.has_heard(&room.log));
-            sender.queue.part(&room.log);
-            room.log.push(text);
-            sender.queue.hear_from(room.log.end());
-        } else {
-            room.log.push(text);
-        }
-        let members = &mut self.members;
-        room.idle.retain(|seat| {
-            let Some(member) = members[*seat].as_mut().filter(|_| *seat != but) else { return true };
-            member.listed = false;
-            member.wake_writer();
-            false
-        });
-        if room.log.len() <= room.look {
-            return;
-        }
-        let mut needed = room.log.end();
-        for &seat in &room.members {
-            let Some(member) = &self.members[seat] else { continue };
-            needed = needed.min(member.queue.needs());
-            if member.queue.size(&room.log) > self.rules.queue {
-                self.fallen.push(seat);
-            }
-        }
-        room.log.forget(needed);
-        // Not at every line, where somebody is far behind and not too far.
-        room.look = self.rules.queue.max(room.log.len() + self.rules.queue / 8);
     }
 
     /// Gives it to one client. Who asks for much and reads nothing falls behind too.
@@ -587,6 +533,67 @@ impl Rooms {
         }
         Some(took)
     }
+}
+
+fn note(record: &mut Vec<u8>, room: &str, name: &str, text: &str, me: bool) {
+    #[derive(serde::Serialize)]
+    struct Note<'a> {
+        time: String,
+        kind: &'static str,
+        room: &'a str,
+        name: &'a str,
+        text: &'a str,
+    }
+    let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+    let note = Note { time, kind: if me { "me" } else { "say" }, room, name, text };
+    if serde_json::to_writer(&mut *record, &note).is_ok() {
+        record.push(b'\n');
+    }
+}
+
+/// Gives it to everybody in a room but one, who may be in it. Those that it is too much for go to `fallen`.
+fn spread(
+    room: &mut Room,
+    members: &mut [Option<Box<Member>>],
+    but: Seat,
+    is_in: bool,
+    text: &[u8],
+    rules: &Rules,
+    fallen: &mut Vec<Seat>,
+) {
+    let sender = members[but].as_mut().filter(|_| is_in);
+    if room.members.len() == usize::from(sender.is_some()) {
+        return;
+    }
+    room.heard = 0;
+    if let Some(sender) = sender {
+        room.heard += usize::from(sender.queue.has_heard(&room.log));
+        sender.queue.part(&room.log);
+        room.log.push(text);
+        sender.queue.hear_from(room.log.end());
+    } else {
+        room.log.push(text);
+    }
+    room.idle.retain(|seat| {
+        let Some(member) = members[*seat].as_mut().filter(|_| *seat != but) else { return true };
+        member.listed = false;
+        member.wake_writer();
+        false
+    });
+    if room.log.len() <= room.look {
+        return;
+    }
+    let mut needed = room.log.end();
+    for &seat in &room.members {
+        let Some(member) = &members[seat] else { continue };
+        needed = needed.min(member.queue.needs());
+        if member.queue.size(&room.log) > rules.queue {
+            fallen.push(seat);
+        }
+    }
+    room.log.forget(needed);
+    // Not at every line, where somebody is far behind and not too far.
+    room.look = rules.queue.max(room.log.len() + rules.queue / 8);
 }
 
 /// What was said where somebody is.

@@ -90,10 +90,7 @@ pub(super) async fn faithful(link: &Link) -> Result<()> {
         match left {
             Left::Nothing => {}
             Left::Bytes(bytes) => link.send(&bytes).await?,
-            Left::End => {
-                link.finish();
-                return Ok(());
-            }
+            Left::End => return link.finish(),
         }
     }
 }
@@ -124,10 +121,7 @@ impl Echo {
                 Got::Bytes(bytes) => Some(bytes.to_vec()),
                 Got::Eof => None,
             });
-            let Some(message) = message.await? else {
-                link.finish();
-                return Ok(());
-            };
+            let Some(message) = message.await? else { return link.finish() };
             session.answer(message).await?;
             if session.is_over().await {
                 return Ok(());

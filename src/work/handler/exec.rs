@@ -19,6 +19,8 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::sys::{self, Group};
+use crate::text::visible_line;
+use crate::tls::Secured;
 use crate::work::link::{Got, Link};
 use crate::work::stopping::Stopping;
 
@@ -65,6 +67,12 @@ impl Program {
                 None => command.env_remove(format!("SOCKKIT_{side}_PORT")),
             };
         }
+        for (name, value) in secured(link.secured().as_ref()) {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         sys::clean_child(&mut command);
         tokio::process::Command::from(command).spawn()
     }
@@ -102,11 +110,10 @@ impl Program {
                 }
                 result = &mut down, if !down_done => {
                     down_done = true;
-                    if let Err(error) = result {
+                    if let Err(error) = result.and_then(|_| link.finish()) {
                         end(&group, child).await;
                         return Err(error);
                     }
-                    link.finish();
                 }
                 error = link.idle(), if up_done => {
                     end(&group, child).await;
@@ -206,6 +213,22 @@ fn protocol(endpoint: &Endpoint) -> &'static str {
         Endpoint::Vsock { .. } => "vsock",
         _ => "unix",
     }
+}
+
+/// How the session is secured. What is not so is taken out of the environment: it may be there from a session of
+/// whoever started us.
+fn secured(tls: Option<&Secured>) -> [(&'static str, Option<String>); 6] {
+    let peer = tls.and_then(|tls| tls.chain.first());
+    // A name could hold anything, a NUL too, which no variable can.
+    let safe = |text: &str| visible_line(text).into_owned();
+    [
+        ("SOCKKIT_TLS_VERSION", tls.map(|tls| tls.version.to_owned())),
+        ("SOCKKIT_TLS_CIPHER", tls.map(|tls| tls.suite.clone())),
+        ("SOCKKIT_TLS_SNI", tls.and_then(|tls| tls.server_name.as_deref()).map(safe)),
+        ("SOCKKIT_TLS_ALPN", tls.and_then(|tls| tls.alpn.as_deref()).map(safe)),
+        ("SOCKKIT_TLS_PEER_SUBJECT", peer.map(|peer| safe(&peer.subject))),
+        ("SOCKKIT_TLS_PEER_SHA256", peer.map(|peer| peer.sha256.clone())),
+    ]
 }
 
 /// Address and port as a program wants them: bare, without brackets.

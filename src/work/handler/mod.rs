@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::work::chat::Chat;
 use crate::work::link::{Got, Link};
-use crate::work::relay::{Relay, own_descriptors};
+use crate::work::relay::{Relay, Target, own_descriptors};
 
 /// The most sessions at once where nobody said: never less than the first, for a lack of descriptors is waited out;
 /// nor more than the second, were there descriptors for more.
@@ -54,7 +54,7 @@ pub enum Handler {
 }
 
 /// What the sessions of a handler reach for beside the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Needs<'a> {
     /// Nothing that is not open.
     Nothing,
@@ -62,7 +62,11 @@ pub enum Needs<'a> {
     Files(&'a Path),
     /// They run programs, which may do anything.
     Programs,
-    /// They connect to where they are told, by names and paths that are looked up then.
+    /// They ask the kernel for its tables of sockets.
+    Tables,
+    /// They connect to this.
+    Connections(&'a Target),
+    /// Whatever a person or a script asks for.
     Anything,
 }
 
@@ -129,7 +133,8 @@ impl Handler {
         match self {
             Self::Exec(_) => Needs::Programs,
             Self::Save(save) => Needs::Files(&save.dir),
-            Self::Relay(_) => Needs::Anything,
+            Self::Relay(relay) if relay.target.is_single() => Needs::Nothing,
+            Self::Relay(relay) => Needs::Connections(&relay.target),
             _ => Needs::Nothing,
         }
     }
@@ -157,8 +162,7 @@ impl Handler {
             Self::Reply(reply) => reply.run(link).await,
             Self::Discard => {
                 while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
-                link.finish();
-                Ok(())
+                link.finish()
             }
             Self::Close => Ok(()),
             Self::Exec(program) => program.run(link, link.stopping()).await,

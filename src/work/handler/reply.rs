@@ -38,8 +38,7 @@ impl Reply {
                 if !rest.is_empty() {
                     self.answer(link, &rest).await?;
                 }
-                link.finish();
-                return Ok(());
+                return link.finish();
             };
             for message in messages {
                 if self.answer(link, &message).await? {

@@ -24,8 +24,7 @@ impl Save {
                 Got::Eof => Ok(false),
             });
             if !more.await?.map_err(|source| failed(&path, &source))? {
-                link.finish();
-                return Ok(());
+                return link.finish();
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Standard input and output: the only handler that writes payload to stdout. One session at a time.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -18,6 +19,7 @@ use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
 use crate::work::door::Door;
+use crate::work::handler::Needs;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
 use crate::work::script::run::Released;
@@ -45,6 +47,8 @@ pub struct Stdio {
     pub show: Show,
     /// Whether peers come to us.
     pub accepts: bool,
+    /// Where the payload goes, once that is known.
+    pub output: OnceCell<Output<'static>>,
     /// Is told.
     pub sink: Arc<dyn Sink>,
     /// Ends it.
@@ -63,6 +67,17 @@ pub struct Sessions {
 }
 
 impl Stdio {
+    /// Standard output.
+    pub fn stdout(&self) -> &Output<'static> {
+        self.output.get_or_init(|| Output::new(rustix::stdio::stdout()))
+    }
+
+    /// What sessions reach for beside the connection: nothing, once standard output has been opened once more.
+    pub fn needs(&self) -> Needs<'static> {
+        let _ = self.stdout();
+        Needs::Nothing
+    }
+
     /// Runs one session and says how it ended.
     pub fn session(&self, conn: &mut Conn, id: ConnId) -> End {
         self.session_after(conn, id, Released { track: Track::new(self.accepts), sent: 0, received: 0 })
@@ -78,7 +93,7 @@ impl Stdio {
             conn,
             id,
             input: own_stdin.then(|| Input::new(stdin.as_fd())),
-            output: (self.show == Show::Payload && own_stdout).then(|| Output::new(stdout.as_fd())),
+            output: (self.show == Show::Payload && own_stdout).then(|| self.stdout()),
             rules: &self.rules,
             greeting: self.greeting.as_deref(),
             close_on: self.close_on.as_ref(),

@@ -31,10 +31,7 @@ impl Time {
                 Got::Bytes(message) => Some(self.answer(message, SystemTime::now())),
                 Got::Eof => None,
             });
-            let Some(answer) = answer.await? else {
-                link.finish();
-                return Ok(());
-            };
+            let Some(answer) = answer.await? else { return link.finish() };
             link.send(&answer).await?;
         }
     }

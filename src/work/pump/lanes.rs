@@ -172,7 +172,7 @@ impl Session<'_> {
         // What passes through the kernel is not seen later.
         let look = self.down.splice.is_some() && self.track.is_first();
         let looked = if look { self.track.look(self.conn) } else { Ok(()) };
-        let outcome = match (&mut self.down.splice, &self.output) {
+        let outcome = match (&mut self.down.splice, self.output) {
             _ if looked.as_ref().is_err_and(|error| !would_block(error)) => looked.map(|()| Incoming::Eof),
             (Some(lane), Some(output)) => {
                 let direct = matches!(lane, SpliceDown::Direct { .. });
@@ -249,7 +249,7 @@ impl Session<'_> {
                 self.times.peer_end.get_or_insert_with(Instant::now);
                 self.down.state = State::Ended;
             }
-            match (&mut self.down.screen, &self.output) {
+            match (&mut self.down.screen, self.output) {
                 (_, None) => {}
                 (Some(screen), _) => {
                     self.down.shown = screen.push(data).into_bytes();
@@ -273,7 +273,7 @@ impl Session<'_> {
 
     /// Writes what came, as far as there is room.
     pub(super) fn flush(&mut self) -> Result<Flow> {
-        let Some(output) = &self.output else { return Ok(Flow::Open) };
+        let Some(output) = self.output else { return Ok(Flow::Open) };
         let mut moved = false;
         let outcome = loop {
             if let Some(lane) = &mut self.down.splice {

@@ -108,7 +108,7 @@ pub struct Pump<'a> {
     /// What is sent.
     pub input: Option<Input<'a>>,
     /// Where to write what comes; without one it is only told as events.
-    pub output: Option<Output<'a>>,
+    pub output: Option<&'a Output<'a>>,
     /// What ends it.
     pub rules: &'a Rules,
     /// Sent before anything else.
@@ -257,7 +257,7 @@ struct Session<'a> {
     conn: &'a mut Conn,
     id: ConnId,
     input: Option<Input<'a>>,
-    output: Option<Output<'a>>,
+    output: Option<&'a Output<'a>>,
     rules: &'a Rules,
     close_on: Option<&'a CloseOn>,
     track: Track,

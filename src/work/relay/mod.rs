@@ -225,14 +225,15 @@ impl Relay {
                 Ok(End::Eof) => {
                     let by = if way == Way::Up { Party::Client } else { Party::Target };
                     first.get_or_insert(by);
-                    let from = if way == Way::Up { client } else { target };
+                    let (from, to) = if way == Way::Up { (client, target) } else { (target, client) };
                     if way == Way::Up {
                         up_ended = true;
-                        target.finish();
                     } else {
                         down_ended = true;
                         client.sink().emit(Some(client.id), &Event::Eof { side: Side::Local });
-                        client.finish();
+                    }
+                    if let Err(error) = to.finish() {
+                        return Verdict { error: Some(Box::new(error)), ..Verdict::ours("error") };
                     }
                     if !from.has_end() {
                         // It has been silent for so long that it is gone.

@@ -1,19 +1,23 @@
 //! The connecting side: makes a connection for each session, beside the server's thread.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Unix, UnixName};
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixName};
 use crate::error::{Error, Phase, Result, words};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::dial::{Begun, Dial};
 use crate::net::options::Options;
+use crate::net::resolve::port_number;
 use crate::net::tls::ClientTls;
 use crate::net::via::Via;
+use crate::sys::confine::Connects;
 use crate::sys::{self, Stop};
 use crate::work::diag;
 use crate::work::door::EXHAUSTED_PAUSE;
@@ -25,12 +29,20 @@ const DIAGNOSIS: Duration = Duration::from_millis(500);
 /// After so long without it, a lack of descriptors or memory is told anew.
 const RELIEF: Duration = Duration::from_secs(10);
 
+/// The port of name servers: an answer that is too long for UDP comes over TCP.
+const DOMAIN: u16 = 53;
+
+/// So many names are looked up, and full queues waited for, at the same time.
+const MOST_THREADS: usize = 512;
+
 /// Where to connect to, and how.
 pub struct Target {
     /// Where to.
     pub endpoint: Endpoint,
     /// The local address to use, if not the kernel's choice.
     pub source: Option<Endpoint>,
+    /// What stands in between.
+    pub via: Via,
     /// Options to set on the way.
     pub options: Options,
     /// Secures each connection.
@@ -49,6 +61,7 @@ pub struct Target {
     handed: Option<Mutex<Option<Conn>>>,
     last_exhausted: Mutex<Option<Instant>>,
     diagnosing: Mutex<()>,
+    threads: Semaphore,
 }
 
 impl Target {
@@ -58,6 +71,7 @@ impl Target {
         Self {
             endpoint,
             source: None,
+            via: Via::default(),
             options,
             tls: None,
             timeout,
@@ -68,6 +82,7 @@ impl Target {
             handed: None,
             last_exhausted: Mutex::default(),
             diagnosing: Mutex::default(),
+            threads: Semaphore::new(MOST_THREADS),
         }
     }
 
@@ -75,6 +90,29 @@ impl Target {
     #[must_use]
     pub fn is_single(&self) -> bool {
         matches!(self.endpoint, Endpoint::Fd(_) | Endpoint::Systemd(_))
+    }
+
+    /// What is reached to connect to it.
+    ///
+    /// # Errors
+    /// Exit 4 for a service that there is not.
+    pub fn reach(&self) -> Result<Connects> {
+        let mut reach = Connects::default();
+        for endpoint in self.via.proxy.iter().map(|proxy| &proxy.endpoint).chain([&self.endpoint]) {
+            let Endpoint::Inet(inet) = endpoint else { continue };
+            reach.names |= matches!(inet.host, Host::Name(_) | Host::Any) || matches!(inet.port, Port::Service(_));
+            if inet.transport == Transport::Tcp {
+                reach.ports.push(port_number(endpoint, inet)?);
+            }
+        }
+        if let Some(source @ Endpoint::Inet(inet)) = &self.source {
+            reach.names |= matches!(inet.host, Host::Name(_));
+            reach.from = Some(port_number(source, inet)?);
+        }
+        if reach.names {
+            reach.ports.push(DOMAIN);
+        }
+        Ok(reach)
     }
 
     /// Takes over the socket of a target that is one already, so that it is known before anybody comes whether it can
@@ -137,7 +175,8 @@ impl Target {
             return Ok(Some(*conn));
         }
         let this = self.clone();
-        aside(move || this.dial(session).dial()).await
+        let dialled = self.aside(move || this.dial(session).dial()).await;
+        dialled.unwrap_or_else(|source| Err(Error::os(Phase::Opening, Some(&self.endpoint), source)))
     }
 
     async fn given_up(&self, stopping: &Stopping) {
@@ -150,7 +189,7 @@ impl Target {
         Dial {
             conn: session,
             endpoint: &self.endpoint,
-            via: Via::STRAIGHT,
+            via: &self.via,
             source: self.source.as_ref(),
             options: &self.options,
             timeout: self.timeout,
@@ -163,15 +202,30 @@ impl Target {
 
     /// Adds what can be found out about why. Many may fail at once, and for the same reason: one finds out, for the
     /// others it is too late to matter.
-    async fn diagnosed(self: &Arc<Self>, mut error: Error) -> Error {
-        let this = self.clone();
-        aside(move || {
-            if let Ok(_one) = this.diagnosing.try_lock() {
-                diag::enrich_within(&mut error, DIAGNOSIS);
-            }
-            error
-        })
-        .await
+    async fn diagnosed(self: &Arc<Self>, error: Error) -> Error {
+        let (this, kept) = (self.clone(), Arc::new(Mutex::new(error)));
+        let theirs = kept.clone();
+        // Without a thread for it, the error itself has to do.
+        let _ = self
+            .aside(move || {
+                if let Ok(_one) = this.diagnosing.try_lock() {
+                    diag::enrich_within(&mut theirs.lock().unwrap_or_else(PoisonError::into_inner), DIAGNOSIS);
+                }
+            })
+            .await;
+        let kept = Arc::into_inner(kept).expect("the thread is done with it");
+        kept.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does it on a thread of its own, of which there are so many at the most.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        let _turn = self.threads.acquire().await.map_err(io::Error::other)?;
+        let (done, outcome) = oneshot::channel();
+        std::thread::Builder::new().spawn(move || done.send(work()))?;
+        outcome.await.map_err(io::Error::other)
     }
 
     /// Once for each time it happens, however long it lasts.
@@ -188,15 +242,13 @@ impl Target {
     }
 }
 
-/// Does it on a thread of its own.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-}
-
-/// No descriptor or memory is left: it helps to wait.
+/// No descriptor, memory or thread is left: it helps to wait.
 fn is_exhausted(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    match error.errno() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => true,
+        Some(libc::EAGAIN) => error.phase == Phase::Opening,
+        _ => false,
+    }
 }
 
 /// Whether it is plain to see that who connects to `connect` comes to `listen`. What a name stands for is not looked
