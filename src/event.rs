@@ -44,8 +44,8 @@ pub trait Sink: Send + Sync {
         );
     }
 
-    /// Takes what is odd although nothing failed, as an [`Event::Warning`] of one line. The rest as of
-    /// [`Sink::fail`].
+    /// Takes what is odd although nothing failed, or a failure that all goes on after, as an [`Event::Warning`] of one
+    /// line. The rest as of [`Sink::fail`].
     fn warn(&self, conn: Option<ConnId>, odd: &Error) {
         self.emit(conn, &Event::Warning { message: &odd.to_string() });
     }
@@ -80,8 +80,6 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
-    /// `--connect-timeout`
-    Connect,
     /// `--accept-timeout`
     Accept,
     /// `--idle-timeout`

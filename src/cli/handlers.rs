@@ -9,7 +9,7 @@ use super::{first_given, path, text_argument};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
-use crate::work::handler::{Handler, Program, Reply, Save, find_program};
+use crate::work::handler::{Handler, Needs, Program, Reply, Save, find_program};
 
 /// What is done with each connection: one of them, or stdin and stdout.
 #[derive(Debug, Args)]
@@ -70,6 +70,16 @@ impl Handlers {
             return Err(Error::usage("--line goes with --reply or --discard"));
         }
         Ok(())
+    }
+
+    /// What is reached for beside the connection, `commands` being a script's or a person's; `None` for stdin and stdout.
+    #[must_use]
+    pub fn needs(&self, commands: bool) -> Option<Needs<'static>> {
+        match (commands, self.no_accept) {
+            (true, _) => Some(Needs::Anything),
+            (_, true) => Some(Needs::Tables),
+            _ => None,
+        }
     }
 
     /// A script is a handler too.

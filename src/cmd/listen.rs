@@ -15,7 +15,6 @@ use crate::error::{Error, Exit, Result};
 use crate::net::bind::Bound;
 use crate::net::tls::ClientSetup;
 use crate::out::OutConfig;
-use crate::work::handler::Needs;
 use crate::work::handler::scripted::Then;
 use crate::work::handler::stdio::{Sessions, Stdio};
 use crate::work::queue;
@@ -81,9 +80,8 @@ impl Runnable for Listen {
         match self.handlers.side_by_side()? {
             Some(handler) => {
                 if let Some(flag) = self.eof.given().or(self.text.given()) {
-                    return Err(Error::usage(format!(
-                        "{flag} is about stdin and stdout, which this handler leaves alone"
-                    )));
+                    let why = "is about stdin and stdout, which this handler leaves alone";
+                    return Err(Error::usage(format!("{flag} {why}")));
                 }
                 serving::serve(&self.address, &self.server, handler, self.keep_open, context)
             }
@@ -115,13 +113,7 @@ impl Listen {
         let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
-        let needs = match (commands, self.handlers.no_accept) {
-            (true, _) => Needs::Anything,
-            (_, true) => Needs::Tables,
-            _ => Needs::Nothing,
-        };
-        // It is opened once more, which is no longer possible then.
-        let _ = stdio.stdout();
+        let needs = self.handlers.needs(commands).unwrap_or_else(|| stdio.needs());
         let bound = serving::bind(needs, &self.address, &options, serving, context)?;
         if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));

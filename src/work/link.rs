@@ -28,6 +28,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
+use crate::tls::Secured;
 use crate::work::pump::odd;
 use crate::work::room::{self, Room};
 use crate::work::stopping::{Stopping, at};
@@ -241,6 +242,15 @@ impl Link {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         matches!(&self.wire, Wire::Connection(fd) if fd.get_ref().is_tls())
+    }
+
+    /// How it is secured, once it is.
+    #[must_use]
+    pub fn secured(&self) -> Option<Secured> {
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().secured().map(|(secured, _)| secured),
+            Wire::Datagrams(_) => None,
+        }
     }
 
     /// The end of the program, as this session sees it.
@@ -631,7 +641,7 @@ impl Link {
     }
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
-        Error::os(phase, Some(self.peer()), source)
+        Error::os(phase, Some(self.peer()), source).accepted(self.local())
     }
 }
 

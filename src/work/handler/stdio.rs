@@ -19,6 +19,7 @@ use crate::sys::{Reason, Stop};
 use crate::work::close_on::CloseOn;
 use crate::work::diag;
 use crate::work::door::Door;
+use crate::work::handler::Needs;
 use crate::work::local::{Input, Output};
 use crate::work::pump::{End, Outcome, Pump, Rules};
 use crate::work::script::run::Released;
@@ -69,6 +70,12 @@ impl Stdio {
     /// Standard output.
     pub fn stdout(&self) -> &Output<'static> {
         self.output.get_or_init(|| Output::new(rustix::stdio::stdout()))
+    }
+
+    /// What sessions reach for beside the connection: nothing, once standard output has been opened once more.
+    pub fn needs(&self) -> Needs<'static> {
+        let _ = self.stdout();
+        Needs::Nothing
     }
 
     /// Runs one session and says how it ended.
