@@ -665,7 +665,7 @@ fn relay_to_udp(t: &Ctx) {
             let _ = target.send_to(&buffer[..came], peer);
         }
     });
-    server(t, &["relay", "-i", "0.05", "udp://127.0.0.1:0", &addr], |_, _, addr| ping(addr));
+    server(t, &["relay", "-i", "0.5", "udp://127.0.0.1:0", &addr], |_, _, addr| ping(addr));
 }
 
 /// A target that is one connection: its end is that of the program, and what was lost shows in the exit code.
