@@ -80,8 +80,6 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
-    /// `--connect-timeout`
-    Connect,
     /// `--accept-timeout`
     Accept,
     /// `--idle-timeout`

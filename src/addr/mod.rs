@@ -200,6 +200,16 @@ impl Endpoint {
         parse::parse(words, reading)
     }
 
+    /// Whether it stands for datagrams, as far as that shows in an address.
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        match self {
+            Self::Inet(inet) => inet.transport == Transport::Udp,
+            Self::Unix(unix) => unix.kind == UnixKind::Dgram,
+            _ => false,
+        }
+    }
+
     /// The address of a socket as the kernel reports it. A scope is kept as the index of its interface.
     #[must_use]
     pub fn from_socket_addr(transport: Transport, addr: SocketAddr) -> Self {

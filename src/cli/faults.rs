@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::addr::{Endpoint, Transport, UnixKind};
+use crate::addr::Endpoint;
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::span::Misread;
@@ -86,11 +86,7 @@ impl Faults {
     /// # Errors
     /// Exit 2.
     pub fn check(&self, endpoint: &Endpoint) -> Result<()> {
-        let datagrams = match endpoint {
-            Endpoint::Inet(inet) => inet.transport == Transport::Udp,
-            Endpoint::Unix(unix) => unix.kind == UnixKind::Dgram,
-            _ => false,
-        };
+        let datagrams = endpoint.is_datagram();
         if datagrams && (self.close_after.is_some() || self.never_accept) {
             let text = format!("--close-after and --never-accept are about connections, which {endpoint} has not");
             return Err(Error::usage(text));

@@ -89,9 +89,20 @@ fn flag(opt: &'static Opt) -> Arg {
 
 /// The help of the table, and the kernel's own names, for whoever knows them.
 fn help(opt: &Opt) -> String {
-    let mut names: Vec<_> = opt.constants.iter().map(|(_, name)| *name).filter(|name| !name.contains('(')).collect();
-    names.dedup();
-    if names.is_empty() { opt.help.to_owned() } else { format!("{} [{}]", opt.help, names.join(", ")) }
+    let mut help = String::with_capacity(160);
+    help.push_str(opt.help);
+    let mut last = "";
+    for (_, name) in opt.constants.iter().filter(|(_, name)| !name.contains('(')) {
+        if *name != last {
+            help.push_str(if last.is_empty() { " [" } else { ", " });
+            help.push_str(name);
+            last = name;
+        }
+    }
+    if !last.is_empty() {
+        help.push(']');
+    }
+    help
 }
 
 /// Reads the value of a row, and offers the values worth offering to completion.

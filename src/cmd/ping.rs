@@ -82,8 +82,7 @@ impl Runnable for Ping {
     fn run(&self, context: &Context) -> Result<Exit> {
         let endpoint = self.address.endpoint()?;
         let size = self.echo.then(|| self.size.unwrap_or(64));
-        let datagrams = endpoint.to_string();
-        if size == Some(0) && !datagrams.starts_with("udp") && !datagrams.starts_with("unix-dgram") {
+        if size == Some(0) && !endpoint.is_datagram() {
             return Err(Error::usage("--size 0 is an empty datagram: over a connection nothing would come back"));
         }
         if matches!(endpoint, Endpoint::Builtin(_)) && !self.echo {

@@ -80,9 +80,9 @@ pub(super) trait Runnable: Args {
 }
 
 /// Runs one: from its arguments to its exit code.
-pub(super) fn run<T: Runnable>(matches: &ArgMatches) -> Result<Exit, Failure> {
+pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let arguments = T::from_arg_matches(matches).map_err(Failure::Arguments)?;
+    let arguments = T::from_arg_matches_mut(matches).map_err(Failure::Arguments)?;
     let color = arguments.output().map_or(ColorChoice::Auto, OutputArgs::color);
     let fail = |mut error: Error| {
         diag::enrich(&mut error);

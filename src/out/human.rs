@@ -271,7 +271,6 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
                 // The others are said by the error, or the closing line, that follows.
                 if *limit == Limit::Deadline { Default } else { Verbose },
                 match limit {
-                    Limit::Connect => format!("timed out: not connected after {after} (--connect-timeout)"),
                     Limit::Accept => format!("timed out: nobody came in within {after} (--accept-timeout)"),
                     Limit::Idle => format!("timed out: nothing moved for {after} (--idle-timeout)"),
                     Limit::Recv => format!("timed out: nothing came for {after} (--recv-timeout)"),

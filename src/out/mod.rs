@@ -84,7 +84,6 @@ pub struct Out {
     sinks: Vec<Arc<dyn Sink>>,
     json: Option<Arc<Json>>,
     dump: Option<Arc<Dump>>,
-    events: Option<Arc<Json>>,
 }
 
 impl Out {
@@ -100,13 +99,7 @@ impl Out {
             .color(color)
             .stats(config.stats)
             .live(Progress::at_a_terminal());
-        let mut out = Self {
-            command: config.command.clone(),
-            sinks: vec![Arc::new(human)],
-            json: None,
-            dump: None,
-            events: None,
-        };
+        let mut out = Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: None, dump: None };
         if config.hex {
             let stdout = Box::new(Standard::new(io::stdout(), stop));
             let dump = Arc::new(Dump::new(stdout, config.timestamps, config.start));
@@ -120,9 +113,7 @@ impl Out {
         }
         if let Some(target) = &config.events {
             let (file, name) = open(target)?;
-            let json = Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start));
-            out.sinks.push(json.clone());
-            out.events = Some(json);
+            out.sinks.push(Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start)));
         }
         if let Some(path) = &config.record {
             let (file, name) = open(&EventsTarget::File(path.clone()))?;
@@ -134,12 +125,7 @@ impl Out {
     /// Other listeners than those of the flags: for tests, and for a REPL that owns the screen.
     #[must_use]
     pub fn with_sinks(command: &str, sinks: Vec<Arc<dyn Sink>>) -> Self {
-        Self { command: command.to_owned(), sinks, json: None, dump: None, events: None }
-    }
-
-    /// Adds a listener.
-    pub fn add(&mut self, sink: Arc<dyn Sink>) {
-        self.sinks.push(sink);
+        Self { command: command.to_owned(), sinks, json: None, dump: None }
     }
 
     /// How writing `--json` or `--hex` to stdout came to its end, if it did. A reader that left is no failure.
@@ -147,12 +133,6 @@ impl Out {
     pub fn broken(&self) -> Option<Broken> {
         let dump = || self.dump.as_ref().and_then(|dump| dump.broken());
         self.json.as_ref().and_then(|json| json.broken()).or_else(dump)
-    }
-
-    /// The same for `--events`.
-    #[must_use]
-    pub fn events_broken(&self) -> Option<Broken> {
-        self.events.as_ref().and_then(|json| json.broken())
     }
 }
 
@@ -210,7 +190,7 @@ pub fn put(bytes: &[u8]) -> Result<bool> {
     }
 }
 
-/// Prints a part of a report to stdout. Says whether anybody reads on.
+/// Prints a part of a report to stdout. Says whether anybody reads on; not, where it was asked to end while nobody did.
 ///
 /// # Errors
 /// When it cannot be written.

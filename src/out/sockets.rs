@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::termios::tcgetwinsize;
@@ -11,8 +11,8 @@ use serde_json::ser::Serializer;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::json::Printable;
-use super::screen::Standard;
-use crate::error::{Error, Phase, Result};
+use super::print_part;
+use crate::error::Result;
 use crate::sys::Stop;
 use crate::sys::sockets::{Entry, ListenCounters, Memory, Protocol, TcpDetails};
 use crate::text::{cut, visible_line};
@@ -43,7 +43,7 @@ pub struct SocketReport {
 /// Standard output, once or again and again.
 pub struct SocketScreen {
     report: SocketReport,
-    out: Standard<io::Stdout>,
+    stop: Stop,
     terminal: bool,
     start: Instant,
     shown: bool,
@@ -54,7 +54,7 @@ impl SocketScreen {
     #[must_use]
     pub fn new(report: SocketReport, stop: &Stop) -> Self {
         let terminal = io::stdout().is_terminal();
-        Self { report, out: Standard::new(io::stdout(), Some(stop)), terminal, start: Instant::now(), shown: false }
+        Self { report, stop: stop.clone(), terminal, start: Instant::now(), shown: false }
     }
 
     /// Shows these, and says whether anybody still looks.
@@ -84,13 +84,7 @@ impl SocketScreen {
             }
         };
         self.shown = true;
-        match self.out.write_all(text.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            // It was asked to end while nobody read.
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
-            Err(source) => Err(Error::os(Phase::WritingStdout, None, source)),
-            Ok(()) => Ok(true),
-        }
+        print_part(text.as_bytes(), &self.stop)
     }
 
     fn appended(&self, head: &str, table: &str) -> String {

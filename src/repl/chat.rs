@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use colored::{Color, Colorize as _};
-use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter as _, Helper};
+use rustyline::{Context, Editor, Helper};
 
+use super::keys::{self, INTERRUPT};
 use super::printer::{self, Printer};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::out::{Lent, lend_screen};
@@ -43,8 +43,6 @@ const COLORS: [Color; 10] = [
 ];
 /// So many names are remembered.
 const NAMES: usize = 10_000;
-/// SIGINT: what Ctrl-C means outside of a line editor.
-const INTERRUPT: u8 = 2;
 
 /// What the thread that edits and the one that talks share.
 struct Shared {
@@ -109,24 +107,11 @@ impl Front {
     fn start(&mut self) -> Result<()> {
         let Some(typed) = self.typed.take() else { return Ok(()) };
         let failed = |error: ReadlineError| Error::text(Exit::Failed, Phase::ReadingStdin, None, error.to_string());
-        let config = Config::builder()
-            .color_mode(ColorMode::Forced)
-            .completion_type(CompletionType::List)
-            .completion_show_all_if_ambiguous(true)
-            .build();
-        // Between two lines keys wait for the next one: they are neither echoed nor changed, but for Ctrl-C.
-        let os = |source: rustix::io::Errno| Error::os(Phase::ReadingStdin, None, source.into());
-        let mut between = tcgetattr(io::stdin()).map_err(os)?;
-        between.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN);
-        between.input_modes.remove(InputModes::ICRNL | InputModes::INLCR | InputModes::IXON);
-        between.special_codes[SpecialCodeIndex::VMIN] = 1;
-        between.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(io::stdin(), OptionalActions::Now, &between).map_err(os)?;
-        let mut editor = Editor::<Assistant, MemHistory>::with_history(config, MemHistory::new()).map_err(failed)?;
+        keys::hold().map_err(|source| Error::os(Phase::ReadingStdin, None, source))?;
+        let (config, history) = (keys::config().build(), MemHistory::new());
+        let mut editor = Editor::<Assistant, MemHistory>::with_history(config, history).map_err(failed)?;
         editor.set_helper(Some(Assistant(self.shared.clone())));
-        let mut bell = editor.create_external_printer().map_err(failed)?;
-        let ringing = self.shared.printer.clone();
-        std::thread::spawn(move || ringing.ring(|text| bell.print(text).is_ok()));
+        keys::bell(&mut editor, &self.shared.printer).map_err(failed)?;
         let shared = self.shared.clone();
         std::thread::spawn(move || edit(&mut editor, &shared, typed));
         Ok(())

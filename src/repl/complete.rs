@@ -17,8 +17,8 @@ use super::units;
 use crate::event::ConnId;
 use crate::net::options::{self, TABLE};
 use crate::text::is_hazard;
-use crate::work::script::COMMANDS;
 use crate::work::script::commands::by_name;
+use crate::work::script::{COMMANDS, EOLS};
 
 /// What of a session can be completed.
 #[derive(Debug, Default, Clone)]
@@ -72,7 +72,7 @@ fn candidates(name: &str, before: &[&str], known: &Known) -> Vec<String> {
             names
         }
         ("get", []) => TABLE.iter().map(|opt| opt.name.to_owned()).collect(),
-        ("set", ["eol"]) => own(&["lf", "crlf", "none"]),
+        ("set", ["eol"]) => own(&EOLS.map(|(name, _)| name)),
         ("set", ["hex"]) => own(&["on", "off"]),
         ("set", [option]) => options::by_name(option).map_or_else(Vec::new, |opt| {
             let mut values = opt.takes.choices();

@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
-use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::tcgetwinsize;
+use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter as _};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{Assistant, Known};
 use super::history::{History, LINES};
 use super::printer::{self, Printer};
-use super::{Front, Typed};
+use super::{Front, Typed, keys};
 use crate::out::{Lent, lend_screen};
 use crate::sys::TerminalModes;
 
@@ -137,22 +137,13 @@ impl Terminal {
             raised: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         });
-        let config = Config::builder()
-            .color_mode(ColorMode::Forced)
-            .completion_type(CompletionType::List)
-            .completion_show_all_if_ambiguous(true)
+        let config = keys::config()
             .max_history_size(LINES)
             .and_then(|config| config.history_ignore_dups(true))
             .map_err(other)?
             .history_ignore_space(true)
             .build();
-        // Between two lines keys wait for the next one: they are neither echoed nor changed, but for Ctrl-C.
-        let mut between = tcgetattr(io::stdin())?;
-        between.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN);
-        between.input_modes.remove(InputModes::ICRNL | InputModes::INLCR | InputModes::IXON);
-        between.special_codes[SpecialCodeIndex::VMIN] = 1;
-        between.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(io::stdin(), OptionalActions::Now, &between)?;
+        keys::hold()?;
 
         let recent = MemHistory::with_config(&config);
         let mut editor = Editor::<Assistant, MemHistory>::with_history(config, recent).map_err(other)?;
@@ -160,9 +151,7 @@ impl Terminal {
         for line in shared.desk().history.lines() {
             let _ = editor.add_history_entry(line.as_str());
         }
-        let mut bell = editor.create_external_printer().map_err(other)?;
-        let ringing = printer.clone();
-        std::thread::spawn(move || ringing.ring(|text| bell.print(text).is_ok()));
+        keys::bell(&mut editor, printer).map_err(other)?;
         let (sender, typed) = channel();
         let (go, next) = sync_channel(1);
         let (leaving, gone) = channel::<()>();

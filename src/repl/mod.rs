@@ -9,6 +9,7 @@ mod complete;
 mod editor;
 mod face;
 mod history;
+mod keys;
 mod plain;
 mod printer;
 mod prompt;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use self::complete::Known;
 use self::face::{Kept, Screen};
+use self::keys::INTERRUPT;
 use self::prompt::prompt;
 use self::record::Record;
 use crate::error::{Error, Exit, Phase, Result};
@@ -44,8 +46,8 @@ use crate::work::script::run::{Config, Engine, Face, Failure, Flow, Idle};
 use crate::work::script::slot::State;
 use crate::work::script::{self, Command, Half, Part, Place, Statement, Text, needs_more, parse_command};
 
-/// SIGINT: what Ctrl-C means where there is nothing left that it could interrupt.
-const INTERRUPT: u8 = 2;
+/// What errors call what was typed.
+const TYPED: &str = "typed";
 
 /// After the end of input, how long a datagram peer is waited for that says nothing: datagrams have no end.
 const QUIET: Duration = Duration::from_secs(1);
@@ -364,7 +366,7 @@ impl Session<'_> {
 
     fn unit(&mut self, unit: &str, engine: &mut Engine<'_>) -> Next {
         let statement = if is_command(unit) {
-            match parse_command("typed", self.lines, &unit[1..]) {
+            match parse_command(TYPED, self.lines, &unit[1..]) {
                 Ok(Some(statement)) => statement,
                 Ok(None) => {
                     self.note("[/help lists the commands; // sends a line that begins with /]");
@@ -385,8 +387,14 @@ impl Session<'_> {
     /// Sends a line.
     fn bytes(&mut self, bytes: Vec<u8>, engine: &mut Engine<'_>) -> Next {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let place = Place { script: "typed".to_owned(), line: self.lines, at: 0..text.len(), text };
-        self.step(&Statement { command: Command::SendLine(Text(vec![Part::Bytes(bytes)])), place }, engine)
+        let statement = self.statement(Command::SendLine(Text(vec![Part::Bytes(bytes)])), text);
+        self.step(&statement, engine)
+    }
+
+    /// A command that was not typed as one.
+    fn statement(&self, command: Command, text: String) -> Statement {
+        let place = Place { script: TYPED.to_owned(), line: self.lines, at: 0..text.len(), text };
+        Statement { command, place }
     }
 
     fn step(&mut self, statement: &Statement, engine: &mut Engine<'_>) -> Next {
@@ -453,11 +461,9 @@ impl Session<'_> {
                 Next::On
             }
             State::Open => {
-                let text = "shutdown write";
-                let place =
-                    Place { script: "typed".to_owned(), line: self.lines, at: 0..text.len(), text: text.into() };
+                let statement = self.statement(Command::Shutdown(Half::Write), "shutdown write".to_owned());
                 self.ended = Some(id);
-                let next = self.step(&Statement { command: Command::Shutdown(Half::Write), place }, engine);
+                let next = self.step(&statement, engine);
                 self.note("[our side has ended; Ctrl-D again leaves]");
                 next
             }
@@ -491,8 +497,7 @@ impl Session<'_> {
 
     /// Standard input has ended, and datagrams have no end: the last word is what nothing follows for a while.
     fn wait_for_quiet(&mut self, engine: &mut Engine<'_>, mut received: u64) -> End {
-        let place = Place { script: "typed".to_owned(), line: self.lines, at: 0..0, text: String::new() };
-        let wait = Statement { command: Command::Sleep(QUIET), place };
+        let wait = self.statement(Command::Sleep(QUIET), String::new());
         loop {
             match engine.step(&wait) {
                 Err(Failure::Stopped(reason)) => return End::Stopped(reason),

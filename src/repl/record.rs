@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::event::ConnId;
-use crate::work::script::{Command, Setting, quote};
+use crate::work::script::{Command, EOLS, Setting, quote};
 
 /// So much of a session is kept, in bytes.
 const LONGEST: usize = 4 << 20;
@@ -187,11 +187,7 @@ impl Record {
 }
 
 fn eol_name(eol: &[u8]) -> &'static str {
-    match eol {
-        b"\r\n" => "crlf",
-        b"" => "none",
-        _ => "lf",
-    }
+    EOLS.into_iter().find(|(_, bytes)| *bytes == eol).map_or("lf", |(name, _)| name)
 }
 
 /// Whether a command is kept as it was typed.

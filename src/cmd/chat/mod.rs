@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 use super::{Context, Failure, Subcommand, subcommand};
-use crate::addr::{Endpoint, Transport, UnixKind};
+use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::cli::secret;
 use crate::error::{Error, Exit, Result};
 
@@ -30,20 +30,20 @@ fn augment(command: Command) -> Command {
         .fold(command, |command, part| command.subcommand((part.augment)(Command::new(word(part)).about(part.about))))
 }
 
-fn run(matches: &ArgMatches) -> Result<Exit, Failure> {
-    let (name, matches) = matches.subcommand().expect("a part is required");
+fn run(matches: &mut ArgMatches) -> Result<Exit, Failure> {
+    let (name, mut matches) = matches.remove_subcommand().expect("a part is required");
     let part = PARTS.iter().find(|part| word(part) == name).expect("clap knows no others");
-    (part.run)(matches)
+    (part.run)(&mut matches)
 }
 
 /// The address, if it can be one of a stream.
 fn stream(endpoint: Endpoint) -> Result<Endpoint> {
-    let fits = match &endpoint {
-        Endpoint::Inet(inet) => inet.transport != Transport::Udp,
-        Endpoint::Unix(unix) => unix.kind == UnixKind::Stream,
-        _ => true,
-    };
-    if fits { Ok(endpoint) } else { Err(Error::usage(format!("a chat is for streams, which {endpoint} is not"))) }
+    let packets = matches!(endpoint, Endpoint::Unix(Unix { kind: UnixKind::Seqpacket, .. }));
+    if !packets && !endpoint.is_datagram() {
+        Ok(endpoint)
+    } else {
+        Err(Error::usage(format!("a chat is for streams, which {endpoint} is not")))
+    }
 }
 
 /// The first line of a password file.

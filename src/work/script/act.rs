@@ -26,12 +26,16 @@ use crate::work::door::{Admission, EXHAUSTED_PAUSE};
 impl Engine<'_> {
     /// Sends all of this; on a socket with messages, as one.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        if let Some(delay) = self.config.line_delay
-            && std::mem::replace(&mut self.began_sending, true)
-        {
-            self.sleep(delay)?;
-        }
+        self.delay_line()?;
         self.send_piece(bytes)
+    }
+
+    /// `--line-delay`: a pause before each command that sends, but the first.
+    fn delay_line(&mut self) -> Result<(), Failure> {
+        match self.config.line_delay {
+            Some(delay) if std::mem::replace(&mut self.began_sending, true) => self.sleep(delay),
+            _ => Ok(()),
+        }
     }
 
     fn send_piece(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
@@ -113,11 +117,7 @@ impl Engine<'_> {
             return Err(failed(io::Error::from_raw_os_error(libc::EISDIR)));
         }
         let mut file = File::open(path).map_err(failed)?;
-        if let Some(delay) = self.config.line_delay
-            && std::mem::replace(&mut self.began_sending, true)
-        {
-            self.sleep(delay)?;
-        }
+        self.delay_line()?;
         let mut piece = Vec::new();
         loop {
             piece.clear();

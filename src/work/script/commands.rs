@@ -1,7 +1,5 @@
 //! The commands: the only list of their names. The parser, `help` and completion all read it.
 
-use std::fmt;
-
 use super::Command;
 use super::error::Problem;
 use super::lex::Reader;
@@ -16,39 +14,10 @@ pub struct CommandInfo {
     pub arguments: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
-    /// What it is about.
-    pub group: Group,
     /// A use of it that parses.
     pub example: &'static str,
     /// Reads its arguments; the name is taken already.
     pub(super) read: fn(&mut Reader<'_>, &'static CommandInfo) -> Result<Command, Problem>,
-}
-
-/// What a command is about: the headings of the help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// What we say.
-    Send,
-    /// What we wait for.
-    Receive,
-    /// Opening, closing, choosing.
-    Connections,
-    /// How commands behave, and socket options.
-    Settings,
-    /// The script or the session itself.
-    Session,
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Send => "Send",
-            Self::Receive => "Receive",
-            Self::Connections => "Connections",
-            Self::Settings => "Settings",
-            Self::Session => "Session",
-        })
-    }
 }
 
 /// The command of that name. Names are exact.
@@ -119,7 +88,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "send",
         arguments: "TEXT",
         help: "Send the text as it stands, nothing added",
-        group: Group::Send,
         example: r#"send "hello\r\n""#,
         read: read::send,
     },
@@ -127,7 +95,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "send-line",
         arguments: "[TEXT]",
         help: "Send the text and the line end that is set; without a text an empty line",
-        group: Group::Send,
         example: "send-line GET / HTTP/1.0",
         read: read::send_line,
     },
@@ -135,7 +102,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "send-hex",
         arguments: "BYTES",
         help: "Send bytes that are written in hex",
-        group: Group::Send,
         example: "send-hex de ad be ef",
         read: read::send_hex,
     },
@@ -143,7 +109,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "send-file",
         arguments: "PATH",
         help: "Send the contents of a file",
-        group: Group::Send,
         example: "send-file request.bin",
         read: read::send_file,
     },
@@ -151,7 +116,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "recv",
         arguments: "[SIZE] [within DURATION]",
         help: "Take what comes next, or exactly so many bytes",
-        group: Group::Receive,
         example: "recv 16 within 2s",
         read: read::recv,
     },
@@ -159,7 +123,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "expect",
         arguments: "TEXT|/REGEX/[ism] [within DURATION]",
         help: "Wait until this comes, and capture the groups of the expression",
-        group: Group::Receive,
         example: r"expect /^HTTP\/1\.[01] (\d+)/ within 2s",
         read: read::expect,
     },
@@ -167,7 +130,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "expect-eof",
         arguments: "[within DURATION]",
         help: "Wait until the peer ends its direction (FIN)",
-        group: Group::Receive,
         example: "expect-eof within 2s",
         read: read::expect_eof,
     },
@@ -175,7 +137,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "expect-reset",
         arguments: "[within DURATION]",
         help: "Wait until the peer resets the connection (RST)",
-        group: Group::Receive,
         example: "expect-reset within 2s",
         read: read::expect_reset,
     },
@@ -183,7 +144,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "expect-silence",
         arguments: "DURATION",
         help: "Fail when anything comes for so long",
-        group: Group::Receive,
         example: "expect-silence 500ms",
         read: read::expect_silence,
     },
@@ -191,7 +151,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "open",
         arguments: "ADDRESS [within DURATION]",
         help: "Open another connection, and make it the current one",
-        group: Group::Connections,
         example: "open localhost:8080 within 2s",
         read: read::open,
     },
@@ -199,7 +158,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "accept",
         arguments: "[within DURATION]",
         help: "Take the listener's next connection, and make it the current one",
-        group: Group::Connections,
         example: "accept within 30s",
         read: read::accept,
     },
@@ -207,7 +165,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "starttls",
         arguments: "[within DURATION]",
         help: "Go on in TLS, once both sides have said so in the clear",
-        group: Group::Connections,
         example: "starttls within 2s",
         read: read::starttls,
     },
@@ -215,7 +172,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "use",
         arguments: "N",
         help: "Make another connection the current one",
-        group: Group::Connections,
         example: "use 2",
         read: read::use_connection,
     },
@@ -223,7 +179,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "conns",
         arguments: "",
         help: "List the connections",
-        group: Group::Connections,
         example: "conns",
         read: |_, _| Ok(Command::Conns),
     },
@@ -231,7 +186,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "shutdown",
         arguments: "read|write",
         help: "End one direction: write tells the peer that nothing more comes (FIN)",
-        group: Group::Connections,
         example: "shutdown write",
         read: read::shutdown,
     },
@@ -239,7 +193,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "close",
         arguments: "",
         help: "Close the connection",
-        group: Group::Connections,
         example: "close",
         read: |_, _| Ok(Command::Close),
     },
@@ -247,7 +200,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "reset",
         arguments: "",
         help: "Reset the connection (RST): what is on the way is lost",
-        group: Group::Connections,
         example: "reset",
         read: |_, _| Ok(Command::Reset),
     },
@@ -255,7 +207,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "set",
         arguments: "eol lf|crlf|none | timeout DURATION | hex on|off | OPTION [VALUE]",
         help: "Set how commands behave, or a socket option",
-        group: Group::Settings,
         example: "set so-rcvbuf 64k",
         read: read::set,
     },
@@ -263,7 +214,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "get",
         arguments: "OPTION",
         help: "Read a socket option",
-        group: Group::Settings,
         example: "get so-rcvbuf",
         read: read::get,
     },
@@ -271,7 +221,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "options",
         arguments: "",
         help: "List the socket options and their values",
-        group: Group::Settings,
         example: "options",
         read: |_, _| Ok(Command::Options),
     },
@@ -279,7 +228,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "info",
         arguments: "",
         help: "Tell about the current connection",
-        group: Group::Settings,
         example: "info",
         read: |_, _| Ok(Command::Info),
     },
@@ -287,23 +235,14 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "stats",
         arguments: "",
         help: "Tell bytes, rates and the kernel's figures",
-        group: Group::Settings,
         example: "stats",
         read: |_, _| Ok(Command::Stats),
     },
-    CommandInfo {
-        name: "sleep",
-        arguments: "DURATION",
-        help: "Wait",
-        group: Group::Session,
-        example: "sleep 200ms",
-        read: read::sleep,
-    },
+    CommandInfo { name: "sleep", arguments: "DURATION", help: "Wait", example: "sleep 200ms", read: read::sleep },
     CommandInfo {
         name: "repeat",
         arguments: "N COMMAND",
         help: "Run a command several times",
-        group: Group::Session,
         example: "repeat 3 send-line ping",
         read: read::repeat,
     },
@@ -311,7 +250,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "echo",
         arguments: "[TEXT]",
         help: "Say something here; nothing is sent",
-        group: Group::Session,
         example: "echo the answer was ${1}",
         read: read::echo,
     },
@@ -319,7 +257,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "source",
         arguments: "FILE",
         help: "Run the commands of another script here",
-        group: Group::Session,
         example: "source login.sk",
         read: read::source,
     },
@@ -327,7 +264,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "save",
         arguments: "FILE",
         help: "Write the typed session as a script",
-        group: Group::Session,
         example: "save session.sk",
         read: read::save,
     },
@@ -335,7 +271,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "history",
         arguments: "",
         help: "List what was typed",
-        group: Group::Session,
         example: "history",
         read: |_, _| Ok(Command::History),
     },
@@ -343,16 +278,8 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "help",
         arguments: "[COMMAND]",
         help: "Tell what commands there are, or about one",
-        group: Group::Session,
         example: "help expect",
         read: read::help,
     },
-    CommandInfo {
-        name: "quit",
-        arguments: "",
-        help: "End",
-        group: Group::Session,
-        example: "quit",
-        read: |_, _| Ok(Command::Quit),
-    },
+    CommandInfo { name: "quit", arguments: "", help: "End", example: "quit", read: |_, _| Ok(Command::Quit) },
 ];

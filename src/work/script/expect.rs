@@ -147,35 +147,32 @@ impl Engine<'_> {
 
     /// Waits for the FIN. What comes before it is shown and taken.
     pub(super) fn expect_eof(&mut self, within: Option<Duration>, place: &Place) -> Result<(), Failure> {
-        let outcome = self.wait_for_end(within, "the peer's end (FIN)", |slot| slot.peer_ended);
+        let outcome = self.wait_for_end(within, false);
         self.tell_expect("eof", outcome, place)
     }
 
     /// Waits for the reset. What comes before it is shown and taken.
     pub(super) fn expect_reset(&mut self, within: Option<Duration>, place: &Place) -> Result<(), Failure> {
-        let outcome =
-            self.wait_for_end(within, "a reset (RST)", |slot| slot.broken.is_some() || slot.refused.is_some());
+        let outcome = self.wait_for_end(within, true);
         self.tell_expect("reset", outcome, place)
     }
 
-    fn wait_for_end(
-        &mut self,
-        within: Option<Duration>,
-        name: &str,
-        met: impl Fn(&Slot) -> bool,
-    ) -> Result<Duration, Failed> {
+    /// Waits for the peer's end, or with `reset` for that.
+    fn wait_for_end(&mut self, within: Option<Duration>, reset: bool) -> Result<Duration, Failed> {
+        let name = if reset { "a reset (RST)" } else { "the peer's end (FIN)" };
         let id = self.slots[self.nth_open()?].id;
         let limit = within.unwrap_or(self.config.timeout);
         let begun = Instant::now();
         let until = begun + limit;
         let mut late = false;
-        let reset = name.contains("RST");
         if !reset && self.slot(id).shape.kind == Kind::Dgram {
             return Err(usage("datagrams have no end to expect".to_owned()).into());
         }
         loop {
             let slot = self.slot(id);
-            if (slot.broken.is_none() || reset) && met(slot) {
+            let is_reset = slot.broken.is_some() || slot.refused.is_some();
+            let met = if reset { is_reset } else { slot.broken.is_none() && slot.peer_ended };
+            if met {
                 let slot = self.slot_mut(id);
                 slot.buffer.clear();
                 slot.refused = None;
@@ -198,7 +195,7 @@ impl Engine<'_> {
                 wait = wait.min(Instant::now() + ACKNOWLEDGED);
             }
             // Kept while there is room, so that a failure can show it; the oldest goes first.
-            self.turn(Some(wait), Watch { reset: reset.then_some(id), skip: None, ..Watch::default() })?;
+            self.turn(Some(wait), Watch { reset: reset.then_some(id), ..Watch::default() })?;
         }
     }
 

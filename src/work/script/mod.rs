@@ -159,6 +159,9 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub Vec<Part>);
 
+/// The line ends, by the names that `set eol` has for them.
+pub const EOLS: [(&str, &[u8]); 3] = [("lf", b"\n"), ("crlf", b"\r\n"), ("none", b"")];
+
 /// The command that `--greeting` puts in front of a script.
 #[must_use]
 pub fn greeting(bytes: &[u8]) -> Statement {

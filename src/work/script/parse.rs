@@ -17,7 +17,7 @@ use regex::bytes::RegexBuilder;
 use super::commands::{self, CommandInfo};
 use super::error::Problem;
 use super::lex::{Argument, Bare, Reader};
-use super::{Command, Half, Part, Pattern, Place, Script, ScriptError, Setting, Statement, Text};
+use super::{Command, EOLS, Half, Part, Pattern, Place, Script, ScriptError, Setting, Statement, Text};
 use crate::addr::{Endpoint, Reading};
 use crate::error::Error;
 use crate::net::options::{self, TABLE};
@@ -539,11 +539,9 @@ pub(super) fn set(reader: &mut Reader<'_>, info: &'static CommandInfo) -> Parsed
     }
     if name == "eol" {
         let Some(at) = reader.word() else { return Err(missing(" crlf")) };
-        let eol = match &reader.source[at.clone()] {
-            "lf" => "\n",
-            "crlf" => "\r\n",
-            "none" => "",
-            _ => return Err(choice(Problem::new(at.clone(), "it is lf, crlf or none"), &at, &["lf", "crlf", "none"])),
+        let Some((_, eol)) = EOLS.into_iter().find(|(name, _)| *name == &reader.source[at.clone()]) else {
+            let problem = Problem::new(at.clone(), "it is lf, crlf or none");
+            return Err(choice(problem, &at, &EOLS.map(|(name, _)| name)));
         };
         return Ok(Command::Set(Setting::Eol(eol.into())));
     }

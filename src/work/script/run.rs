@@ -179,6 +179,7 @@ pub struct Engine<'a> {
     pub(super) slots: Vec<Slot>,
     pub(super) current: Option<ConnId>,
     pub(super) next: ConnId,
+    /// What the groups of the last match captured, by number and by name.
     pub(super) captures: HashMap<String, Vec<u8>>,
     pub(super) chunk: Vec<u8>,
     pub(super) detail: Detail,
@@ -247,12 +248,6 @@ impl<'a> Engine<'a> {
     }
 
     /// What was written down.
-    #[must_use]
-    pub fn report(&self) -> Option<&Report> {
-        self.report.as_ref()
-    }
-
-    /// The same, to keep.
     pub fn take_report(&mut self) -> Option<Report> {
         self.report.take()
     }
@@ -273,12 +268,6 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn conns(&self) -> &[Slot] {
         &self.slots
-    }
-
-    /// What the groups of the last match captured, by number and by name.
-    #[must_use]
-    pub fn captures(&self) -> &HashMap<String, Vec<u8>> {
-        &self.captures
     }
 
     /// Runs a script. What it leaves open stays open: [`Engine::finish`] closes it.
@@ -331,14 +320,7 @@ impl<'a> Engine<'a> {
         let Statement { command, place } = statement;
         // What these hold is counted by itself.
         if let Command::Repeat { times, statement } = command {
-            for _ in 0..*times {
-                match self.step(statement) {
-                    Ok(Flow::Next) => {}
-                    Err(Failure::Failed(error)) if self.config.keep_going => self.sink.fail(self.current, &error),
-                    other => return other,
-                }
-            }
-            return Ok(Flow::Next);
+            return self.each((0..*times).map(|_| &**statement));
         }
         let begun = Instant::now();
         let mut result = self.command(command, place);
@@ -429,19 +411,21 @@ impl<'a> Engine<'a> {
         }
         let script = parse_file(path)?;
         self.sources.push(real);
-        let mut outcome = Ok(Flow::Next);
-        for statement in &script.statements {
+        let outcome = self.each(&script.statements);
+        self.sources.pop();
+        outcome
+    }
+
+    /// Runs commands inside of another, up to the first that does not let the next one follow.
+    fn each<'s>(&mut self, statements: impl IntoIterator<Item = &'s Statement>) -> Result<Flow, Failure> {
+        for statement in statements {
             match self.step(statement) {
                 Ok(Flow::Next) => {}
                 Err(Failure::Failed(error)) if self.config.keep_going => self.sink.fail(self.current, &error),
-                other => {
-                    outcome = other;
-                    break;
-                }
+                other => return other,
             }
         }
-        self.sources.pop();
-        outcome
+        Ok(Flow::Next)
     }
 
     /// Receives, and shows, until `wake` can be read, a connection changes its state, or the program is to stop.

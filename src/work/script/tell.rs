@@ -169,7 +169,7 @@ fn state(slot: &Slot) -> String {
     match slot.state() {
         State::HalfClosed(true) => "half-closed (the peer has ended)".to_owned(),
         State::HalfClosed(false) => "half-closed (we have ended)".to_owned(),
-        State::Reset => format!("reset ({})", slot.broken.as_ref().map_or("", |(text, _)| text.as_str())),
+        State::Reset => format!("reset ({})", slot.broken().unwrap_or_default()),
         state => state.name().to_owned(),
     }
 }

@@ -184,7 +184,6 @@ impl Engine<'_> {
                 slot.track.peer_ended();
                 self.sink.emit(Some(id), &Event::Eof { side: Side::Peer });
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => {}
         }
         self.chunk = chunk;
