@@ -623,13 +623,13 @@ fn relayed(came: &mpsc::Receiver<Vec<u8>>, proc: &Proc, addr: &str) -> Result<()
     // Of sessions before, that failed.
     while came.try_recv().is_ok() {}
     ask(proc, addr, &ours(), &theirs())?;
+    let mut others = Vec::new();
     loop {
-        let came = came.recv_timeout(LIMIT).map_err(|error| error.to_string())?;
-        match came.len() {
-            _ if came == ours() => return Ok(()),
-            // A connection that was made, and then made again.
-            0 => {}
-            len => return Err(format!("{len} of {SIZE} bytes reached the target")),
+        match came.recv_timeout(LIMIT) {
+            Ok(came) if came == ours() => return Ok(()),
+            // Of a session before, or a connection that was made and then made again.
+            Ok(came) => others.push(came.len()),
+            Err(_) => return Err(format!("what reached the target: {others:?} of {SIZE} bytes")),
         }
     }
 }
