@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::error::Between;
 use crate::event::Side;
 
 /// As much as is known; of a session that is open, so far.
@@ -45,6 +46,9 @@ pub struct Course {
     /// Whether the peer came to us.
     #[serde(skip)]
     pub accepted: bool,
+    /// The proxy that leads to the peer.
+    #[serde(skip)]
+    pub between: Option<Between>,
     /// Whether we have told the peer that no more comes.
     #[serde(skip)]
     pub we_ended: bool,

@@ -18,7 +18,7 @@ mod host;
 mod proxy;
 
 pub use host::{Held, Link, NameAnswer, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
-pub use proxy::{ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
+pub use proxy::{Between, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -270,6 +270,13 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
+    /// What was asked of our own end (--source, --interface).
+    From {
+        /// The address that it was to have.
+        source: Option<IpAddr>,
+        /// The interface that it was to keep to.
+        interface: Option<String>,
+    },
     /// The rules of this host let packets to there out.
     LetOut,
     /// Answers do reach this host, and a rule of its own throws them away.
@@ -313,6 +320,10 @@ pub enum Fact {
     },
     /// A proxy was to be gone through. Where it was not reached, the failure is about the proxy's own address.
     Proxy(Box<ProxyPart>),
+    /// The connection was made to us, at this address: in its handshake we are the server.
+    Accepted(Endpoint),
+    /// The connection goes through a proxy, which did its part.
+    Between(Box<Between>),
     /// How the session went that failed.
     Course(Box<Course>),
     /// A listener of this host has connections that it has not accepted.

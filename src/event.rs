@@ -44,8 +44,8 @@ pub trait Sink: Send + Sync {
         );
     }
 
-    /// Takes what is odd although nothing failed, as an [`Event::Warning`] of one line. The rest as of
-    /// [`Sink::fail`].
+    /// Takes what is odd although nothing failed, or a failure that all goes on after, as an [`Event::Warning`] of one
+    /// line. The rest as of [`Sink::fail`].
     fn warn(&self, conn: Option<ConnId>, odd: &Error) {
         self.emit(conn, &Event::Warning { message: &odd.to_string() });
     }

@@ -55,7 +55,7 @@ pub struct Secured {
     pub role: &'static str,
     /// `"TLSv1.3"`.
     pub version: &'static str,
-    /// The suite as IANA names it: `"TLS13_AES_256_GCM_SHA384"`.
+    /// The suite as IANA names it: `"TLS_AES_256_GCM_SHA384"`.
     pub suite: String,
     /// The key exchange: `"X25519"`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use super::{first_given, value};
 use crate::addr::{Endpoint, Host, Inet};
 use crate::error::{Error, Result};
 use crate::event::Sink;
-use crate::net::tls::{self, ClientSetup, ClientTls, Identity, Oldest, ServerSetup, ServerTls, Starttls};
+use crate::net::tls::{self, ClientSetup, ClientTls, Common, Identity, Oldest, ServerSetup, ServerTls, Starttls};
 use crate::span::Misread;
 use crate::value::parse_duration;
 
@@ -109,11 +109,16 @@ fn fingerprint(text: &str) -> Result<String, Misread> {
 }
 
 impl CommonArgs {
-    fn oldest(&self) -> Oldest {
-        match self.tls_min {
-            Version::Tls12 => Oldest::Tls12,
-            Version::Tls13 => Oldest::Tls13,
-        }
+    fn common(&self) -> Result<Common> {
+        Ok(Common {
+            identity: self.identity()?,
+            alpn: self.tls_alpn.clone(),
+            oldest: match self.tls_min {
+                Version::Tls12 => Oldest::Tls12,
+                Version::Tls13 => Oldest::Tls13,
+            },
+            allow_truncation: self.tls_allow_truncation,
+        })
     }
 
     fn identity(&self) -> Result<Option<Identity>> {
@@ -167,14 +172,11 @@ impl TrustArgs {
 
 fn client_setup(common: &CommonArgs, trust: &TrustArgs) -> Result<ClientSetup> {
     Ok(ClientSetup {
-        identity: common.identity()?,
+        common: common.common()?,
         ca: trust.tls_ca.clone(),
         pin: trust.tls_pin.clone(),
         insecure: trust.tls_insecure,
         server_name: trust.tls_server_name.clone(),
-        alpn: common.tls_alpn.clone(),
-        oldest: common.oldest(),
-        allow_truncation: common.tls_allow_truncation,
         starttls: trust.starttls.as_deref().and_then(Starttls::by_name),
     })
 }
@@ -237,7 +239,7 @@ impl OriginateArgs {
         tls::fits(target)?;
         let mut setup = client_setup(&listening.common, &self.trust)?;
         if listening.common.tls {
-            (setup.identity, setup.alpn) = (None, Vec::new());
+            (setup.common.identity, setup.common.alpn) = (None, Vec::new());
         }
         ClientTls::new(&setup).map(Some)
     }
@@ -299,9 +301,9 @@ impl ServerTlsArgs {
     }
 
     fn ready(&self, endpoint: &Endpoint, sink: &dyn Sink) -> Result<Arc<ServerTls>> {
-        let identity = self.common.identity()?;
+        let common = self.common.common()?;
         tls::fits(endpoint)?;
-        if identity.is_none() && !self.tls_self_signed {
+        if common.identity.is_none() && !self.tls_self_signed {
             return Err(Error::usage(
                 "--tls needs a certificate: add --tls-cert FILE --tls-key FILE, or --tls-self-signed",
             ));
@@ -317,11 +319,8 @@ impl ServerTlsArgs {
             _ => None,
         };
         let tls = ServerTls::new(&ServerSetup {
-            identity,
+            common,
             client_ca: self.tls_client_ca.clone(),
-            alpn: self.common.tls_alpn.clone(),
-            oldest: self.common.oldest(),
-            allow_truncation: self.common.tls_allow_truncation,
             patience: self.tls_handshake_timeout,
             host,
         })?;

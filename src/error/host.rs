@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Cause, Error, Exit, Fact, Phase, Process};
+use crate::addr::Endpoint;
 
 /// The way that this host has to an address: rtnetlink(7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum RouteKind {
         down: Option<String>,
         /// Whether an interface has an address of this family that is good beyond its link.
         address: bool,
+        /// Whether there is a default route all the same.
+        default: bool,
         /// The interfaces that are switched off.
         off: Vec<String>,
     },
@@ -183,6 +186,23 @@ impl Error {
         };
         last.facts.clone_from(&self.facts);
         Some(last)
+    }
+
+    /// The same of a connection that was made to us, at this address.
+    #[must_use]
+    pub fn accepted(mut self, local: &Endpoint) -> Self {
+        self.facts.push(Fact::Accepted(local.clone()));
+        self
+    }
+
+    /// Whether the connection was made to us, as far as that is known.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.facts.iter().any(|fact| match fact {
+            Fact::Accepted(_) => true,
+            Fact::Course(course) => course.accepted,
+            _ => false,
+        })
     }
 
     /// What was seen last of an address, and how long it was waited for.

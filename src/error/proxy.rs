@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::{Error, Fact};
 use crate::addr::Endpoint;
 use crate::text::visible_line;
 
@@ -46,6 +47,34 @@ impl ProxyKind {
 impl fmt::Display for ProxyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A proxy that a connection goes through: what is between us and the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Between {
+    /// What it speaks.
+    pub kind: ProxyKind,
+    /// The proxy, as it was given.
+    pub proxy: Endpoint,
+}
+
+impl Error {
+    /// The same of a connection that this proxy leads to.
+    #[must_use]
+    pub fn beyond(mut self, proxy: Option<&Between>) -> Self {
+        self.facts.extend(proxy.map(|between| Fact::Between(Box::new(between.clone()))));
+        self
+    }
+
+    /// The proxy that leads to the peer, where one does.
+    #[must_use]
+    pub fn between(&self) -> Option<&Between> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Between(between) => Some(&**between),
+            Fact::Course(course) => course.between.as_ref(),
+            _ => None,
+        })
     }
 }
 

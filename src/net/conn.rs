@@ -12,7 +12,7 @@ use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
 use crate::course::Course;
-use crate::error::{Error, Phase};
+use crate::error::{Between, Error, Phase};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::net::tls::{Layer, Step};
 use crate::sys;
@@ -52,7 +52,10 @@ pub struct Conn {
 /// What some connections are besides.
 enum More {
     Server(Server),
-    Tls(Mutex<Layer>),
+    /// A proxy leads to the peer.
+    Proxied(Between),
+    /// With the proxy behind which it is.
+    Tls(Mutex<Layer>, Option<Between>),
 }
 
 /// A datagram server: it answers whoever spoke last.
@@ -99,7 +102,8 @@ impl Conn {
     /// Puts TLS between the socket and whoever uses it. Nothing else changes for them, but that [`Conn::shake`] is to
     /// be called until the handshake is done.
     pub(in crate::net) fn secure(&mut self, layer: Layer) {
-        self.more = Some(Box::new(More::Tls(Mutex::new(layer))));
+        let proxy = self.proxy().cloned();
+        self.more = Some(Box::new(More::Tls(Mutex::new(layer), proxy)));
     }
 
     fn server(&self) -> Option<&Server> {
@@ -111,7 +115,7 @@ impl Conn {
 
     fn tls(&self) -> Option<MutexGuard<'_, Layer>> {
         match self.more.as_deref() {
-            Some(More::Tls(layer)) => Some(layer.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(More::Tls(layer, _)) => Some(layer.lock().unwrap_or_else(PoisonError::into_inner)),
             _ => None,
         }
     }
@@ -145,7 +149,13 @@ impl Conn {
     /// Whether what goes over it is encrypted, or is to be.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        matches!(self.more.as_deref(), Some(More::Tls(_)))
+        matches!(self.more.as_deref(), Some(More::Tls(..)))
+    }
+
+    /// Whether in its handshake we are the server.
+    #[must_use]
+    pub fn is_tls_server(&self) -> bool {
+        self.tls().is_some_and(|layer| layer.is_server())
     }
 
     /// What poll(2) is to watch for somebody who waits for `flags`: room too, while TLS has something left to send.
@@ -308,11 +318,11 @@ impl Conn {
     /// `WouldBlock`, and those of sendmsg(2); `NotConnected` from a datagram server to which nobody spoke yet.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.more.as_deref() {
-            None => retry(|| {
+            None | Some(More::Proxied(_)) => retry(|| {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 rustix::net::send(&self.socket, bytes, flags).map_err(io::Error::from)
             }),
-            Some(More::Tls(layer)) => layer.lock().unwrap_or_else(PoisonError::into_inner).send(&self.socket, bytes),
+            Some(More::Tls(layer, _)) => layer.lock().unwrap_or_else(PoisonError::into_inner).send(&self.socket, bytes),
             Some(More::Server(Server { last: Some((to, from)), .. })) => {
                 retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
             }
@@ -372,6 +382,22 @@ impl Conn {
     /// From here on the peer is this one, whom the socket's own peer stands for.
     pub fn stands_for(&mut self, peer: Endpoint) {
         self.peer = peer;
+    }
+
+    /// A proxy has opened the way to this peer.
+    pub fn leads_to(&mut self, peer: Endpoint, proxy: Between) {
+        self.stands_for(peer);
+        self.more = Some(Box::new(More::Proxied(proxy)));
+    }
+
+    /// The proxy that leads to the peer.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Between> {
+        match self.more.as_deref()? {
+            More::Proxied(proxy) => Some(proxy),
+            More::Tls(_, proxy) => proxy.as_ref(),
+            More::Server(_) => None,
+        }
     }
 
     /// The beginning of what comes next on a byte stream, at most so many bytes. Takes nothing.

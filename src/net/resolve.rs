@@ -12,7 +12,7 @@ use socket2::SockAddr;
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixKind, UnixName};
 use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
-use crate::net::conn::inet_endpoint;
+use crate::net::conn::{Conn, inet_endpoint};
 use crate::net::socket::{Family, Kind, Shape};
 use crate::net::sources::Files;
 use crate::sys::{self, Hints, LookupError, Stop};
@@ -56,6 +56,30 @@ impl Budget {
         // A limit beyond what the clock can hold is no limit: a century will do.
         let until = now.checked_add(limit).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400));
         Self { until, limit, flag }
+    }
+
+    /// Waits until there is something to do with a connection. `false` when the program is to stop first. `about` is
+    /// whom an error names.
+    ///
+    /// # Errors
+    /// Those of poll(2); when it is used up, whatever else there would be to do.
+    pub fn wait(
+        self,
+        conn: &Conn,
+        events: PollFlags,
+        stop: &Stop,
+        phase: Phase,
+        about: Option<&Endpoint>,
+    ) -> Result<bool> {
+        let mut fds = [PollFd::new(conn, events), PollFd::new(stop, PollFlags::IN)];
+        sys::poll(&mut fds, Some(self.until)).map_err(|source| Error::os(phase, about, source))?;
+        if stop.requested().is_some() {
+            return Ok(false);
+        }
+        if Instant::now() >= self.until {
+            return Err(Error::timed_out(phase, about, self.flag, self.limit));
+        }
+        Ok(true)
     }
 }
 

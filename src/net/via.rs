@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
@@ -14,7 +14,7 @@ use crate::net::proxy::Proxy;
 use crate::net::proxy_protocol::{Header, Version, header, parse};
 use crate::net::resolve::Budget;
 use crate::net::socket::Kind;
-use crate::sys::{Stop, poll};
+use crate::sys::Stop;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -47,21 +47,15 @@ impl Announce {
         }
         let bytes = header(self.version, self.source.as_ref().unwrap_or(conn.local()), conn.peer());
         let mut left = &bytes[..];
-        let os = |source| Error::os(Phase::Sending, peer, source);
         while !left.is_empty() {
             match conn.send(left) {
                 Ok(sent) => left = &left[sent..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut fds = [PollFd::new(conn, PollFlags::OUT), PollFd::new(stop, PollFlags::IN)];
-                    let ready = poll(&mut fds, Some(budget.until)).map_err(os)?;
-                    if stop.requested().is_some() {
+                    if !budget.wait(conn, PollFlags::OUT, stop, Phase::Sending, peer)? {
                         return Ok(None);
                     }
-                    if !ready {
-                        return Err(Error::timed_out(Phase::Sending, peer, budget.flag, budget.limit));
-                    }
                 }
-                Err(source) => return Err(os(source)),
+                Err(source) => return Err(Error::os(Phase::Sending, peer, source)),
             }
         }
         let said = match parse(&bytes) {

@@ -352,7 +352,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
     })
 }
 
-/// `TLSv1.3, TLS13_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
+/// What is given up, and what holds.
 fn sandbox(event: &Event<'_>) -> String {
     let Event::Sandbox { landlock, calls, writes, reads, ports, note } = event else { return String::new() };
     let files = landlock.map(|abi| {
@@ -380,6 +380,7 @@ fn sandbox(event: &Event<'_>) -> String {
     format!("sandbox: {}", parts.join("; "))
 }
 
+/// `TLSv1.3, TLS_AES_256_GCM_SHA384, X25519, ALPN h2, in 1.50 ms; peer: CN=a, for a; by CN=ca; 9 days left <- CN=ca …`.
 fn tls(secured: &Secured, took: Duration) -> String {
     let mut text = format!("{}, {}", secured.version, secured.suite);
     if let Some(group) = &secured.group {

@@ -336,8 +336,8 @@ impl Door {
                 }
                 Err(source) => Error::os(Phase::Securing, Some(peer), source),
             };
-            let Coming { id, begun, .. } = self.coming.remove(nth);
-            self.sink.fail(Some(id), &error);
+            let Coming { id, conn, begun, .. } = self.coming.remove(nth);
+            self.sink.fail(Some(id), &error.accepted(conn.local()));
             self.closed(id, begun);
         }
         None

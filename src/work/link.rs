@@ -28,6 +28,7 @@ use crate::event::{ConnId, Detail, Event, Limit, Payload, Side, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::{Kind, Shape};
 use crate::sys;
+use crate::tls::Secured;
 use crate::work::pump::odd;
 use crate::work::room::{self, Room};
 use crate::work::stopping::{Stopping, at};
@@ -243,6 +244,15 @@ impl Link {
         matches!(&self.wire, Wire::Connection(fd) if fd.get_ref().is_tls())
     }
 
+    /// How it is secured, once it is.
+    #[must_use]
+    pub fn secured(&self) -> Option<Secured> {
+        match &self.wire {
+            Wire::Connection(fd) => fd.get_ref().secured().map(|(secured, _)| secured),
+            Wire::Datagrams(_) => None,
+        }
+    }
+
     /// The end of the program, as this session sees it.
     #[must_use]
     pub fn stopping(&self) -> &Stopping {
@@ -426,17 +436,15 @@ impl Link {
         }
     }
 
-    /// Answers a datagram with itself, if that can be done at once and in its order. If not, nothing was done.
-    pub fn answer_now(&self, bytes: &[u8]) -> bool {
-        let Wire::Datagrams(peer) = &self.wire else { return false };
-        if peer.waits.load(Ordering::Relaxed)
-            || sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from).is_err()
-        {
-            return false;
-        }
+    /// Whether a datagram may be answered by whoever received it: no other answer waits for room.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        matches!(&self.wire, Wire::Datagrams(peer) if !peer.waits.load(Ordering::Relaxed))
+    }
+
+    /// A datagram was answered with itself.
+    pub(super) fn answered(&self, bytes: &[u8]) {
         self.told_received(&Got::Bytes(bytes));
         self.told_sent(bytes);
-        true
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.
@@ -633,7 +641,7 @@ impl Link {
     }
 
     fn broken(&self, phase: Phase, source: io::Error) -> Error {
-        Error::os(phase, Some(self.peer()), source)
+        Error::os(phase, Some(self.peer()), source).accepted(self.local())
     }
 }
 

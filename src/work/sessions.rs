@@ -155,12 +155,16 @@ fn tell_failure(link: &Link, error: &Error, goes_on: bool) {
     if goes_on && elsewhere {
         return link.sink().fail(Some(link.id), error);
     }
+    // It may be for us to mend.
+    if goes_on && error.exit == Exit::Tls {
+        return link.sink().warn(Some(link.id), error);
+    }
     match (error.errno(), &error.cause) {
         (Some(libc::ECONNRESET | libc::EPIPE), _) => {
             link.sink().emit(Some(link.id), &Event::Reset { error: &error.cause.to_string() });
         }
         // Told already, by whoever had the clock.
-        (_, Cause::TimedOut { .. }) if error.phase != Phase::Securing => {}
+        (_, Cause::TimedOut { .. }) => {}
         _ if goes_on => link.sink().emit(Some(link.id), &Event::Warning { message: &error.to_string() }),
         _ => {}
     }

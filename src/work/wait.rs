@@ -18,7 +18,7 @@ use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::dial::{CONN, Dial};
 use crate::net::options::Options;
-use crate::net::proxy;
+use crate::net::proxy::{self, Proxy};
 use crate::net::socket::Kind;
 use crate::net::tls::ClientTls;
 use crate::net::via::Via;
@@ -224,6 +224,8 @@ impl Wait<'_> {
             let unanswered = || (known.tries == 0 && self.banner.is_none() && !named).then_some(Saw::NoAnswer);
             let saw = closes().or(known.saw).or_else(unanswered);
             error.facts.extend(saw.map(|what| Fact::Saw { what, after: self.timeout }));
+            let proxy = self.via.proxy_to(&self.endpoints[0]).map(Proxy::between);
+            error = error.beyond(proxy.as_ref());
         }
         Err(error)
     }

@@ -50,8 +50,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const ERRORS: &[(&[&str], &[&str])] = &[
     (&["read", "readv"], &["EINTR", "EAGAIN", "EIO", "ENOMEM"]),
     (&["write", "writev"], &["EINTR", "EAGAIN", "EIO", "EPIPE", "ENOSPC"]),
-    (&["recvfrom", "recvmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "ENOMEM"]),
-    (&["sendto", "sendmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOBUFS"]),
+    (&["recvfrom", "recvmsg", "recvmmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "ENOMEM"]),
+    (&["sendto", "sendmsg", "sendmmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOBUFS"]),
     (&["splice", "sendfile"], &["EINTR", "EAGAIN", "EINVAL", "ECONNRESET", "EIO", "ENOMEM"]),
     (&["poll", "ppoll"], &["EINTR", "ENOMEM"]),
     (&["epoll_wait", "epoll_pwait"], &["EINTR"]),

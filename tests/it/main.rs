@@ -43,6 +43,7 @@ mod starttls;
 mod support;
 mod time;
 mod tls;
+mod tls_ways;
 mod tutorial;
 mod wait;
 
@@ -92,6 +93,7 @@ fn main() -> std::process::ExitCode {
         starttls::tests,
         time::tests,
         tls::tests,
+        tls_ways::tests,
         tutorial::tests,
         wait::tests,
     ]

@@ -52,7 +52,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 }
 
 /// A proxy of the test's own that serves one connection.
-fn scripted(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
+pub(crate) fn scripted(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
     let (listener, addr) = listener();
     (addr, std::thread::spawn(move || serve(accept(&listener))))
 }
@@ -60,7 +60,7 @@ fn scripted(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, JoinHand
 const GRANTED5: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
 /// Takes greeting and request of SOCKS 5, and gives the address as asked for: kind and bytes.
-fn take_socks5(conn: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn take_socks5(conn: &mut TcpStream) -> Vec<u8> {
     assert_eq!(read_exactly(&mut *conn, 3), [5, 1, 0]);
     conn.write_all(&[5, 0]).unwrap();
     let head = read_exactly(&mut *conn, 4);
@@ -78,7 +78,7 @@ fn take_socks5(conn: &mut TcpStream) -> Vec<u8> {
     address
 }
 
-fn take_http(conn: &mut TcpStream) -> String {
+pub(crate) fn take_http(conn: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(read_exactly(&mut *conn, 1));
@@ -86,7 +86,7 @@ fn take_http(conn: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn take_socks4(conn: &mut TcpStream, strings: usize) -> Vec<u8> {
+pub(crate) fn take_socks4(conn: &mut TcpStream, strings: usize) -> Vec<u8> {
     let mut request = read_exactly(&mut *conn, 8);
     for _ in 0..strings {
         loop {
@@ -101,7 +101,7 @@ fn take_socks4(conn: &mut TcpStream, strings: usize) -> Vec<u8> {
 }
 
 /// The schemes, each with a proxy that takes the request and then says this.
-fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
+pub(crate) fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
     for scheme in ["socks5", "socks5h", "socks4", "socks4a", "http"] {
         let answer = reply(scheme);
         let name = scheme.to_owned();
@@ -121,7 +121,7 @@ fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
 }
 
 /// What a proxy says of success.
-fn granted(scheme: &str) -> Vec<u8> {
+pub(crate) fn granted(scheme: &str) -> Vec<u8> {
     match scheme {
         "socks5" | "socks5h" => GRANTED5.to_vec(),
         "socks4" | "socks4a" => vec![0, 90, 0, 0, 0, 0, 0, 0],
@@ -135,13 +135,13 @@ pub(crate) struct Real {
     pub(crate) addr: String,
 }
 
-fn start_microsocks(t: &Ctx, login: &[&str]) -> Real {
+pub(crate) fn start_microsocks(t: &Ctx, login: &[&str]) -> Real {
     let mut process = t.peer("microsocks", &["-i", "127.0.0.1", "-p", "0"]).args(login).spawn();
     let addr = format!("127.0.0.1:{}", process.wait_bound("tcp"));
     Real { _process: process, addr }
 }
 
-fn start_tinyproxy(t: &Ctx, lines: &str) -> Real {
+pub(crate) fn start_tinyproxy(t: &Ctx, lines: &str) -> Real {
     // It takes no port 0; on an address of its own nobody else has this one.
     let (host, port) = (t.loopback(), 8888);
     let config = format!("Port {port}\nListen {host}\nMaxClients 20\nLogLevel Critical\n{lines}\n");
@@ -177,7 +177,7 @@ fn by_name(addr: &str) -> String {
 }
 
 /// A loopback port nobody listens on.
-fn closed(t: &Ctx) -> String {
+pub(crate) fn closed(t: &Ctx) -> String {
     TcpListener::bind((t.loopback(), 0)).unwrap().local_addr().unwrap().to_string()
 }
 

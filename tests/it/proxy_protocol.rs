@@ -427,7 +427,7 @@ fn through_a_proxy_and_with_a_header(t: &Ctx) {
 }
 
 /// haproxy on an address of the test's own, in front of `backend`.
-fn haproxy(t: &Ctx, bind: &str, server: &str) -> (Proc, String) {
+pub(crate) fn haproxy(t: &Ctx, bind: &str, server: &str) -> (Proc, String) {
     let addr = format!("{}:4444", t.loopback());
     let config = format!(
         "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 20s\n  timeout server 20s\nfrontend f\n  bind {addr} {bind}\n  default_backend b\nbackend b\n  server s {server}\n"

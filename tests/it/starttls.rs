@@ -34,7 +34,7 @@ fn port_of(server: &Proc) -> String {
     format!("localhost:{port}")
 }
 
-fn scripted(t: &Ctx, pem: &Pem, protocol: &str, how: &str) -> (Proc, String) {
+pub(crate) fn scripted(t: &Ctx, pem: &Pem, protocol: &str, how: &str) -> (Proc, String) {
     let server = t.python("starttls.py", &[protocol, &pem.cert, &pem.key, how]).spawn();
     let addr = port_of(&server);
     (server, addr)

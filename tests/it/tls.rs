@@ -49,6 +49,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         r33_one_after_another,
         an_inherited_connection_shakes_hands_first,
         r16_garbage_costs_no_slot,
+        servers_of_many_say_why_a_handshake_failed [Openssl],
+        a_look_at_the_port_is_no_error,
+        a_clients_certificate_that_is_not_good [Openssl],
         r43_nothing_goes_in_the_clear,
         a_stalled_handshake_beside_a_hundred,
         half_close_is_a_close_notify [Python3],
@@ -60,7 +63,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         scripts_open_and_see_it,
         ping_and_wait,
         events_tell_how_it_is_secured,
+        programs_are_told_how_it_is_secured [Openssl],
         sslkeylogfile_is_written [Openssl],
+        sslkeylogfile_that_cannot_be_written,
         curl_over_tls [Curl],
         socat_over_tls [Socat],
         ncat_over_tls [Ncat],
@@ -74,19 +79,19 @@ const BACK: Data = Data::new(61);
 const LEN: u64 = 3 << 20;
 
 /// A server's usual certificate: for localhost and loopback, by an authority in `ca.pem`.
-fn usual(t: &Ctx) -> (Ca<'_>, Pem) {
+pub(crate) fn usual(t: &Ctx) -> (Ca<'_>, Pem) {
     let ca = Ca::new(t, "ca");
     let server = ca.issue("server", &["localhost", "127.0.0.1", "::1"]);
     (ca, server)
 }
 
 /// `sockkit SUBCOMMAND --tls …` with that certificate.
-fn serve(t: &Ctx, args: &[&str], pem: &Pem) -> Proc {
+pub(crate) fn serve(t: &Ctx, args: &[&str], pem: &Pem) -> Proc {
     t.sockkit(&args[..1]).args(&pem.flags()).args(&args[1..]).args(&["127.0.0.1:0"]).server()
 }
 
 /// `sockkit connect --tls --tls-ca ca.pem …`
-fn dial(t: &Ctx, ca: &Ca<'_>, args: &[&str]) -> Cmd {
+pub(crate) fn dial(t: &Ctx, ca: &Ca<'_>, args: &[&str]) -> Cmd {
     t.connect(&["--tls", "--tls-ca", &ca.pem()]).args(args)
 }
 
@@ -103,7 +108,7 @@ fn s_server(t: &Ctx, pem: &Pem, args: &[&str], stdin: In, stdout: Out) -> (Proc,
     (server, format!("localhost:{port}"))
 }
 
-fn file(t: &Ctx, data: Data, len: u64) -> In {
+pub(crate) fn file(t: &Ctx, data: Data, len: u64) -> In {
     let path = t.path(&format!("data-{data:?}-{len}"));
     let mut from = data.reader(len);
     std::io::copy(&mut from, &mut std::fs::File::create(&path).unwrap()).unwrap();
@@ -187,8 +192,7 @@ fn a_session_between_ourselves(t: &Ctx) {
         let exit = dial(t, &ca, &["-v", ours.addr()]).stdin(file(t, SENT, LEN)).stdout(Out::Check(SENT)).spawn().wait();
         exit.code(0).stdout_len(LEN);
         let told = exit.stderr.clone();
-        for word in ["TLSv1.3, TLS13_AES_256_GCM_SHA384, X25519", "verified by ca: CN=server", "by CN=ca", "days left"]
-        {
+        for word in ["TLSv1.3, TLS_AES_256_GCM_SHA384, X25519", "verified by ca: CN=server", "by CN=ca", "days left"] {
             assert!(told.contains(word), "{word}: {told}");
         }
     }
@@ -309,7 +313,7 @@ fn a_certificate_for_another_name(t: &Ctx) {
     dial(t, &ca, &name).run(b"hello").code(0).stdout("hello");
 }
 
-fn openssl(t: &Ctx, line: &str) {
+pub(crate) fn openssl(t: &Ctx, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     t.peer("openssl", &words).spawn().wait().code(0);
 }
@@ -681,6 +685,145 @@ fn r16_garbage_costs_no_slot(t: &Ctx) {
     }
 }
 
+/// What a server says of a failure: its line and what stands below it, without the server's name and who came.
+fn told(stderr: &str, headline: &str) -> Option<Vec<String>> {
+    let mut lines = stderr.lines().skip_while(|line| !line.contains(headline));
+    let (label, first) = lines.next()?.split_once(": the TLS handshake, ")?;
+    assert!(label.ends_with(" failed") || label == "warning", "{label}");
+    let (_, first) = first.split_once(": ")?;
+    let below = lines.take_while(|line| ["cause: ", "try: ", " or: "].iter().any(|label| line.starts_with(label)));
+    Some(std::iter::once(first).chain(below).map(str::to_owned).collect())
+}
+
+fn servers_of_many_say_why_a_handshake_failed(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let other = Ca::new(t, "other");
+    let target = t.sockkit(&["echo", "-q", "127.0.0.1:0"]).server();
+    std::fs::write(t.path("s"), "expect x\n").unwrap();
+    let script = t.file("s");
+    // At the same address each, so that the same is said of it.
+    let host = t.loopback();
+    let asks = ["--tls-client-ca", &ca.pem(), "--tls-alpn", "ours", "--tls-handshake-timeout", "1s"];
+    let begin = |line: &[&str], port: &str| {
+        let address = format!("{host}:{port}");
+        let mut words = vec![address.as_str()];
+        if line[0] == "relay" {
+            words.push(target.addr());
+        }
+        t.sockkit(line).args(&pem.flags()).args(&asks).args(&words).server()
+    };
+    type Fault<'a> = (&'a str, &'a dyn Fn(&str));
+    let faults: [Fault<'_>; 5] = [
+        ("speaks no TLS, but plain HTTP", &|addr| {
+            connect(addr.parse().unwrap()).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        }),
+        ("the client showed no certificate", &|addr| {
+            t.peer("openssl", &["s_client", "-connect", addr]).run(b"");
+        }),
+        ("names no signature algorithms, as one that offers no more than TLS 1.1", &|addr| {
+            t.peer("openssl", &["s_client", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-connect", addr]).run(b"");
+        }),
+        ("the alert unknown_ca", &|addr| {
+            dial(t, &other, &["--tls-server-name", "localhost", addr]).run(b"x").code(12);
+        }),
+        ("it did not come to an end within 1s", &|addr| {
+            assert_eq!(read_all(connect(addr.parse().unwrap())), b"");
+        }),
+    ];
+    let servers: [&[&str]; 8] = [
+        &["echo"],
+        &["time"],
+        &["listen", "-k"],
+        &["listen", "-k", "--reply", "x"],
+        &["listen", "-k", "--exec", "cat"],
+        &["listen", "-k", "--script", &script],
+        &["chat", "serve"],
+        &["relay"],
+    ];
+    for (headline, come) in faults {
+        let mut one_shot = begin(&["listen"], "0");
+        let port = one_shot.port().to_string();
+        come(one_shot.addr());
+        let exit = one_shot.wait();
+        let wanted = told(&exit.code(12).stderr, headline).expect("a one-shot server says why");
+        assert!(wanted.iter().any(|line| line.starts_with("cause: ")), "{wanted:?}");
+        for line in servers {
+            let events = t.file("events");
+            let line = [line, &["--events", &events]].concat();
+            let server = begin(&line, &port);
+            come(server.addr());
+            server.stderr.wait_for("closed (tls)");
+            assert_eq!(told(&server.stderr.text(), headline).as_ref(), Some(&wanted), "{line:?}");
+            // The same as an event, and it goes on.
+            let told = poll_until("an event", || {
+                let events = std::fs::read_to_string(&events).ok()?;
+                let told = events.lines().find(|line| line.contains("\"cause\""))?;
+                serde_json::from_str::<serde_json::Value>(told).ok()
+            });
+            assert!(["error", "warning"].contains(&told["event"].as_str().unwrap()), "{told}");
+            assert_eq!(told["conn"], 1, "{told}");
+            assert_eq!(format!("cause: {}", told["cause"].as_str().unwrap()), wanted[1]);
+            come(server.addr());
+            server.stderr.wait_for("#2 closed (tls)");
+        }
+    }
+}
+
+fn a_look_at_the_port_is_no_error(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let ours = serve(t, &["echo"], &pem);
+    t.connect(&["-z", ours.addr()]).run(b"").code(0);
+    ours.stderr.wait_for("closed (tls)");
+    let said = ours.stderr.text();
+    assert!(said.contains("warning: the TLS handshake, ") && !said.contains("failed"), "{said}");
+    let quiet = serve(t, &["echo", "-q"], &pem);
+    t.connect(&["-z", quiet.addr()]).run(b"").code(0);
+    dial(t, &ca, &[quiet.addr()]).run(b"hello").code(0).stdout("hello");
+    assert_eq!(quiet.stderr.text(), "");
+}
+
+fn a_clients_certificate_that_is_not_good(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let ours = serve(t, &["echo", "--tls-client-ca", &ca.pem()], &pem);
+    let bad = |client: &Pem, words: &[&str]| {
+        for version in VERSIONS {
+            let peer = t.peer("openssl", &["s_client", version, "-cert", &client.cert, "-key", &client.key]);
+            peer.args(&["-connect", &format!("127.0.0.1:{}", ours.port())]).run(b"");
+        }
+        for word in words {
+            ours.stderr.wait_for(word);
+        }
+        // Of our own clients, the one that shows it is told.
+        let client = ["--tls-cert", &client.cert, "--tls-key", &client.key, ours.addr()];
+        dial(t, &ca, &client).run(b"secret").code(12).stdout("");
+    };
+    bad(
+        &ca.issue_with("old", &["me.example"], |params| year(2021)(params, true)),
+        &["the certificate has expired", "the client has let it run out"],
+    );
+    bad(
+        &ca.issue_with("new", &["me.example"], |params| year(2080)(params, false)),
+        &["the certificate is not valid yet: it will be good from 2080-01-01"],
+    );
+    bad(
+        &Pem::self_signed(t, "own", &["me.example"]),
+        &["the certificate is self-signed", "try: sockkit echo --tls --tls-client-ca CERT.pem"],
+    );
+    bad(
+        &Ca::new(t, "stranger").issue("stranger-client", &["me.example"]),
+        &["issued by somebody who is not trusted: CN=stranger", "--tls-client-ca does not list CN=stranger"],
+    );
+    bad(
+        &ca.issue_with("servers", &["me.example"], |params| {
+            params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        }),
+        &["not made for this side of a connection", "it was made for a server"],
+    );
+    let good = ca.issue("client", &["me.example"]);
+    let good = ["--tls-cert", &good.cert, "--tls-key", &good.key, ours.addr()];
+    dial(t, &ca, &good).run(b"hello").code(0).stdout("hello");
+}
+
 fn r43_nothing_goes_in_the_clear(t: &Ctx) {
     for flags in [&["--send-only"][..], &["--no-shutdown"], &["--send", "secret"], &["-z"]] {
         let (listener, addr) = listener();
@@ -894,12 +1037,79 @@ fn events_tell_how_it_is_secured(t: &Ctx) {
     ours.stdout.wait_for("\"role\":\"server\"");
 }
 
+fn programs_are_told_how_it_is_secured(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let own = ca.issue("client", &["me.example"]);
+    let sha256 = t.peer("openssl", &["x509", "-in", &own.cert, "-noout", "-fingerprint", "-sha256"]).run(b"");
+    let sha256 = sha256.stdout.text().trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
+    let line = ["listen", "-k", "--sh", "env | grep ^SOCKKIT_TLS_ | sort", "--tls-alpn", "one,two"];
+    let trusted = ca.pem();
+    let line = [&line[..], &["--tls-client-ca", &trusted]].concat();
+    let inherited = |cmd: Cmd| {
+        ["VERSION", "CIPHER", "SNI", "ALPN", "PEER_SUBJECT", "PEER_SHA256"]
+            .iter()
+            .fold(cmd, |cmd, name| cmd.env(&format!("SOCKKIT_TLS_{name}"), "of somebody else"))
+    };
+    let begin = |line: &[&str], tls: &[&str]| inherited(t.sockkit(line)).args(tls).args(&["127.0.0.1:0"]).server();
+    let ours = begin(&line, &pem.flags());
+    for (version, name, suite) in [
+        ("-tls1_3", "TLSv1.3", "TLS_AES_128_GCM_SHA256"),
+        ("-tls1_2", "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+    ] {
+        let to = format!("127.0.0.1:{}", ours.port());
+        let peer = t.peer("openssl", &["s_client", "-quiet", version, "-connect", &to, "-servername", "a.example"]);
+        let peer = peer.args(&["-ciphersuites", "TLS_AES_128_GCM_SHA256", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"]);
+        let peer = peer.args(&["-alpn", "two", "-cert", &own.cert, "-key", &own.key]).run(b"");
+        peer.stdout(format!(
+            "SOCKKIT_TLS_ALPN=two\nSOCKKIT_TLS_CIPHER={suite}\nSOCKKIT_TLS_PEER_SHA256={sha256}\n\
+             SOCKKIT_TLS_PEER_SUBJECT=CN=client\nSOCKKIT_TLS_SNI=a.example\nSOCKKIT_TLS_VERSION={name}\n"
+        ));
+    }
+    // What there is not is not set, whatever we were started with.
+    let ours = begin(&["listen", "-k", "--sh", "env | grep ^SOCKKIT_TLS_ | cut -d= -f1 | sort"], &pem.flags());
+    let exit = dial(t, &ca, &[ours.addr()]).run(b"");
+    exit.code(0).stdout("SOCKKIT_TLS_CIPHER\nSOCKKIT_TLS_VERSION\n");
+    let plain = begin(&["listen", "-k", "--sh", "env | grep ^SOCKKIT_TLS_; echo nothing"], &[]);
+    t.connect(&[plain.addr()]).run(b"").code(0).stdout("nothing\n");
+}
+
 fn sslkeylogfile_is_written(t: &Ctx) {
     let (ca, pem) = usual(t);
     let ours = serve(t, &["echo"], &pem);
     let log = t.file("keys");
     dial(t, &ca, &[ours.addr()]).env("SSLKEYLOGFILE", &log).run(b"x").code(0);
     assert!(std::fs::read_to_string(&log).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&log).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // A second session is added to it, and a server writes the same secrets.
+    let servers = t.file("servers-keys");
+    let ours = t.sockkit(&["echo"]).args(&pem.flags()).args(&["127.0.0.1:0"]).env("SSLKEYLOGFILE", &servers).server();
+    dial(t, &ca, &[ours.addr()]).env("SSLKEYLOGFILE", &log).run(b"x").code(0);
+    let (all, servers) = (std::fs::read_to_string(&log).unwrap(), std::fs::read_to_string(&servers).unwrap());
+    let secrets = |text: &str| text.lines().filter(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")).count();
+    assert_eq!((secrets(&all), secrets(&servers)), (2, 1));
+    assert!(servers.lines().all(|line| all.contains(line)), "{all}\n{servers}");
+}
+
+fn sslkeylogfile_that_cannot_be_written(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    for (file, words) in [
+        ("/nonexistent/keys", "SSLKEYLOGFILE /nonexistent/keys: No such file or directory"),
+        ("/dev/full", "SSLKEYLOGFILE /dev/full: No space left on device"),
+    ] {
+        let ours = t.sockkit(&["echo"]).args(&pem.flags()).args(&["127.0.0.1:0"]).env("SSLKEYLOGFILE", file).server();
+        for _ in 0..3 {
+            let exit = dial(t, &ca, &[ours.addr()]).env("SSLKEYLOGFILE", file).run(b"hello");
+            exit.code(0).stdout("hello").says(&["warning: ", words]);
+            assert_eq!(exit.stderr.matches("SSLKEYLOGFILE").count(), 1, "{}", exit.stderr);
+        }
+        ours.stderr.wait_for("#3 closed");
+        assert_eq!(ours.stderr.text().matches(words).count(), 1, "{}", ours.stderr.text());
+    }
+    // Nothing is said of it where there is no TLS.
+    let plain = t.sockkit(&["echo", "127.0.0.1:0"]).env("SSLKEYLOGFILE", "/nonexistent/keys").server();
+    let exit = t.connect(&[plain.addr()]).env("SSLKEYLOGFILE", "/nonexistent/keys").run(b"x");
+    exit.code(0).says_not(&["SSLKEYLOGFILE"]);
 }
 
 fn curl_over_tls(t: &Ctx) {

@@ -76,8 +76,6 @@ pub struct Challenge {
     opaque: Option<String>,
     /// Whether the answer is to have a count and a nonce of ours (`qop=auth`); before RFC 2617 it had none.
     counted: bool,
-    /// The server has taken the password and wants its hash over a newer nonce.
-    pub stale: bool,
     named: bool,
 }
 
@@ -102,7 +100,6 @@ impl Challenge {
             nonce: get("nonce")?,
             opaque: get("opaque"),
             counted,
-            stale: get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         })
     }
 }

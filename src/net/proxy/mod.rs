@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport};
 use crate::error::{Cause, Error, Exit, Fact, Phase, ProxyAnswer, ProxyKind, ProxyPart, Result};
@@ -19,7 +19,6 @@ use crate::net::head::{Broken, Head};
 use crate::net::resolve::{Budget, Purpose, port_number, resolve};
 use crate::net::socket::Family;
 use crate::net::via::Via;
-use crate::sys::poll;
 
 pub mod digest;
 pub mod http;
@@ -204,7 +203,7 @@ impl Way<'_> {
             let failure = match outcome {
                 Ok(login) => {
                     self.tell(&via, login, None, connect, begun.elapsed());
-                    conn.stands_for(self.wanted.endpoint.clone());
+                    conn.leads_to(self.wanted.endpoint.clone(), self.proxy.between());
                     return Ok(Some(Through { conn, via }));
                 }
                 Err(Failure::Challenge(wanted)) if scheme.is_none() => {
@@ -386,15 +385,11 @@ impl Way<'_> {
     }
 
     fn wait(&self, conn: &Conn, events: PollFlags) -> Result<(), Failure> {
-        let mut fds = [PollFd::new(conn, events), PollFd::new(self.dial.stop, PollFlags::IN)];
-        let ready = poll(&mut fds, Some(self.budget.until)).map_err(|source| self.os(source))?;
-        if self.dial.stop.requested().is_some() {
-            return Err(Failure::Stopped);
+        match self.budget.wait(conn, events, self.dial.stop, Phase::Proxying, None) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Stopped),
+            Err(error) => Err(Error { exit: Exit::Proxy, ..error }.into()),
         }
-        if !ready {
-            return Err(Error::timed_out(Phase::Proxying, None, self.budget.flag, self.budget.limit).into());
-        }
-        Ok(())
     }
 
     fn os(&self, source: io::Error) -> Failure {

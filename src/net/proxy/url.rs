@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
 use crate::addr::{Endpoint, Host, Inet, Port, Transport};
-use crate::error::ProxyKind;
+use crate::error::{Between, ProxyKind};
 use crate::span::Misread;
 
 /// The port that RFC 1928 gives to SOCKS.
@@ -72,6 +72,12 @@ impl Login {
 }
 
 impl Proxy {
+    /// What is told of it.
+    #[must_use]
+    pub fn between(&self) -> Between {
+        Between { kind: self.kind, proxy: self.endpoint.clone() }
+    }
+
     /// Reads a URL. One without a scheme is of `usual`, where there is one.
     ///
     /// # Errors

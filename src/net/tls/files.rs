@@ -74,19 +74,16 @@ pub(super) fn identity(identity: &Identity) -> Result<(Vec<CertificateDer<'stati
         None => (&identity.cert, "--tls-cert", text),
     };
     let bad = |why: &str| unfit(format!("{flag} {}: {why}", path.display()));
+    if is_encrypted(&text) {
+        return Err(bad("the key is encrypted: openssl pkey -in FILE -out FILE.plain asks for the password"));
+    }
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound if is_encrypted(&text) => {
-            bad("the key is encrypted: openssl pkey -in FILE -out FILE.plain asks for the password")
-        }
         rustls::pki_types::pem::Error::NoItemsFound if identity.key.is_none() => {
             bad("there is no key in it: add --tls-key FILE")
         }
         rustls::pki_types::pem::Error::NoItemsFound => bad("there is no key in it (-----BEGIN PRIVATE KEY-----)"),
         error => bad(&format!("the PEM in it is damaged: {error}")),
     })?;
-    if is_encrypted(&text) {
-        return Err(bad("the key is encrypted: openssl pkey -in FILE -out FILE.plain asks for the password"));
-    }
     Ok((chain, key))
 }
 

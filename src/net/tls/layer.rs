@@ -203,6 +203,12 @@ impl Layer {
         }
     }
 
+    /// Whether this is the server's side.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self.side, Side::Server(_))
+    }
+
     /// Whether the handshake is still to be done.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
@@ -231,7 +237,11 @@ impl Layer {
                 Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
                 _ => "unknown",
             },
-            suite: state.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
+            // IANA's name; the library has a version in its own of TLS 1.3.
+            suite: state
+                .negotiated_cipher_suite()
+                .map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1))
+                .unwrap_or_default(),
             group: state.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
             alpn: state.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             server_name,
@@ -330,7 +340,7 @@ impl Layer {
             match got {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(self.lost(socket, error)),
-                Ok(0) => return Err(self.ended_early()),
+                Ok(0) => return Err(broken(Fault::Gone { reset: false, heard: self.heard })),
                 Ok(_) => {}
             }
             let first = !std::mem::replace(&mut self.heard, true);
@@ -345,11 +355,6 @@ impl Layer {
                 return Err(broken(Fault::Other("a record that is longer than TLS allows".to_owned())));
             }
         }
-    }
-
-    fn ended_early(&self) -> io::Error {
-        // Less than a record, and nothing of TLS: a text of a few bytes.
-        broken(Fault::Gone { reset: false, heard: self.heard })
     }
 
     fn not_tls(&mut self, socket: &Socket) -> io::Error {

@@ -9,15 +9,16 @@
 
 mod certificate;
 mod files;
+mod keylog;
 mod layer;
 mod starttls;
 mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -30,7 +31,7 @@ use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::resolve::Budget;
 use crate::net::socket::Kind;
-use crate::sys::{Stop, poll};
+use crate::sys::Stop;
 use crate::tls::{Certificate, Fault};
 
 use layer::Side;
@@ -63,11 +64,24 @@ pub enum Oldest {
     Tls13,
 }
 
+/// What either side can be told.
+#[derive(Debug, Clone, Default)]
+pub struct Common {
+    /// Who we are. A client without says nothing of it; a server without makes a certificate that its own key signs.
+    pub identity: Option<Identity>,
+    /// Protocols to agree on (ALPN), the first choice first.
+    pub alpn: Vec<String>,
+    /// The oldest version of TLS.
+    pub oldest: Oldest,
+    /// An end without close_notify is an end.
+    pub allow_truncation: bool,
+}
+
 /// How a client is to be set up.
 #[derive(Debug, Clone, Default)]
 pub struct ClientSetup {
-    /// Who we are, for a server that asks.
-    pub identity: Option<Identity>,
+    /// What a server has as well.
+    pub common: Common,
     /// A PEM file of certificates to trust, in place of the system's.
     pub ca: Option<PathBuf>,
     /// The SHA-256 of the one certificate to accept, in lower case hexadecimal.
@@ -76,12 +90,6 @@ pub struct ClientSetup {
     pub insecure: bool,
     /// The name to ask for and to verify, in place of the address's.
     pub server_name: Option<String>,
-    /// Protocols to offer (ALPN), the first choice first.
-    pub alpn: Vec<String>,
-    /// The oldest version of TLS.
-    pub oldest: Oldest,
-    /// An end without close_notify is an end.
-    pub allow_truncation: bool,
     /// What is spoken in the clear first.
     pub starttls: Option<Starttls>,
 }
@@ -89,16 +97,10 @@ pub struct ClientSetup {
 /// How a server is to be set up.
 #[derive(Debug, Clone, Default)]
 pub struct ServerSetup {
-    /// Who we are; without, a certificate is made that its own key signs.
-    pub identity: Option<Identity>,
+    /// What a client has as well.
+    pub common: Common,
     /// A PEM file of certificates: every client is asked for one that one of these signed.
     pub client_ca: Option<PathBuf>,
-    /// Protocols to take (ALPN), the first choice first.
-    pub alpn: Vec<String>,
-    /// The oldest version of TLS.
-    pub oldest: Oldest,
-    /// An end without close_notify is an end.
-    pub allow_truncation: bool,
     /// How long a handshake may take.
     pub patience: Option<Duration>,
     /// One more name for a certificate that is made.
@@ -182,11 +184,11 @@ impl ClientTls {
         };
         let verified = trust.name();
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(setup.oldest.versions())
+            .with_protocol_versions(setup.common.oldest.versions())
             .map_err(|error| unfit(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Verifier { trust, algorithms }));
-        let mut config = match &setup.identity {
+        let mut config = match &setup.common.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let (chain, key) = files::identity(identity)?;
@@ -195,16 +197,16 @@ impl ClientTls {
                     .map_err(|error| files::unfit_key(identity, &chain, &error))?
             }
         };
-        config.alpn_protocols = protocols(&setup.alpn);
+        config.alpn_protocols = protocols(&setup.common.alpn);
         // Each connection is to show what a connection takes.
         config.resumption = Resumption::disabled();
-        config.key_log = Arc::new(rustls::KeyLogFile::new());
+        config.key_log = keylog::log();
         let server_name = setup.server_name.as_deref().map(server_name).transpose()?;
         Ok(Self {
             config: Arc::new(config),
             server_name,
             verified,
-            allow_truncation: setup.allow_truncation,
+            allow_truncation: setup.common.allow_truncation,
             starttls: setup.starttls,
         })
     }
@@ -274,10 +276,12 @@ impl ClientTls {
         if conn.shape().kind != Kind::Stream {
             return Err(needs_a_stream(conn.peer()));
         }
-        if let Some(starttls) = self.starttls
-            && !starttls.ask(conn, endpoint, &self.name(endpoint)?.to_str(), budget, stop)?
-        {
-            return Ok(false);
+        if let Some(starttls) = self.starttls {
+            let name = self.name(endpoint)?;
+            let asked = starttls.ask(conn, endpoint, &name.to_str(), budget, stop);
+            if !asked.map_err(|error| error.beyond(conn.proxy()))? {
+                return Ok(false);
+            }
         }
         self.begin(conn, endpoint)?;
         handshake(conn, id, endpoint, budget, stop, sink)
@@ -319,27 +323,33 @@ pub fn handshake(
     stop: &Stop,
     sink: &dyn Sink,
 ) -> Result<bool> {
+    keylog::complain(sink);
+    let done = shake(conn, endpoint, budget, stop).map_err(|error| match conn.is_tls_server() {
+        true => error.accepted(conn.local()),
+        false => error.beyond(conn.proxy()),
+    })?;
+    if done {
+        tell(conn, id, sink);
+    }
+    Ok(done)
+}
+
+fn shake(conn: &Conn, endpoint: &Endpoint, budget: Budget, stop: &Stop) -> Result<bool> {
     loop {
         let wants = match conn.shake().map_err(|source| Error::os(Phase::Securing, Some(endpoint), source))? {
-            Step::Done => break,
+            Step::Done => return Ok(true),
             Step::Read => PollFlags::IN,
             Step::Write => PollFlags::OUT,
         };
-        let mut fds = [PollFd::new(&*conn, wants), PollFd::new(stop, PollFlags::IN)];
-        poll(&mut fds, Some(budget.until)).map_err(|source| Error::os(Phase::Securing, Some(endpoint), source))?;
-        if stop.requested().is_some() {
+        if !budget.wait(conn, wants, stop, Phase::Securing, Some(endpoint))? {
             return Ok(false);
         }
-        if Instant::now() >= budget.until {
-            return Err(Error::timed_out(Phase::Securing, Some(endpoint), budget.flag, budget.limit));
-        }
     }
-    tell(conn, id, sink);
-    Ok(true)
 }
 
 /// Says how a connection is secured.
 pub fn tell(conn: &Conn, id: ConnId, sink: &dyn Sink) {
+    keylog::complain(sink);
     if let Some((secured, took)) = conn.secured() {
         sink.emit(Some(id), &Event::Tls { secured: &secured, took });
     }
@@ -353,7 +363,7 @@ impl ServerTls {
     pub fn new(setup: &ServerSetup) -> Result<Self> {
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(setup.oldest.versions())
+            .with_protocol_versions(setup.common.oldest.versions())
             .map_err(|error| unfit(error.to_string()))?;
         let builder = match &setup.client_ca {
             None => builder.with_no_client_auth(),
@@ -364,25 +374,26 @@ impl ServerTls {
                 builder.with_client_cert_verifier(Arc::new(Clients(clients)))
             }
         };
-        let (chain, key) = match &setup.identity {
+        let (chain, key) = match &setup.common.identity {
             Some(identity) => files::identity(identity)?,
             None => self_signed(setup.host.as_deref())?,
         };
         let own = chain.first().map(certificate::read).ok_or_else(|| unfit("there is no certificate"))?;
-        let made = setup.identity.is_none();
-        let key = CertifiedKey::from_der(chain.clone(), key, &provider).map_err(|error| match &setup.identity {
-            Some(identity) => files::unfit_key(identity, &chain, &error),
-            None => unfit(error.to_string()),
-        })?;
+        let made = setup.common.identity.is_none();
+        let key =
+            CertifiedKey::from_der(chain.clone(), key, &provider).map_err(|error| match &setup.common.identity {
+                Some(identity) => files::unfit_key(identity, &chain, &error),
+                None => unfit(error.to_string()),
+            })?;
         let mut config = builder.with_cert_resolver(Arc::new(TheOne(Arc::new(key))));
-        config.alpn_protocols = protocols(&setup.alpn);
+        config.alpn_protocols = protocols(&setup.common.alpn);
         // A session is not resumed, so no ticket is sent: a client that only writes, and closes with tickets unread,
         // would reset the connection (close(2) with unread data), and lose what it wrote.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        config.key_log = Arc::new(rustls::KeyLogFile::new());
+        config.key_log = keylog::log();
         let patience = setup.patience.unwrap_or(HANDSHAKE);
-        Ok(Self { config: Arc::new(config), allow_truncation: setup.allow_truncation, patience, own, made })
+        Ok(Self { config: Arc::new(config), allow_truncation: setup.common.allow_truncation, patience, own, made })
     }
 
     /// Puts the server's side of TLS on a connection. The handshake is still to be done.
@@ -409,6 +420,7 @@ impl ServerTls {
 
     /// Says which certificate is shown to clients: with its fingerprint, which they may want to know.
     pub fn announce(&self, sink: &dyn Sink) {
+        keylog::complain(sink);
         sink.emit(None, &Event::Certificate { certificate: &self.own, made: self.made });
     }
 }

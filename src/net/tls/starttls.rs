@@ -3,15 +3,13 @@
 //! Every answer is read to its end and not a byte further: what somebody on the way puts behind it is not taken for
 //! what the server says under TLS (CVE-2011-0411), but for the broken TLS that it is.
 
-use std::time::Instant;
-
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
 use crate::net::conn::{Conn, Incoming};
 use crate::net::resolve::Budget;
-use crate::sys::{Stop, poll};
+use crate::sys::Stop;
 use crate::tls::Fault;
 
 /// The longest line of an answer, in bytes, and the most lines: more is none.
@@ -127,17 +125,10 @@ impl Starttls {
 
 impl Talk<'_> {
     fn wait(&self, flags: PollFlags) -> Said<()> {
-        let os = |source| Error::os(Phase::Securing, Some(self.endpoint), source);
-        let mut fds = [PollFd::new(&*self.conn, flags), PollFd::new(self.stop, PollFlags::IN)];
-        poll(&mut fds, Some(self.budget.until)).map_err(os)?;
-        if self.stop.requested().is_some() {
-            return Err(Stopped::Asked);
+        match self.budget.wait(self.conn, flags, self.stop, Phase::Securing, Some(self.endpoint))? {
+            true => Ok(()),
+            false => Err(Stopped::Asked),
         }
-        if Instant::now() >= self.budget.until {
-            let Budget { flag, limit, .. } = self.budget;
-            return Err(Error::timed_out(Phase::Securing, Some(self.endpoint), flag, limit).into());
-        }
-        Ok(())
     }
 
     fn say(&mut self, mut bytes: &[u8]) -> Said<()> {

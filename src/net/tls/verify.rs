@@ -178,12 +178,12 @@ impl ClientCertVerifier for Clients {
 /// The fault of the certificate that was refused just now.
 pub(super) fn fault(error: &CertificateError, name: Option<String>) -> Fault {
     let chain = REFUSED.take();
-    let own = chain.first();
     let parsed: Vec<_> = chain.iter().map(certificate::read).collect();
     let flaw = match error {
-        _ if own.is_some_and(certificate::is_version_one) && !is_about_time(error) => Flaw::VersionOne,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Flaw::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Flaw::NotYetValid,
+        // What else is wrong with it follows from that.
+        _ if chain.first().is_some_and(certificate::is_version_one) => Flaw::VersionOne,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Flaw::WrongName,
         CertificateError::ApplicationVerificationFailure => Flaw::NotThePinned,
         CertificateError::BadSignature => Flaw::BadSignature,
@@ -197,16 +197,6 @@ pub(super) fn fault(error: &CertificateError, name: Option<String>) -> Fault {
     Fault::Certificate { flaw, name, chain: parsed }
 }
 
-fn is_about_time(error: &CertificateError) -> bool {
-    matches!(
-        error,
-        CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. }
-    )
-}
-
 /// `NoCipherSuitesInCommon`, as words: `no cipher suites in common`.
 pub(super) fn words(name: &str) -> String {
     match name {
@@ -214,6 +204,10 @@ pub(super) fn words(name: &str) -> String {
         "ServerTlsVersionIsDisabledByOurConfig" => return "the server speaks TLS 1.2 only".to_owned(),
         "Tls12NotOffered" | "Tls12NotOfferedOrEnabled" | "SupportedVersionsExtensionRequired" => {
             return "the client offers no version of TLS that is spoken here".to_owned();
+        }
+        // Before TLS 1.2 there were none to name.
+        "SignatureAlgorithmsExtensionRequired" => {
+            return "the client names no signature algorithms, as one that offers no more than TLS 1.1".to_owned();
         }
         "NoCipherSuitesInCommon" => return "the client offers no cipher suite that is spoken here".to_owned(),
         _ => {}

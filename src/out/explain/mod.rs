@@ -89,7 +89,12 @@ pub(super) fn reasons(cause: Option<&str>, tries: &[String], color: bool) -> Str
 #[must_use]
 pub fn explain_oddity(command: &str, odd: &Error) -> Explained {
     let Explained { cause, r#try, reason, .. } = explain(command, odd);
-    let headline = visible_line(&odd.cause.to_string()).into_owned();
+    let text = match &odd.cause {
+        Cause::Text(text) => text.clone(),
+        // A failure that the program goes on after.
+        _ => odd.to_string(),
+    };
+    let headline = visible_line(&text).into_owned();
     Explained { headline, details: Vec::new(), cause, r#try, reason }
 }
 
@@ -130,12 +135,21 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
+    if let Cause::Attempts(attempts) = &error.cause
+        && why(command, error, false).is_some()
+    {
+        others(command, error, attempts, &mut explained.details);
+    }
     explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
         explained.details.extend(servers);
     }
     if let Some(why) = why(command, error, false) {
+        let why = match error.between() {
+            Some(between) => proxy::beyond(why, between),
+            None => why,
+        };
         explained.cause = Some(safe(&why.cause));
         explained.r#try = why.tries.iter().map(|one| safe(one)).collect();
     }
@@ -179,6 +193,23 @@ fn deciding(error: &Error) -> &Error {
             fitting().find(|attempt| !attempt.facts.is_empty()).or(fitting().next()).map_or(error, deciding)
         }
         _ => error,
+    }
+}
+
+/// Why the others failed, where that is something else than what decided.
+fn others(command: &str, error: &Error, attempts: &[Error], details: &mut [String]) {
+    let whole = why(command, error, false).map(|why| why.cause).unwrap_or_default();
+    let decided = deciding(error);
+    let together = error.endpoint.as_ref().is_some_and(|whole| refused::everywhere(command, whole, attempts).is_some());
+    for (attempt, detail) in attempts.iter().zip(details).filter(|_| !together) {
+        // Where nothing was found out, the system's words say as much.
+        let known = !attempt.facts.is_empty() && attempt.proxy().is_none();
+        if let Some(why) = why(command, attempt, false).filter(|_| known)
+            && !std::ptr::eq(attempt, decided)
+            && why.cause != whole
+        {
+            detail.push_str(&visible_line(&format!(": {}", why.cause)));
+        }
     }
 }
 
@@ -241,6 +272,14 @@ impl Case<'_> {
         }
     }
 
+    /// The address that it was to come from.
+    fn source(&self) -> Option<IpAddr> {
+        self.facts().iter().find_map(|fact| match fact {
+            Fact::From { source, .. } => *source,
+            _ => None,
+        })
+    }
+
     fn is_udp(&self) -> bool {
         matches!(self.endpoint, Endpoint::Inet(inet) if inet.transport == Transport::Udp)
     }
@@ -250,16 +289,23 @@ impl Case<'_> {
     }
 
     fn is_loopback(&self) -> bool {
-        self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
+        // Where a proxy leads to it, the address is one of the proxy's world.
+        self.error.between().is_none()
+            && self.ip().is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified())
     }
 
     /// Whether it is an address of this host, as far as that is known.
     fn is_here(&self) -> bool {
         let ours = |ip: IpAddr| {
             let known = |fact: &Fact| matches!(fact, Fact::LocalAddresses(list) if list.contains(&ip));
-            self.facts().iter().any(known)
+            self.error.between().is_none() && self.facts().iter().any(known)
         };
         self.is_loopback() || self.ip().is_some_and(ours)
+    }
+
+    /// Who came to the peer.
+    fn comer(&self) -> &'static str {
+        if self.error.between().is_some() { "the proxy" } else { "this host" }
     }
 
     /// The address as a word of a shell.

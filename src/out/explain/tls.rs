@@ -1,17 +1,24 @@
 //! What can be wrong with TLS: certificates, versions, and peers that speak something else.
 
 use crate::addr::Endpoint;
-use crate::error::Phase;
+use crate::error::{Fact, Phase};
 use crate::tls::{Certificate, Fault, Flaw, Plain};
 
 use super::{Case, Why, word};
 
 pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
     Some(match fault {
+        Fault::Certificate { flaw, chain, .. } if !is_client(case) => clients_certificate(case, flaw, chain),
         Fault::Certificate { flaw, name, chain } => certificate(case, flaw, name.as_deref(), chain),
         Fault::Alert { name, .. } => return alert(case, name),
         Fault::NotTls { looks, said } => not_tls(case, *looks, said),
         Fault::Gone { heard, .. } => gone(case, *heard),
+        Fault::Truncated if case.error.between().is_some() => Why::new(
+            "the proxy ends both directions when we end ours, as not few do; or the peer, or somebody on the way, broke off in \
+             the middle; or its program closes its end without the goodbye of TLS",
+        )
+        .try_(secured(case, "--no-shutdown"))
+        .try_(secured(case, "--tls-allow-truncation")),
         Fault::Truncated => Why::new(
             "either the peer, or somebody on the way, broke off in the middle; or its program closes its end without \
              the goodbye of TLS, as not few do",
@@ -34,11 +41,20 @@ pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
 
 /// The address that the same is tried at again: the peer of a server is nobody to connect to.
 fn address(case: &Case<'_>) -> String {
-    if is_client(case) { case.word() } else { "ADDR".to_owned() }
+    let own = case.facts().iter().find_map(|fact| match fact {
+        Fact::Accepted(local) => Some(local),
+        _ => None,
+    });
+    match own {
+        Some(local) => word(&local.to_string()),
+        None if is_client(case) => case.word(),
+        None => "ADDR".to_owned(),
+    }
 }
 
+/// Whether in the handshake we are the client: a relay is both.
 fn is_client(case: &Case<'_>) -> bool {
-    case.is_client() || matches!(case.command, "chat join" | "replay" | "relay" | "doctor")
+    !case.error.is_accepted()
 }
 
 /// The command with one more flag.
@@ -52,23 +68,64 @@ fn secured(case: &Case<'_>, flag: &str) -> String {
 
 fn s_client(case: &Case<'_>) -> String {
     match case.endpoint {
-        Endpoint::Inet(_) => format!("openssl s_client -connect {} -showcerts", case.word()),
+        Endpoint::Inet(_) if case.error.between().is_none() => {
+            format!("openssl s_client -connect {} -showcerts", case.word())
+        }
         _ => format!("sockkit connect -v --tls --tls-insecure -z {}", case.word()),
     }
 }
 
+const UNCLEAR: &str = "the verifier does not take it";
+
+/// The clock, or the certificate.
+fn not_yet() -> Why {
+    Why::new("the clock of this host is behind, most likely; or the certificate was made for later").try_("date -u")
+}
+
+fn of_version_one() -> Why {
+    Why::new(
+        "it was most likely made by `openssl x509 -req` without -extfile; with a subjectAltName it is of version 3",
+    )
+}
+
+const TO_VERSION_THREE: &str =
+    "openssl x509 -req -in REQ.pem -CA CA.pem -CAkey CA.key -extfile <(echo subjectAltName=DNS:NAME) …";
+
+/// What a client showed us.
+fn clients_certificate(case: &Case<'_>, flaw: &Flaw, chain: &[Certificate]) -> Why {
+    match flaw {
+        Flaw::Expired => {
+            Why::new("the client has let it run out, most likely; or the clock of this host is ahead").try_("date -u")
+        }
+        Flaw::NotYetValid => not_yet(),
+        Flaw::SelfSigned => Why::new("nobody but itself vouches for it, and --tls-client-ca does not list it")
+            .try_(secured(case, "--tls-client-ca CERT.pem")),
+        Flaw::UnknownIssuer => {
+            let issuer = chain.last().map(|last| last.issuer.as_str()).unwrap_or_default();
+            Why::new(format!(
+                "--tls-client-ca does not list {issuer}; or the client forgot to send the certificates between"
+            ))
+        }
+        Flaw::WrongPurpose => Why::new("it was made for a server"),
+        Flaw::VersionOne => of_version_one().try_(TO_VERSION_THREE),
+        Flaw::BadSignature => Why::new("the certificate, or the key that the client has to it, is not the right one"),
+        Flaw::WrongName | Flaw::NotThePinned | Flaw::Other(_) => Why::new(UNCLEAR),
+    }
+}
+
+/// What a server showed us.
 fn certificate(case: &Case<'_>, flaw: &Flaw, name: Option<&str>, chain: &[Certificate]) -> Why {
     let own = chain.first();
-    let pin = own.map(|own| secured(case, &format!("--tls-pin {}", own.sha256)));
-    let pinned = |why: Why| if let Some(pin) = pin.clone().filter(|_| name.is_some()) { why.try_(pin) } else { why };
+    let pinned = |why: Why| match own {
+        Some(own) => why.try_(secured(case, &format!("--tls-pin {}", own.sha256))),
+        None => why,
+    };
     match flaw {
         Flaw::Expired => pinned(Why::new(
             "whoever runs the server let it run out, most likely; or the clock of this host is ahead",
         ))
         .try_("date -u"),
-        Flaw::NotYetValid => {
-            Why::new("the clock of this host is behind, most likely; or the certificate was made for later").try_("date -u")
-        }
+        Flaw::NotYetValid => not_yet(),
         Flaw::WrongName => {
             let names = own.map(|own| own.names.as_slice()).unwrap_or_default();
             if names.is_empty() {
@@ -92,27 +149,22 @@ fn certificate(case: &Case<'_>, flaw: &Flaw, name: Option<&str>, chain: &[Certif
         ))
         .try_(secured(case, "--tls-ca CERT.pem")),
         Flaw::UnknownIssuer => {
-            let issuer = chain.last().map(|last| last.issuer.clone()).unwrap_or_default();
-            let missing = "the server forgot to send the certificates between its own and one that is trusted";
-            let cause = if name.is_none() {
-                format!("--tls-client-ca does not list {issuer}")
-            } else {
-                format!("{issuer} is an authority of its own, which this host does not know; or {missing}")
-            };
-            let why = Why::new(cause);
-            if name.is_none() { why } else { why.try_(secured(case, "--tls-ca CA.pem")).try_(s_client(case)) }
+            let issuer = chain.last().map(|last| last.issuer.as_str()).unwrap_or_default();
+            Why::new(format!(
+                "{issuer} is an authority of its own, which this host does not know; or the server forgot to send the \
+                 certificates between its own and one that is trusted"
+            ))
+            .try_(secured(case, "--tls-ca CA.pem"))
+            .try_(s_client(case))
         }
-        Flaw::WrongPurpose => Why::new("it was made for the other side: a client's certificate for a server, or the reverse"),
-        Flaw::VersionOne => pinned(Why::new(
-            "it was most likely made by `openssl x509 -req` without -extfile; with a subjectAltName it is of version 3",
-        ))
-        .try_("openssl x509 -req -in REQ.pem -CA CA.pem -CAkey CA.key -extfile <(echo subjectAltName=DNS:NAME) …"),
+        Flaw::WrongPurpose => Why::new("it was made for a client"),
+        Flaw::VersionOne => pinned(of_version_one()).try_(TO_VERSION_THREE),
         Flaw::NotThePinned => Why::new(
             "the server has another certificate than when its fingerprint was taken: a new one, or somebody is on the way",
         )
         .try_(s_client(case)),
         Flaw::BadSignature => Why::new("the certificate, or the key that the server has to it, is not the right one"),
-        Flaw::Other(_) => Why::new("the verifier does not take it").try_(s_client(case)),
+        Flaw::Other(_) => Why::new(UNCLEAR).try_(s_client(case)),
     }
 }
 
@@ -130,6 +182,9 @@ fn alert(case: &Case<'_>, name: &str) -> Option<Why> {
         .try_(with_cert())
         .try_(s_client(case)),
         "handshake_failure" => Why::new("the client found nothing that both sides know (suites, curves, signatures)"),
+        "protocol_version" if !we_are_client => Why::new(
+            "the client speaks none of the versions that are spoken here, TLS 1.3 and 1.2 (with --tls-min 1.3 just that)",
+        ),
         "protocol_version" => Why::new(
             "the other side speaks none of the versions that were offered, TLS 1.3 and 1.2 (with --tls-min 1.3 just that)",
         )
@@ -166,9 +221,10 @@ fn not_tls(case: &Case<'_>, looks: Plain, said: &[u8]) -> Why {
     let said = if shown.is_empty() { String::new() } else { format!("; it said \"{shown}\"") };
     if !is_client(case) {
         return match looks {
-            Plain::Http => Why::new(format!("an HTTP client came without TLS{said}")).try_("curl -k https://ADDR/"),
+            Plain::Http => Why::new(format!("an HTTP client came without TLS{said}"))
+                .try_(format!("curl -k https://{}/", address(case))),
             _ => Why::new(format!("a client came that speaks no TLS{said}"))
-                .try_("sockkit connect --tls --tls-insecure ADDR"),
+                .try_(format!("sockkit connect --tls --tls-insecure {}", address(case))),
         };
     }
     let plainly = format!("sockkit {} {}", case.client(), case.word());
@@ -255,4 +311,180 @@ pub(super) fn stalled(case: &Case<'_>, longer: String) -> Why {
     )
     .try_(format!("sockkit {} {}", case.client(), case.word()))
     .try_(longer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::super::explain;
+    use super::*;
+    use crate::error::{Between, Error, ProxyKind};
+
+    fn chain(subject: &str, issuer: &str, names: &[&str]) -> Vec<Certificate> {
+        let day = Duration::from_secs(86_400);
+        vec![Certificate {
+            subject: subject.to_owned(),
+            issuer: issuer.to_owned(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            not_before: SystemTime::UNIX_EPOCH + day * 40_000,
+            not_after: SystemTime::now() - day * 3 / 2,
+            days_left: -2,
+            sha256: "ab".repeat(32),
+            self_signed: subject == issuer,
+        }]
+    }
+
+    fn faults() -> Vec<Fault> {
+        let flawed = |flaw, name: Option<&str>, names: &[&str]| Fault::Certificate {
+            flaw,
+            name: name.map(str::to_owned),
+            chain: chain("CN=server", "CN=ca", names),
+        };
+        let host = Some("example.org");
+        let mut faults = vec![
+            flawed(Flaw::NotYetValid, host, &["example.org"]),
+            flawed(Flaw::WrongName, host, &["www.example.org", "*.example.org"]),
+            flawed(Flaw::WrongName, host, &["*.example.net"]),
+            flawed(Flaw::WrongName, host, &[]),
+            flawed(Flaw::WrongName, Some("192.0.2.1"), &["example.org"]),
+            flawed(Flaw::SelfSigned, host, &["example.org"]),
+            flawed(Flaw::UnknownIssuer, host, &["example.org"]),
+            flawed(Flaw::WrongPurpose, host, &["example.org"]),
+            flawed(Flaw::VersionOne, host, &[]),
+            flawed(Flaw::BadSignature, host, &["example.org"]),
+            flawed(Flaw::NotThePinned, host, &["example.org"]),
+            flawed(Flaw::Other("it is odd".to_owned()), host, &[]),
+        ];
+        for (name, code) in [
+            ("handshake_failure", 40),
+            ("bad_certificate", 42),
+            ("certificate_revoked", 44),
+            ("certificate_expired", 45),
+            ("unknown_ca", 48),
+            ("access_denied", 49),
+            ("decode_error", 50),
+            ("protocol_version", 70),
+            ("internal_error", 80),
+            ("unrecognized_name", 112),
+            ("certificate_required", 116),
+            ("no_application_protocol", 120),
+        ] {
+            faults.push(Fault::Alert { name: name.to_owned(), code });
+        }
+        for said in [
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"220 mail.example.org ESMTP\r\n",
+            b"220 (vsFTPd 3.0.3)\r\n",
+            b"+OK ready\r\n",
+            b"* OK ready\r\n",
+            b"\x4a\0\0\0\x0a8.0.36\0",
+            b"<?xml version='1.0'?>",
+            b"\xff\xfd\x18",
+            b"\x1b[2Jhello\r\n",
+        ] {
+            faults.push(Fault::NotTls { looks: Plain::of(said), said: said.to_vec() });
+        }
+        for (reset, heard) in [(false, false), (true, false), (false, true), (true, true)] {
+            faults.push(Fault::Gone { reset, heard });
+        }
+        faults.push(Fault::Truncated);
+        for what in ["the server speaks TLS 1.2 only", "the server speaks neither TLS 1.2 nor TLS 1.3", "no suite"] {
+            faults.push(Fault::Incompatible(what.to_owned()));
+        }
+        faults.push(Fault::NoStartTls { said: "502 not set up".to_owned() });
+        faults
+    }
+
+    fn error(fault: Fault, peer: &str) -> Error {
+        Error::os(Phase::Securing, Some(&peer.parse().unwrap()), fault.into())
+    }
+
+    fn cases() -> Vec<(&'static str, Error)> {
+        let mut cases: Vec<_> =
+            faults().into_iter().map(|fault| ("connect", error(fault, "example.org:443"))).collect();
+        let late = |peer: &str| {
+            Error::timed_out(Phase::Securing, Some(&peer.parse().unwrap()), "--connect-timeout", Duration::from_secs(2))
+        };
+        cases.push(("connect", late("example.org:443")));
+        cases.push(("ping", error(Fault::Gone { reset: false, heard: false }, "192.0.2.1:5432")));
+        // By way of a proxy, nothing is looked at from here.
+        let between = Between { kind: ProxyKind::Socks5h, proxy: "127.0.0.1:1080".parse().unwrap() };
+        for nth in [1, 5, 6, 10, 24, 34, 38] {
+            let fault = faults().swap_remove(nth);
+            cases.push(("connect", error(fault, "example.org:443").beyond(Some(&between))));
+        }
+        // Here we are the server. A relay is both.
+        let local = "192.0.2.1:8443".parse().unwrap();
+        let of_clients = [
+            Flaw::NotYetValid,
+            Flaw::SelfSigned,
+            Flaw::UnknownIssuer,
+            Flaw::WrongPurpose,
+            Flaw::VersionOne,
+            Flaw::BadSignature,
+            Flaw::Other("it is odd".to_owned()),
+        ];
+        let flawed = |flaw| Fault::Certificate { flaw, name: None, chain: chain("CN=client", "CN=ca", &[]) };
+        let old = Fault::Incompatible("the client offers no cipher suite that is spoken here".to_owned());
+        let faults = faults().into_iter().filter(|fault| match fault {
+            Fault::Certificate { .. } | Fault::NoStartTls { .. } | Fault::Incompatible(_) => false,
+            // What only a server says.
+            Fault::Alert { code, .. } => !matches!(code, 112 | 116 | 120),
+            _ => true,
+        });
+        let own = [Fault::NoClientCertificate, Fault::NoProtocol, old];
+        for fault in own.into_iter().chain(of_clients.map(flawed)).chain(faults) {
+            cases.push(("echo", error(fault, "198.51.100.7:50000").accepted(&local)));
+        }
+        cases.push(("listen", late("198.51.100.7:50000").accepted(&local)));
+        let http = Fault::NotTls { looks: Plain::Http, said: b"GET / HTTP/1.1\r\n".to_vec() };
+        cases.push(("relay", error(http.clone(), "198.51.100.7:50000").accepted(&local)));
+        cases.push(("relay", error(http, "example.org:443")));
+        cases
+    }
+
+    /// With `SOCKKIT_BLESS=1` what is said now is written down, to be read before it is committed.
+    #[test]
+    fn every_fault_reads_as_written_down() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/out/explain/tls.txt");
+        let written: String =
+            cases().iter().map(|(command, error)| explain(command, error).render(false) + "\n").collect();
+        if std::env::var_os("SOCKKIT_BLESS").is_some() {
+            std::fs::write(path, &written).unwrap();
+        }
+        for (now, then) in written.split("\n\n").zip(std::fs::read_to_string(path).unwrap().split("\n\n")) {
+            assert_eq!(now, then);
+        }
+        assert_eq!(written, std::fs::read_to_string(path).unwrap());
+    }
+
+    #[test]
+    fn who_let_it_run_out_depends_on_whose_it_is() {
+        // What is said of it changes by the day.
+        let fault =
+            |name| Fault::Certificate { flaw: Flaw::Expired, name, chain: chain("CN=a", "CN=ca", &["example.org"]) };
+        let cause = |command: &str, error: &Error| explain(command, error).cause.unwrap();
+        let error_of = |fault| error(fault, "198.51.100.7:50000");
+        let theirs = error_of(fault(Some("example.org".to_owned())));
+        assert!(cause("connect", &theirs).starts_with("whoever runs the server let it run out"));
+        let clients = error_of(fault(None)).accepted(&"192.0.2.1:8443".parse().unwrap());
+        assert!(cause("echo", &clients).starts_with("the client has let it run out"));
+    }
+
+    #[test]
+    fn every_fault_of_a_client_has_words_of_its_own() {
+        let mut causes: Vec<String> = Vec::new();
+        for fault in faults() {
+            // A reset says no more than an end does.
+            let again = matches!(fault, Fault::Gone { reset: true, .. });
+            let error = error(fault, "example.org:443");
+            assert_eq!(error.exit, crate::error::Exit::Tls);
+            let explained = explain("connect", &error);
+            let whole = format!("{}\n{}", explained.headline, explained.cause.expect("a cause"));
+            assert!(again || !causes.contains(&whole), "{whole}");
+            causes.push(whole);
+        }
+    }
 }

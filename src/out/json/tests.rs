@@ -67,7 +67,7 @@ fn with_samples(take: impl Fn(&[(Option<ConnId>, Event<'_>)])) {
     let secured = Secured {
         role: "client",
         version: "TLSv1.3",
-        suite: "TLS13_AES_256_GCM_SHA384".to_owned(),
+        suite: "TLS_AES_256_GCM_SHA384".to_owned(),
         group: Some("X25519".to_owned()),
         alpn: Some("h2".to_owned()),
         server_name: Some("example.org".to_owned()),

@@ -19,6 +19,8 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::sys::{self, Group};
+use crate::text::visible_line;
+use crate::tls::Secured;
 use crate::work::link::{Got, Link};
 use crate::work::stopping::Stopping;
 
@@ -63,6 +65,12 @@ impl Program {
             match port {
                 Some(port) => command.env(format!("SOCKKIT_{side}_PORT"), port),
                 None => command.env_remove(format!("SOCKKIT_{side}_PORT")),
+            };
+        }
+        for (name, value) in secured(link.secured().as_ref()) {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
             };
         }
         sys::clean_child(&mut command);
@@ -205,6 +213,22 @@ fn protocol(endpoint: &Endpoint) -> &'static str {
         Endpoint::Vsock { .. } => "vsock",
         _ => "unix",
     }
+}
+
+/// How the session is secured. What is not so is taken out of the environment: it may be there from a session of
+/// whoever started us.
+fn secured(tls: Option<&Secured>) -> [(&'static str, Option<String>); 6] {
+    let peer = tls.and_then(|tls| tls.chain.first());
+    // A name could hold anything, a NUL too, which no variable can.
+    let safe = |text: &str| visible_line(text).into_owned();
+    [
+        ("SOCKKIT_TLS_VERSION", tls.map(|tls| tls.version.to_owned())),
+        ("SOCKKIT_TLS_CIPHER", tls.map(|tls| tls.suite.clone())),
+        ("SOCKKIT_TLS_SNI", tls.and_then(|tls| tls.server_name.as_deref()).map(safe)),
+        ("SOCKKIT_TLS_ALPN", tls.and_then(|tls| tls.alpn.as_deref()).map(safe)),
+        ("SOCKKIT_TLS_PEER_SUBJECT", peer.map(|peer| safe(&peer.subject))),
+        ("SOCKKIT_TLS_PEER_SHA256", peer.map(|peer| peer.sha256.clone())),
+    ]
 }
 
 /// Address and port as a program wants them: bare, without brackets.

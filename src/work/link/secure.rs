@@ -45,7 +45,7 @@ impl Link {
         tokio::select! {
             done = shaken => done?,
             () = tokio::time::sleep(limit) => {
-                return Err(Error::timed_out(Phase::Securing, Some(self.peer()), tls::FLAG, limit));
+                return Err(Error::timed_out(Phase::Securing, Some(self.peer()), tls::FLAG, limit).accepted(self.local()));
             }
             () = self.shared.stopping.wait() => return Ok(false),
         }
