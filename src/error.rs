@@ -270,6 +270,13 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
+    /// What was asked of our own end (--source, --interface).
+    From {
+        /// The address that it was to have.
+        source: Option<IpAddr>,
+        /// The interface that it was to keep to.
+        interface: Option<String>,
+    },
     /// The rules of this host let packets to there out.
     LetOut,
     /// Answers do reach this host, and a rule of its own throws them away.

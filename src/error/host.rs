@@ -45,6 +45,8 @@ pub enum RouteKind {
         down: Option<String>,
         /// Whether an interface has an address of this family that is good beyond its link.
         address: bool,
+        /// Whether there is a default route all the same.
+        default: bool,
         /// The interfaces that are switched off.
         off: Vec<String>,
     },

@@ -1,7 +1,7 @@
 //! Making a connection: every address of a name, raced as RFC 8305 says, within one budget.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port};
-use crate::error::{Error, Exit, Phase, Result, words};
+use crate::error::{Error, Exit, Fact, Phase, Result, words};
 use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
 use crate::net::conn::{Conn, endpoint_of};
@@ -245,7 +245,7 @@ impl Dial<'_> {
             // There is no peer yet, and no error.
             Some(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
                 self.tell(&attempt, "failed", Some("no answer"));
-                Err(Error::timed_out(Phase::Connecting, Some(&target.endpoint), budget.flag, budget.limit))
+                Err(self.late(&target.endpoint, budget))
             }
             Some(source) => Err(self.lost(&attempt, source)),
         }
@@ -321,8 +321,7 @@ impl Dial<'_> {
                 Some(_) => return Ok(None),
                 None if Instant::now() >= budget.until => {
                     for attempt in &pending {
-                        let endpoint = Some(&attempt.target.endpoint);
-                        failures.push(Error::timed_out(Phase::Connecting, endpoint, budget.flag, budget.limit));
+                        failures.push(self.late(&attempt.target.endpoint, budget));
                         self.tell(attempt, "failed", Some("no answer"));
                     }
                     return Err(Error::attempts(self.endpoint, failures));
@@ -442,12 +441,31 @@ impl Dial<'_> {
     fn lost(&self, attempt: &Attempt<'_>, source: io::Error) -> Error {
         self.tell(attempt, "failed", Some(&words(&source)));
         let mut error = Error::os(Phase::Connecting, Some(&attempt.target.endpoint), source);
+        error.facts.extend(self.from());
         if let Some(target) = attempt.target.address.as_socket()
             && let Ok(Some(report)) = sys::icmp_error(&attempt.socket)
         {
             error.facts.extend(report.fact(target.ip()));
         }
         error
+    }
+
+    /// There was no answer in time.
+    fn late(&self, target: &Endpoint, budget: Budget) -> Error {
+        let mut error = Error::timed_out(Phase::Connecting, Some(target), budget.flag, budget.limit);
+        error.facts.extend(self.from());
+        error
+    }
+
+    /// What was asked of our own end.
+    fn from(&self) -> Option<Fact> {
+        let source = match self.source {
+            Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
+            Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
+            _ => None,
+        };
+        let interface = self.options.value("interface").map(ToString::to_string);
+        (source.is_some() || interface.is_some()).then_some(Fact::From { source, interface })
     }
 
     fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {

@@ -5,6 +5,7 @@ mod far;
 mod here;
 mod lab;
 mod names;
+mod odd;
 mod pairs;
 mod paths;
 mod ports;
@@ -16,8 +17,18 @@ use libtest_mimic::Trial;
 pub(crate) use lab::full;
 
 pub(crate) fn tests() -> Vec<Trial> {
-    [far::tests, here::tests, names::tests, pairs::tests, paths::tests, ports::tests, race::tests, ways::tests]
-        .into_iter()
-        .flat_map(|tests| tests())
-        .collect()
+    [
+        far::tests,
+        here::tests,
+        names::tests,
+        odd::tests,
+        pairs::tests,
+        paths::tests,
+        ports::tests,
+        race::tests,
+        ways::tests,
+    ]
+    .into_iter()
+    .flat_map(|tests| tests())
+    .collect()
 }

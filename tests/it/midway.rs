@@ -35,6 +35,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         large_packets_do_not_come_through [Root, Nft],
         packets_are_lost [Root, Nft],
         the_host_is_gone [Root],
+        this_host_begins_to_stop_it [Root, Nft, Setpriv] 60,
+        nothing_but_the_handshake_gets_through [Root, Nft],
         what_is_sent_does_not_leave [Root],
         a_firewall_begins_to_reject [Root, Nft],
         an_ordinary_session_is_not_commented_on,
@@ -507,6 +509,61 @@ fn what_is_sent_does_not_leave(t: &Ctx) {
     road.router.run("ip link set west up");
     let exit = talk(&|| road.us.run("ip link set near down"));
     check(&exit, 8, &["no route to 10.2.0.1", "near is switched off"], &["ip link set near up"]);
+}
+
+/// A rule or a route that comes in the middle: no window is full, and no host is gone.
+fn this_host_begins_to_stop_it(t: &Ctx) {
+    let road = Road::new();
+    let listener = road.listener();
+    let talk = |user: &[&str], cut: &str, mend: &str| {
+        let wrap: Vec<String> = road.us.wrap().into_iter().chain(user.iter().map(|&word| word.to_owned())).collect();
+        let mut client = t.connect(&["--idle-timeout", "2s", "10.2.0.1:2000"]).under(&wrap).piped().spawn();
+        let mut peer = accept(&listener);
+        client.write(b"hello\n");
+        read_exactly(&peer, 6);
+        peer.write_all(b"welcome\n").unwrap();
+        client.stdout.wait_for("welcome");
+        road.us.run(cut);
+        client.write(b"are you there?\n");
+        let exit = client.wait();
+        road.us.run(mend);
+        exit
+    };
+    let table = "nft add table inet t; nft 'add chain inet t o { type filter hook output priority 0; }'";
+    let rule = |verdict: &str| format!("{table}; nft 'add rule inet t o tcp dport 2000 {verdict}'");
+    let clear = "nft delete table inet t";
+    let drops = talk(&[], &rule("drop"), clear);
+    check(&drops, 8, &["a rule of this host's own firewall (output chain) stops what goes to 10.2.0.1"], &["nft list"]);
+    let resets = talk(&[], &rule("reject with tcp reset"), clear);
+    let own = &["a rule of this host's own firewall (output chain) reset the connection in the name of 10.2.0.1:2000"];
+    check(&resets, 9, own, &["nft list ruleset"]);
+    let route = talk(&[], "ip route add prohibit 10.2.0.1", "ip route del prohibit 10.2.0.1");
+    check(
+        &route,
+        8,
+        &["a route of this host prohibits connections to 10.2.0.1 (ip route: prohibit)"],
+        &["ip route show"],
+    );
+    // Who may not look sees at least that nothing leaves.
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let blind = talk(&nobody, &rule("drop"), clear);
+    let stuck = &["10.2.0.1 has room for more, and 15 bytes wait in our send queue: they do not leave this host"];
+    check(&blind, 8, stuck, &["nft list ruleset", "ip route get 10.2.0.1"]);
+}
+
+/// Not one small segment of data, but the handshake: the size is still what is most likely.
+fn nothing_but_the_handshake_gets_through(t: &Ctx) {
+    let road = Road::new();
+    road.narrow("east", 1000);
+    let listener = road.listener();
+    let (mut client, feeder) = fed(road.connect(t, &["--idle-timeout", "3s"]));
+    let _peer = accept(&listener);
+    let exit = client.wait();
+    drop(client);
+    feeder.join().unwrap();
+    let black =
+        &["nothing but the handshake has got through to 10.2.0.1", "(path-MTU black hole)", "or the host is gone"];
+    check(&exit, 8, black, &["--mss", "ping -M do -s 1472"]);
 }
 
 /// What it answers is no word on the size of packets.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::course::{Course, Ending, Oddity, TcpInfo};
 use crate::error::{Cause, Error, Fact, Phase};
 use crate::event::Side;
@@ -156,6 +157,16 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
             .try_("ss -tmi   # a Recv-Q that stays full is ours".to_owned()),
         );
     }
+    if let (Endpoint::Unix(Unix { kind: UnixKind::Dgram, .. }), "--send-timeout") = (peer, limit) {
+        return Some(
+            Why::new(format!(
+                "the queue of {peer} is full: as many messages wait in it as may (net.unix.max_dgram_qlen), for its program does not read them"
+            ))
+            .try_("ss -xap")
+            .try_("sysctl net.unix.max_dgram_qlen")
+            .try_(longer(case, limit, after)),
+        );
+    }
     let queue = course.send_queue.unwrap_or(0);
     if queue > 0 {
         let Some(tcp) = course.tcp else {
@@ -187,6 +198,18 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
     let host = case.host();
     let waits = count(queue);
     // What was sent is all acknowledged; the rest may not be sent.
+    // What has room there, and is not sent, is stopped on this host.
+    let wanted = queue.min(u64::from(tcp.segment.max(1)));
+    let stuck =
+        tcp.unacknowledged == 0 && tcp.probes > 0 && tcp.window.is_some_and(|window| u64::from(window) >= wanted);
+    if stuck {
+        return Why::new(format!(
+            "{host} has room for more, and {waits} wait in our send queue: they do not leave this host. Most likely a rule of its own firewall (output chain) or of its routes stops them"
+        ))
+        .try_("sudo nft list ruleset")
+        .try_("sudo iptables -S OUTPUT")
+        .try_(ways::route_of(case));
+    }
     let no_room = tcp.unacknowledged == 0 || tcp.window == Some(0);
     if no_room && tcp.probes > 1 {
         return Why::new(format!(
@@ -244,6 +267,15 @@ fn not_through(case: &Case<'_>, course: &Course, tcp: &TcpInfo, waits: &str) -> 
         .try_(smaller)
         .try_(probe);
     }
+    if large && acked == 0 && course.received == 0 && tcp.retries > 1 {
+        return Why::new(format!(
+            "nothing but the handshake has got through to {host}: no full-sized segment ({full} bytes) of {waits} was acknowledged, although sent again {again} times. Most likely a link on the way takes less than {} bytes and the ICMP message that says so is dropped (path-MTU black hole); or a firewall lets only the handshake pass, or the host is gone",
+            tcp.path_mtu
+        ))
+        .try_(smaller)
+        .try_(probe)
+        .try_(case.ping());
+    }
     if tcp.since_ack < Duration::from_secs(2) && tcp.retries < 3 {
         return Why::new(format!(
             "the way to {host} loses packets: {again} segments had to be sent again ({loss} in a hundred), and {waits} still wait"
@@ -252,7 +284,7 @@ fn not_through(case: &Case<'_>, course: &Course, tcp: &TcpInfo, waits: &str) -> 
         .try_(ways::trace(case));
     }
     Why::new(format!(
-        "{host} acknowledges nothing for {} any more, although {waits} were sent again {again} times: the host is gone, or the way to it is broken; or a firewall began to drop this connection",
+        "{host} acknowledges nothing for {} any more, although {waits} were sent again {again} times: the host is gone, or the way to it is broken; or a firewall (this host's own is one) began to drop this connection",
         span(tcp.since_ack)
     ))
     .try_(case.ping())
@@ -342,6 +374,11 @@ fn silent(case: &Case<'_>, course: &Course) -> Why {
 /// A RST came.
 fn reset(case: &Case<'_>, course: &Course) -> Why {
     let peer = case.endpoint;
+    if ways::is_own_rule(case) {
+        return ways::own_rule(format!(
+            "most likely a rule of this host's own firewall (output chain) reset the connection in the name of {peer}: it stops what goes there"
+        ));
+    }
     if course.was_short() && course.sent == 0 {
         return if course.accepted {
             Why::new(format!(

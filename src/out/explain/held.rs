@@ -81,6 +81,9 @@ fn held(case: &Case<'_>, local: &Endpoint, process: Option<&Process>, other: Str
     let orphan = more.is_some_and(|held| held.orphan);
     let user = more.and_then(|held| held.other_user.as_deref());
     let who = match (state, process) {
+        (Some("unconnected"), Some(process)) => {
+            format!("{}, which has bound it and does not listen (yet)", name_of(process))
+        }
         (Some(state), Some(process)) => format!("a connection of {} ({state})", name_of(process)),
         (None, Some(process)) => name_of(process),
         (Some(state), None) if orphan => {

@@ -18,6 +18,8 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
     let binding = matches!(phase, Phase::Binding | Phase::Listening);
     Some(match errno {
         libc::ECONNREFUSED => refused::why(case),
+        // What connect(2) of UDP makes of port 0 is no connection.
+        libc::ENOTCONN if case.port() == Some(0) => refused::why(case),
         libc::ETIMEDOUT if phase == Phase::Connecting => {
             no_answer(case, format!("sockkit {} -w 60s {}", case.client(), case.word()))
         }

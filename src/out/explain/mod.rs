@@ -135,6 +135,11 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
+    if let Cause::Attempts(attempts) = &error.cause
+        && why(command, error, false).is_some()
+    {
+        others(command, error, attempts, &mut explained.details);
+    }
     explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
@@ -188,6 +193,23 @@ fn deciding(error: &Error) -> &Error {
             fitting().find(|attempt| !attempt.facts.is_empty()).or(fitting().next()).map_or(error, deciding)
         }
         _ => error,
+    }
+}
+
+/// Why the others failed, where that is something else than what decided.
+fn others(command: &str, error: &Error, attempts: &[Error], details: &mut [String]) {
+    let whole = why(command, error, false).map(|why| why.cause).unwrap_or_default();
+    let decided = deciding(error);
+    let together = error.endpoint.as_ref().is_some_and(|whole| refused::everywhere(command, whole, attempts).is_some());
+    for (attempt, detail) in attempts.iter().zip(details).filter(|_| !together) {
+        // Where nothing was found out, the system's words say as much.
+        let known = !attempt.facts.is_empty() && attempt.proxy().is_none();
+        if let Some(why) = why(command, attempt, false).filter(|_| known)
+            && !std::ptr::eq(attempt, decided)
+            && why.cause != whole
+        {
+            detail.push_str(&visible_line(&format!(": {}", why.cause)));
+        }
     }
 }
 
@@ -248,6 +270,14 @@ impl Case<'_> {
             },
             other => other.to_string(),
         }
+    }
+
+    /// The address that it was to come from.
+    fn source(&self) -> Option<IpAddr> {
+        self.facts().iter().find_map(|fact| match fact {
+            Fact::From { source, .. } => *source,
+            _ => None,
+        })
     }
 
     fn is_udp(&self) -> bool {

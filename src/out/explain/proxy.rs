@@ -7,7 +7,15 @@ use crate::error::{Between, Cause, Error, Phase, ProxyAnswer, ProxyKind, ProxyPa
 
 pub(super) fn why(command: &str, error: &Error, part: &ProxyPart) -> Option<Why> {
     match &part.answer {
-        Some(answer) => Some(said(command, part, answer)),
+        Some(answer) => {
+            let why = said(command, part, answer);
+            if !why.tries.is_empty() {
+                return Some(why);
+            }
+            let strange = matches!(answer, ProxyAnswer::Ended(_) | ProxyAnswer::Endless(_) | ProxyAnswer::Foreign(_));
+            let look = format!("sockkit connect --hex -v {}", word(&part.proxy.to_string()));
+            Some(why.try_(if strange { look } else { straight(command, part) }))
+        }
         None if matches!(error.cause, Cause::Attempts(_)) && error.endpoint.as_ref() == Some(&part.target) => {
             // Several addresses of the target, each of which the proxy could not reach.
             Some(Why::new("the proxy works; it is the target that it cannot reach").try_(straight(command, part)))
@@ -38,6 +46,11 @@ fn unreached(command: &str, error: &Error, part: &ProxyPart) -> Why {
     let mut why = match error.cause {
         Cause::TimedOut { .. } if error.phase == Phase::Proxying => Why::new(format!(
             "the proxy took the connection and does not answer: it is stuck, it waits for {}, or it does not speak {}",
+            part.target,
+            spoken(part.kind)
+        )),
+        Cause::Os(_) if error.phase == Phase::Proxying => Why::new(format!(
+            "the proxy took the connection and broke it off when it was asked for {}: it does not speak {}, or lets nobody in from this address, or crashed",
             part.target,
             spoken(part.kind)
         )),

@@ -175,10 +175,9 @@ pub(super) fn everywhere(command: &str, whole: &Endpoint, attempts: &[Error]) ->
     for attempt in attempts {
         let endpoint = attempt.endpoint.as_ref()?;
         let case = Case { command, error: attempt, endpoint };
-        let silent = attempt
-            .facts
-            .iter()
-            .all(|fact| matches!(fact, Fact::Neighbour { .. } | Fact::LocalAddresses(_) | Fact::LetOut));
+        let silent = attempt.facts.iter().all(|fact| {
+            matches!(fact, Fact::Neighbour { .. } | Fact::LocalAddresses(_) | Fact::LetOut | Fact::From { .. })
+        });
         if attempt.errno() != Some(libc::ECONNREFUSED) || !case.is_here() || !silent {
             return None;
         }

@@ -120,6 +120,11 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         (libc::ENAMETOOLONG | libc::EINVAL, _) if binding || phase == Phase::Connecting => {
             Why::new(format!("the path of a UNIX socket has at most {UNIX_NAME_MAX} bytes; a relative one may fit"))
         }
+        // unix_may_send() of net/unix/af_unix.c.
+        (libc::EPERM, _) if unix.kind == UnixKind::Dgram && !binding => Why::new(format!(
+            "the socket at {name} is connected to another one, and takes messages from that alone; or a sandbox forbids it"
+        ))
+        .try_("ss -xap"),
         (libc::EPERM, _) => {
             Why::new(format!("{name} does not take us: the filesystem has no sockets, or a sandbox forbids it"))
                 .try_(format!("findmnt -T {}", word(&name)))

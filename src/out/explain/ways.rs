@@ -126,10 +126,34 @@ fn first_hop(case: &Case<'_>) -> Option<Why> {
 
 /// The way of a connection that was open, where it is known to be broken at its beginning: on this host.
 pub(super) fn broken(case: &Case<'_>) -> Option<Why> {
-    first_hop(case).or_else(|| match way(case)? {
-        route @ Route { kind: RouteKind::None { .. }, .. } => Some(no_route(case, Some(route))),
-        _ => None,
+    if is_own_rule(case) {
+        let host = case.host();
+        return Some(own_rule(format!("a rule of this host's own firewall (output chain) stops what goes to {host}")));
+    }
+    first_hop(case).or_else(|| {
+        let route = way(case)?;
+        says_no(case, route).or_else(|| match route.kind {
+            RouteKind::None { .. } => Some(no_route(case, Some(route))),
+            _ => None,
+        })
     })
+}
+
+/// A route, or a rule, that is there to say no.
+fn says_no(case: &Case<'_>, route: &Route) -> Option<Why> {
+    let host = case.host();
+    let (cause, kind) = match route.kind {
+        RouteKind::Unreachable => (format!("says that {host} is unreachable"), "unreachable"),
+        RouteKind::Prohibit => (format!("prohibits connections to {host}"), "prohibit"),
+        RouteKind::Blackhole => (format!("throws packets to {host} away"), "blackhole"),
+        _ => return None,
+    };
+    let six = if case.is_v6() { "-6 " } else { "" };
+    Some(
+        Why::new(format!("a route of this host {cause} (ip route: {kind}), or a rule does (ip rule)"))
+            .try_(format!("ip {six}route show table all type {kind}"))
+            .try_(format!("ip {six}rule")),
+    )
 }
 
 /// The handshake, or a datagram, was not answered.
@@ -141,6 +165,9 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
         return why;
     }
     if let Some(why) = own_listener(case) {
+        return why;
+    }
+    if let Some(why) = from_elsewhere(case).or_else(|| reserved(case)) {
         return why;
     }
     if is_own_rule(case) {
@@ -190,6 +217,46 @@ pub(super) fn no_answer(case: &Case<'_>, longer: String) -> Why {
         )),
     };
     why.try_(trace(case)).try_(case.ping()).try_(longer)
+}
+
+/// What was asked of our own end does not go with the address.
+fn from_elsewhere(case: &Case<'_>) -> Option<Why> {
+    if case.is_here() {
+        return None;
+    }
+    let host = case.host();
+    if let Some(source) = case.source().filter(|source| source.is_loopback()) {
+        return Some(
+            Why::new(format!("what comes from {source} (--source) never leaves this host, and {host} is another"))
+                .try_(route_of(case)),
+        );
+    }
+    let bound = case.facts().iter().find_map(|fact| match fact {
+        Fact::From { interface, .. } => interface.as_deref(),
+        _ => None,
+    })?;
+    let leaves = way(case)?.interface.as_deref().filter(|leaves| *leaves != bound)?;
+    Some(
+        Why::new(format!(
+            "packets may only pass {bound} (--interface), and the route of this host to {host} leaves by {leaves}: most likely nobody behind {bound} knows the way"
+        ))
+        .try_(route_of(case))
+        .try_(format!("ip route show dev {}", word(bound))),
+    )
+}
+
+/// Addresses that no host has: RFC 1112, section 4, and RFC 791, section 3.2 (RFC 6890).
+fn reserved(case: &Case<'_>) -> Option<Why> {
+    let Some(IpAddr::V4(v4)) = case.ip() else { return None };
+    let what = match v4.octets()[0] {
+        0 if !v4.is_unspecified() => "\"this network\", 0.0.0.0/8",
+        240.. if !v4.is_broadcast() => "reserved, 240.0.0.0/4",
+        _ => return None,
+    };
+    Some(
+        Why::new(format!("nothing came back from {v4}: hardly any host has such an address ({what}), and most routers drop packets to them; most likely it is wrong"))
+            .try_(route_of(case)),
+    )
 }
 
 /// A listener of this host that did not answer.
@@ -250,17 +317,26 @@ pub(super) fn route_of(case: &Case<'_>) -> String {
     }
 }
 
-/// The routes of this host that say no in this way.
-fn routes(case: &Case<'_>, kind: &str) -> String {
-    let six = if case.is_v6() { "-6 " } else { "" };
-    format!("ip {six}route show table all type {kind}")
-}
-
 /// A route that throws away: connect(2) says EINVAL.
 pub(super) fn thrown_away(case: &Case<'_>) -> Why {
-    if way(case).is_some_and(|route| route.kind == RouteKind::Blackhole) {
-        return Why::new(format!("a route of this host throws packets to {} away (ip route: blackhole)", case.host()))
-            .try_(routes(case, "blackhole"));
+    let host = case.host();
+    match way(case) {
+        Some(route) if route.kind == RouteKind::Blackhole => {
+            if let Some(why) = says_no(case, route) {
+                return why;
+            }
+        }
+        Some(Route { kind: RouteKind::Unicast, .. }) => {
+            let from =
+                case.source().map_or_else(|| "the local address that was asked for".to_owned(), |ip| ip.to_string());
+            let why = if case.source().is_some_and(|ip| ip.is_loopback()) {
+                "what comes from loopback never leaves this host"
+            } else {
+                "the routes of this host do not let it"
+            };
+            return Why::new(format!("{host} cannot be reached from {from} (--source): {why}")).try_(route_of(case));
+        }
+        _ => {}
     }
     Why::new(
         "a route of this host throws packets to this address away (a blackhole route), or it cannot be reached from the local address that was asked for (--source)",
@@ -291,9 +367,9 @@ pub(super) fn unreachable(case: &Case<'_>, errno: i32) -> Why {
         ));
     }
     let known = way(case);
-    if let Some(Route { kind: RouteKind::Unreachable, .. }) = known {
-        return Why::new(format!("a route of this host says that {host} is unreachable (ip route: unreachable)"))
-            .try_(routes(case, "unreachable"));
+    if let Some(why) = known.filter(|route| route.kind == RouteKind::Unreachable).and_then(|route| says_no(case, route))
+    {
+        return why;
     }
     if let Some(Route { kind: RouteKind::Broadcast, .. }) = known
         && !case.is_udp()
@@ -335,6 +411,11 @@ fn no_route(case: &Case<'_>, known: Option<&Route>) -> Why {
                 .try_(format!("sudo ip link set {} up", word(down)))
                 .try_("ip -br link")
         }
+        Some(RouteKind::None { default: true, .. }) => Why::new(format!(
+            "this host has no route to {host} although it has a default route: a rule (ip rule: unreachable, or a table without a route), or a route of type throw, keeps packets from it"
+        ))
+        .try_(if case.is_v6() { "ip -6 rule" } else { "ip rule" })
+        .try_(list),
         Some(RouteKind::None { address: true, .. }) => Why::new(format!(
             "this host has no route to {host}: it is on none of its {version} networks, and there is no default route"
         ))
@@ -441,12 +522,13 @@ pub(super) fn prohibited(case: &Case<'_>) -> Why {
         };
         return Why::new(format!("{who} prohibits it (ICMP {})", icmp.words())).try_(trace(case));
     }
+    if let Some(why) =
+        way(case).filter(|route| route.kind == RouteKind::Prohibit).and_then(|route| says_no(case, route))
+    {
+        return why;
+    }
     let ask = format!("sockkit {} --broadcast {}", case.client(), case.word());
     match way(case).map(|route| &route.kind) {
-        Some(RouteKind::Prohibit) => {
-            return Why::new(format!("a route of this host prohibits connections to {host} (ip route: prohibit)"))
-                .try_(routes(case, "prohibit"));
-        }
         Some(RouteKind::Broadcast) if case.is_udp() => {
             return Why::new(format!(
                 "{host} is the broadcast address of a network of this host, and sending to everybody must be asked for"
@@ -475,8 +557,9 @@ pub(super) fn prohibited(case: &Case<'_>) -> Why {
         .try_(ask);
     }
     Why::new(format!(
-        "a route of this host prohibits connections to {host} (ip route: prohibit), or a firewall or router on the way does; or a security policy of this host (SELinux, AppArmor, a sandbox)"
+        "a route of this host prohibits connections to {host} (ip route: prohibit), or a rule does for this port, mark or source (ip rule), or a firewall or router on the way; or a security policy of this host (SELinux, AppArmor, a sandbox)"
     ))
+    .try_(if case.is_v6() { "ip -6 rule" } else { "ip rule" })
     .try_(route_of(case))
     .try_(trace(case))
 }

@@ -2,7 +2,7 @@
 //! CAP_NET_RAW to find out.
 
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -19,22 +19,39 @@ const GRACE: Duration = Duration::from_millis(20);
 ///
 /// connect(2) does not tell: a SYN that is thrown away here looks like one that got lost (`tcp_connect` of
 /// net/ipv4/tcp_output.c), and a reset that a rule makes like one that came. A raw socket is told, with EPERM (`nf_hook_slow`
-/// of net/netfilter/core.c). What it sends goes no further than the next hop, and no host answers it: its checksum is none.
+/// of net/netfilter/core.c). What it sends has no version, so that nobody takes it for a packet: the next hop drops it and says
+/// nothing (RFC 1812, section 5.2.2).
 #[must_use]
 pub fn is_stopped(to: SocketAddr) -> Option<bool> {
     let mut to = canonical(to);
     let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(Protocol::TCP)).ok()?;
     socket.set_nonblocking(true).ok()?;
-    if to.is_ipv4() { socket.set_ttl_v4(1) } else { socket.set_unicast_hops_v6(1) }.ok()?;
-    // RFC 9293, section 3.1: ports, sequence, acknowledgment, a header of 5 words with SYN, window, checksum, urgent pointer.
-    let mut syn = [0_u8; 20];
-    syn[0..2].copy_from_slice(&FROM.to_be_bytes());
-    syn[2..4].copy_from_slice(&to.port().to_be_bytes());
-    syn[12..14].copy_from_slice(&[0x50, 0x02]);
-    syn[14..16].copy_from_slice(&u16::MAX.to_be_bytes());
+    let mut packet = Vec::with_capacity(60);
+    match to.ip() {
+        IpAddr::V4(v4) => {
+            socket.set_header_included_v4(true).ok()?;
+            // Header of five words, TTL, protocol; the kernel fills in length, checksum and source.
+            packet.extend([5, 0, 0, 0, 0, 0, 0, 0, 64, libc::IPPROTO_TCP as u8, 0, 0, 0, 0, 0, 0]);
+            packet.extend(v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            socket.set_header_included_v6(true).ok()?;
+            let any = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
+            any.connect(to).ok()?;
+            let IpAddr::V6(source) = any.local_addr().ok()?.ip() else { return None };
+            // Length of what follows, next header, hop limit.
+            packet.extend([0, 0, 0, 0, 0, 20, libc::IPPROTO_TCP as u8, 64]);
+            packet.extend(source.octets());
+            packet.extend(v6.octets());
+        }
+    }
+    // RFC 9293, section 3.1: ports, sequence, acknowledgment, a header of five words with SYN, window, checksum, urgent pointer.
+    packet.extend(FROM.to_be_bytes());
+    packet.extend(to.port().to_be_bytes());
+    packet.extend([0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0]);
     // To a raw socket a port is a protocol (raw(7)).
     to.set_port(0);
-    match socket.send_to(&syn, &SockAddr::from(to)) {
+    match socket.send_to(&packet, &SockAddr::from(to)) {
         Ok(_) => Some(false),
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => Some(true),
         Err(_) => None,

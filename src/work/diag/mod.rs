@@ -18,7 +18,7 @@ mod ways;
 
 pub use names::{ask, ask_all, name_servers};
 pub use ports::client_ports;
-pub use ways::way_to;
+pub use ways::{default_interfaces, way_to};
 
 /// For everything on this host, whatever its size or load. It takes a few milliseconds but where all of `/proc`
 /// has to be gone through, or where the processors are busy with something else.
@@ -136,6 +136,8 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                         found.extend(ways::rules(inet).filter(|_| !told && error.phase == Phase::Connecting));
                         found
                     }
+                    // A rule of ours resets as if it were the peer.
+                    libc::ECONNRESET if is_ours(error) => ways::rules(inet).into_iter().collect(),
                     libc::EADDRINUSE => ports::in_use(inet, deadline.max(Instant::now() + HOLDER_BUDGET)),
                     libc::ETIMEDOUT if error.phase == Phase::Connecting => no_answer(inet, deadline),
                     libc::EADDRNOTAVAIL | libc::EAGAIN if error.phase == Phase::Connecting => {
@@ -166,7 +168,8 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet)))
             if error.facts.iter().any(|fact| matches!(fact, Fact::Course(_))) =>
         {
-            ways::way(inet).into_iter().collect()
+            let rules = ways::rules(inet).filter(|_| is_ours(error));
+            ways::way(inet).into_iter().chain(rules).collect()
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Unix(unix))) if error.phase == Phase::Connecting => {
             paths::state(unix, false, libc::EAGAIN, deadline)
@@ -180,6 +183,11 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether it was a session that we began: the port of a client is nobody's to ask about.
+fn is_ours(error: &Error) -> bool {
+    error.facts.iter().any(|fact| matches!(fact, Fact::Course(course) if !course.accepted))
 }
 
 /// Nothing came back: from a listener of this host, or from somewhere else.

@@ -84,6 +84,12 @@ fn link(name: &str) -> Link {
     }
 }
 
+/// Whether there is a default route of that family.
+fn has_default(v4: bool) -> bool {
+    let family = if v4 { "IPv4" } else { "IPv6" };
+    default_interfaces().iter().any(|(known, _)| *known == family)
+}
+
 /// There is no route: what the host has in its place.
 fn no_way(ip: IpAddr) -> Route {
     let all = sys::every_address().unwrap_or_default();
@@ -97,10 +103,35 @@ fn no_way(ip: IpAddr) -> Route {
     off.sort();
     off.dedup();
     Route {
-        kind: RouteKind::None { down, address, off },
+        kind: RouteKind::None { down, address, off, default: has_default(ip.is_ipv4()) },
         gateway: None,
         interface: None,
         link: Link::Up,
         neighbour: Neighbour::Unknown,
     }
+}
+
+/// The interfaces of the default routes, with what family they are of.
+#[must_use]
+pub fn default_interfaces() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for line in sys::proc::net_table("route").unwrap_or_default().lines().skip(1) {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        if let [interface, "00000000", _, _, _, _, _, "00000000", ..] = fields[..] {
+            found.push(("IPv4", interface.to_owned()));
+        }
+    }
+    for line in sys::proc::net_table("ipv6_route").unwrap_or_default().lines() {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        // RTF_REJECT (include/uapi/linux/route.h) is how "no route" stands in the table.
+        if let [to, "00", _, _, _, _, _, _, flags, interface] = fields[..]
+            && to.bytes().all(|byte| byte == b'0')
+            && u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x200 == 0)
+        {
+            found.push(("IPv6", interface.to_owned()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
 }

@@ -235,32 +235,8 @@ fn loopback() -> Check {
     Check::ok("loopback", found.join(", "))
 }
 
-/// The interfaces of the default routes, with what family they are of.
-fn default_interfaces() -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    for line in net_table("route").unwrap_or_default().lines().skip(1) {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        if let [interface, "00000000", _, _, _, _, _, "00000000", ..] = fields[..] {
-            found.push(("IPv4", interface.to_owned()));
-        }
-    }
-    for line in net_table("ipv6_route").unwrap_or_default().lines() {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        // RTF_REJECT (include/uapi/linux/route.h) is how "no route" stands in the table.
-        if let [to, "00", _, _, _, _, _, _, flags, interface] = fields[..]
-            && to.bytes().all(|byte| byte == b'0')
-            && u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x200 == 0)
-        {
-            found.push(("IPv6", interface.to_owned()));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
 fn default_route() -> Vec<Check> {
-    let found = default_interfaces();
+    let found = diag::default_interfaces();
     if found.is_empty() {
         let check = Check::ok("default route", "none");
         return vec![check.warn("only addresses of its own networks can be reached").try_("ip route")];

@@ -19,7 +19,7 @@ fn says(kind: RouteKind) -> Fact {
 }
 
 fn none(down: Option<&str>, address: bool) -> Fact {
-    says(RouteKind::None { down: down.map(str::to_owned), address, off: Vec::new() })
+    says(RouteKind::None { down: down.map(str::to_owned), address, default: false, off: Vec::new() })
 }
 
 fn more(other_user: Option<&str>, state: Option<&'static str>, orphan: bool) -> Fact {
@@ -68,7 +68,7 @@ fn cases() -> Vec<(&'static str, Error)> {
         no_route(none(Some("eth0"), false)),
         no_route(none(None, true)),
         no_route(none(None, false)),
-        no_route(says(RouteKind::None { down: None, address: false, off: vec!["eth0".to_owned()] })),
+        no_route(says(RouteKind::None { down: None, address: false, default: false, off: vec!["eth0".to_owned()] })),
         ("connect", os(Connecting, "[2001:db8::1]:80", libc::ENETUNREACH, &[none(None, false)])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EACCES, &[says(RouteKind::Prohibit)])),
         ("connect", os(Connecting, "udp://192.0.2.255:9", libc::EACCES, &[says(RouteKind::Broadcast)])),
