@@ -4,8 +4,11 @@
 //! take time, so its messages are answered where they are received, on behalf of their sessions.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,7 +23,7 @@ use crate::event::Event;
 use crate::net::bind::Datagrams;
 use crate::net::conn::{endpoint_of, make_room};
 use crate::net::socket::{Family, Shape};
-use crate::sys;
+use crate::sys::{self, Packets};
 use crate::work::link::{Link, Message, Peer, Shared, Unread};
 use crate::work::serve::Serve;
 use crate::work::sessions::{Question, Sessions};
@@ -35,8 +38,8 @@ const INBOXES: usize = 16 << 20;
 const QUIET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 /// Room for the largest datagram of IP, in bytes.
 const DATAGRAM: usize = 64 << 10;
-/// So many are received before anything else has its turn.
-const IN_A_ROW: usize = 64;
+/// So many are received, most often in one call, before anything else has its turn.
+const IN_A_ROW: usize = 32;
 
 /// A peer's session, as seen by who receives for it.
 struct Session {
@@ -66,20 +69,43 @@ impl Peers<'_> {
         self.server.count.is_some_and(|count| self.sessions.begun >= count)
     }
 
-    /// Takes a message that was received.
-    fn take(&mut self, bytes: &[u8], from: SockAddr, to: Option<(IpAddr, u32)>) {
-        if self.server.handler.is_faithful_echo()
-            && let Some(session) = self.by_address.get(&from)
-            // Whoever came before is served before.
-            && session.inbox.capacity() == INBOX
-            && session.link.answer_now(bytes)
-        {
-            return;
+    /// Takes messages that were received.
+    fn take(&mut self, packets: &mut Packets, count: usize) {
+        let mut nth = 0;
+        while nth < count {
+            nth += self.answer(packets, nth..count);
+            if nth < count {
+                let bytes = packets.bytes(nth);
+                // Even an empty message takes some memory.
+                let size = u32::try_from(bytes.len().max(64)).unwrap_or(u32::MAX);
+                if let Ok(room) = self.room.clone().try_acquire_many_owned(size) {
+                    let message = Message { bytes: bytes.to_vec(), _room: room };
+                    self.hand_over(message, packets.from(nth), packets.to(nth));
+                }
+                nth += 1;
+            }
         }
-        // Even an empty message takes some memory.
-        let size = u32::try_from(bytes.len().max(64)).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.clone().try_acquire_many_owned(size) else { return };
-        self.hand_over(Message { bytes: bytes.to_vec(), _room: room }, from, to);
+    }
+
+    /// Sends back the first of these, and says how many: as many as can be answered at once and in their order.
+    fn answer(&self, packets: &mut Packets, which: Range<usize>) -> usize {
+        if !self.server.handler.is_faithful_echo() {
+            return 0;
+        }
+        let link = |nth| {
+            let session = self.by_address.get(&packets.from(nth))?;
+            // Whoever came before is served before.
+            (session.inbox.capacity() == INBOX && session.link.is_up_to_date()).then_some(&*session.link)
+        };
+        let links: Vec<&Link> = which.clone().map_while(link).collect();
+        if links.is_empty() {
+            return 0;
+        }
+        let sent = packets.send_back(&*self.socket, which.start..which.start + links.len());
+        for (link, nth) in links[..sent].iter().zip(which) {
+            link.answered(packets.bytes(nth));
+        }
+        sent
     }
 
     /// Gives a message to the session of its peer, which may be a new one.
@@ -138,7 +164,9 @@ impl Serve {
         let os = |source| Error::os(Phase::Receiving, Some(&place), source);
         let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
         let (unread, mut left) = mpsc::unbounded_channel::<Unread>();
-        let mut buffer = vec![0; DATAGRAM];
+        // A UNIX message may be larger than any room for many.
+        let mut packets = Packets::new(if shape.family == Family::Unix { 1 } else { IN_A_ROW }, DATAGRAM);
+        let mut in_a_row = 0;
         let came = Instant::now();
         let usual = if self.keep_open { QUIET.0 } else { QUIET.1 };
         let quiet = self.handler.quiet().or(self.limits.idle).unwrap_or(usual);
@@ -156,11 +184,12 @@ impl Serve {
             quiet,
             full: false,
         };
+        let mut stopped = pin!(shared.stopping.wait());
         while !peers.is_counted_out() || peers.sessions.len() > 0 {
             let patience = accept_timeout.filter(|_| peers.sessions.begun == 0);
             tokio::select! {
                 biased;
-                () = shared.stopping.wait() => break,
+                () = &mut stopped => break,
                 Some(key) = peers.sessions.next_end() => {
                     key.map(|key| peers.by_address.remove(&key));
                     peers.full = false;
@@ -168,27 +197,26 @@ impl Serve {
                 () = question.asked() => peers.sessions.tell(&peers.server.door),
                 // Behind the ends, so that the session it was left by is known to be over.
                 Some((message, from, to)) = left.recv() => peers.hand_over(message, from, to),
-                ready = socket.readable() => {
+                ready = poll_fn(|cx| socket.poll_read_ready(cx)) => {
                     let mut ready = ready.map_err(os)?;
-                    for nth in 1.. {
-                        if nth > IN_A_ROW {
-                            tokio::task::yield_now().await;
-                            break;
-                        }
-                        match receive(socket.get_ref(), shape, &mut buffer) {
-                            Ok(packet) => {
-                                let bytes = &buffer[..packet.bytes.min(buffer.len())];
-                                peers.take(bytes, packet.from, packet.to);
-                            }
-                            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    match receive(socket.get_ref(), shape, &mut packets) {
+                        Ok(count) => {
+                            peers.take(&mut packets, count);
+                            // Of UNIX datagrams each is received by itself.
+                            if count < packets.most() {
                                 ready.clear_ready();
-                                break;
+                            } else {
+                                in_a_row = (in_a_row + 1) % (IN_A_ROW / count);
+                                if in_a_row == 0 {
+                                    tokio::task::yield_now().await;
+                                }
                             }
-                            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                            // An error that came back for an answer to a peer that is gone; the others are still there.
-                            Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {}
-                            Err(source) => return Err(os(source)),
                         }
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        // An error that came back for an answer to a peer that is gone; the others are still there.
+                        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {}
+                        Err(source) => return Err(os(source)),
                     }
                 }
                 () = at(patience.and_then(|patience| came.checked_add(patience))) => {
@@ -205,9 +233,9 @@ impl Serve {
     }
 }
 
-fn receive(socket: &Socket, shape: Shape, buffer: &mut Vec<u8>) -> io::Result<sys::Packet> {
+fn receive(socket: &Socket, shape: Shape, packets: &mut Packets) -> io::Result<usize> {
     if shape.family == Family::Unix {
-        make_room(socket, buffer)?;
+        make_room(socket, packets.room())?;
     }
-    sys::recv_packet(socket, buffer)
+    packets.receive(socket)
 }

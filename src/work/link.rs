@@ -436,17 +436,15 @@ impl Link {
         }
     }
 
-    /// Answers a datagram with itself, if that can be done at once and in its order. If not, nothing was done.
-    pub fn answer_now(&self, bytes: &[u8]) -> bool {
-        let Wire::Datagrams(peer) = &self.wire else { return false };
-        if peer.waits.load(Ordering::Relaxed)
-            || sys::send_packet(peer.socket.get_ref(), bytes, Some(&peer.to), peer.from).is_err()
-        {
-            return false;
-        }
+    /// Whether a datagram may be answered by whoever received it: no other answer waits for room.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        matches!(&self.wire, Wire::Datagrams(peer) if !peer.waits.load(Ordering::Relaxed))
+    }
+
+    /// A datagram was answered with itself.
+    pub(super) fn answered(&self, bytes: &[u8]) {
         self.told_received(&Got::Bytes(bytes));
         self.told_sent(bytes);
-        true
     }
 
     /// Tells the peer that no more comes. Datagrams have no such thing.

@@ -50,8 +50,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const ERRORS: &[(&[&str], &[&str])] = &[
     (&["read", "readv"], &["EINTR", "EAGAIN", "EIO", "ENOMEM"]),
     (&["write", "writev"], &["EINTR", "EAGAIN", "EIO", "EPIPE", "ENOSPC"]),
-    (&["recvfrom", "recvmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "ENOMEM"]),
-    (&["sendto", "sendmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOBUFS"]),
+    (&["recvfrom", "recvmsg", "recvmmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "ENOMEM"]),
+    (&["sendto", "sendmsg", "sendmmsg"], &["EINTR", "EAGAIN", "ECONNRESET", "EPIPE", "ENOBUFS"]),
     (&["splice", "sendfile"], &["EINTR", "EAGAIN", "EINVAL", "ECONNRESET", "EIO", "ENOMEM"]),
     (&["poll", "ppoll"], &["EINTR", "ENOMEM"]),
     (&["epoll_wait", "epoll_pwait"], &["EINTR"]),
@@ -146,8 +146,12 @@ impl std::fmt::Display for Fault {
 /// Calls that cannot fail so, and whose makers have no other words for it than a panic, or none: the standard library's
 /// read of what became of a child that it started, the runtime's write(2) to an eventfd(2) of its own, and the C
 /// library's return to the signals that were allowed before it made a thread. As strace shows them.
-const IMPOSSIBLE: [&str; 3] =
-    [", 8, 0, NULL, NULL) = ", r#""\1\0\0\0\0\0\0\0", 8)"#, "rt_sigprocmask(SIG_SETMASK, [], NULL, 8)"];
+const IMPOSSIBLE: [&str; 4] = [
+    ", 8, 0, NULL, NULL) = ",
+    r#""\1\0\0\0\0\0\0\0", 8)"#,
+    "rt_sigprocmask(SIG_SETMASK, [], NULL, 8)",
+    "rt_sigprocmask resumed>NULL, 8)",
+];
 
 /// One run of a scenario, with a fault or without.
 struct Run<'t> {
@@ -623,13 +627,13 @@ fn relayed(came: &mpsc::Receiver<Vec<u8>>, proc: &Proc, addr: &str) -> Result<()
     // Of sessions before, that failed.
     while came.try_recv().is_ok() {}
     ask(proc, addr, &ours(), &theirs())?;
+    let mut others = Vec::new();
     loop {
-        let came = came.recv_timeout(LIMIT).map_err(|error| error.to_string())?;
-        match came.len() {
-            _ if came == ours() => return Ok(()),
-            // A connection that was made, and then made again.
-            0 => {}
-            len => return Err(format!("{len} of {SIZE} bytes reached the target")),
+        match came.recv_timeout(LIMIT) {
+            Ok(came) if came == ours() => return Ok(()),
+            // Of a session before, or a connection that was made and then made again.
+            Ok(came) => others.push(came.len()),
+            Err(_) => return Err(format!("what reached the target: {others:?} of {SIZE} bytes")),
         }
     }
 }
@@ -665,7 +669,7 @@ fn relay_to_udp(t: &Ctx) {
             let _ = target.send_to(&buffer[..came], peer);
         }
     });
-    server(t, &["relay", "-i", "0.05", "udp://127.0.0.1:0", &addr], |_, _, addr| ping(addr));
+    server(t, &["relay", "-i", "0.5", "udp://127.0.0.1:0", &addr], |_, _, addr| ping(addr));
 }
 
 /// A target that is one connection: its end is that of the program, and what was lost shows in the exit code.

@@ -716,7 +716,8 @@ fn socket_options_are_for_the_side_they_fit(t: &Ctx) {
     let relay = t.sockkit(&["relay"]).args(&options).args(&[&format!("unix:{path}"), &address]).server();
     let _client = UnixStream::connect(&path).unwrap();
     accept(&listener);
-    relay.stderr.wait_for("connected to");
+    // Not the line of the sandbox, which has these words too.
+    relay.stderr.wait_for(&format!("connected to {address}"));
     let said = relay.stderr.text();
     assert!(
         said.contains("backlog 7") && said.contains("option nodelay: ") && said.matches("option rcvbuf").count() >= 2,

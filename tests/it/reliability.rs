@@ -220,14 +220,15 @@ fn r28_no_file_can_be_put_in_the_way(t: &Ctx) {
             "-e",
             "trace=open,openat,creat,mknod,mkdir,symlink",
         ]);
+        // It ends by itself, and a signal before it has begun would leave strace(1) waiting for it.
         let mut proc = if args[0] == "connect" {
             cmd.spawn()
         } else {
             let proc = cmd.args(&["--ready-file", "ready"]).spawn();
             poll_until("a server", || t.path("ready").exists().then_some(()));
+            proc.signal(Signal::TERM);
             proc
         };
-        proc.signal(Signal::TERM);
         proc.wait();
         poll_until("the end of the log", || {
             let text = fs::read_to_string(&log).unwrap();

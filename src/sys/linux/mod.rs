@@ -25,7 +25,7 @@ pub use errqueue::{icmp_error, recverr};
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz;
 pub use owners::{Owners, socket_owners};
-pub use packet::{Packet, recv_packet, send_packet, want_packet_info};
+pub use packet::{Packet, Packets, recv_packet, send_packet, want_packet_info};
 pub use past::{answers_lost_on_arrival, is_stopped};
 pub use proc::{listen_counters, listen_overflows};
 pub use procfs::{inet_receivers, owners, owners_at_a_glance};

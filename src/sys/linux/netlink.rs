@@ -1,4 +1,4 @@
-//! Dumps over netlink(7), for sock_diag(7).
+//! Questions over netlink(7): what sock_diag(7) and rtnetlink(7) have in common.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// `<linux/netlink.h>`, `<linux/sock_diag.h>`.
-const NETLINK_SOCK_DIAG: i32 = 4;
+pub(super) const NETLINK_SOCK_DIAG: i32 = 4;
 pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 pub(super) const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST: u16 = 1;
+/// Flags of a question: it has one answer, or a dump of many.
+pub(super) const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 /// nlmsghdr.
 pub(super) const HEADER: usize = 16;
@@ -19,25 +20,43 @@ const ANSWER: usize = 32 * 1024;
 /// The kernel answers at once; this is for one that does not answer at all.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Asks for a dump with this request, and hands on the body of each message that came by the deadline.
+/// Asks the kernel a question; the answers come on the socket, and are waited for a little while each.
 ///
 /// # Errors
-/// Those of the netlink socket; that of the kernel where it has no such table, or forbids it; `InvalidData`.
-pub(super) fn dump(request: &[u8], deadline: Instant, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
+/// Those of the netlink socket.
+pub(super) fn ask(protocol: i32, kind: u16, flags: u16, request: &[u8]) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(Protocol::from(protocol)))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     // nlmsghdr: length, type, flags, sequence, port.
     let mut message = Vec::with_capacity(HEADER + request.len());
     message.extend(((HEADER + request.len()) as u32).to_ne_bytes());
-    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(request);
     socket.send(&message)?;
-    let mut answer = vec![0; ANSWER];
+    Ok(socket)
+}
+
+/// One answer, as far as `buffer` takes it.
+///
+/// # Errors
+/// Those of recv(2): none came in time.
+pub(super) fn answer<'b>(socket: &Socket, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+    let (_, length) = rustix::net::recv(socket, &mut buffer[..], rustix::net::RecvFlags::empty())?;
+    Ok(&buffer[..length.min(buffer.len())])
+}
+
+/// Asks sock_diag(7) for a dump with this request, and hands on the body of each message that came by the deadline.
+///
+/// # Errors
+/// Those of the netlink socket; that of the kernel where it has no such table, or forbids it; `InvalidData`.
+pub(super) fn dump(request: &[u8], deadline: Instant, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let socket = ask(NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, request)?;
+    let mut buffer = vec![0; ANSWER];
     while Instant::now() < deadline {
-        let (_, length) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
-        if length == 0 || read(&answer[..length.min(answer.len())], &mut take)? {
+        let answer = answer(&socket, &mut buffer)?;
+        if answer.is_empty() || read(answer, &mut take)? {
             break;
         }
     }

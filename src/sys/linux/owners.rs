@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
+use rustix::fs::RawDir;
 
-use super::procfs::{program, socket_inode};
+use super::procfs::{open_descriptors, program, socket_at};
 use crate::error::Process;
 
 /// So many descriptors of one process are a piece of work.
@@ -121,8 +121,7 @@ impl Search {
     }
 
     fn list(&self, pid: u32, shared: bool, found: &mut Vec<(u64, u32)>) {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(dir) = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return };
+        let Ok(dir) = open_descriptors(pid) else { return };
         let dir = Arc::new(dir);
         let mut buffer = [MaybeUninit::uninit(); 16 << 10];
         let mut entries = RawDir::new(&dir, &mut buffer);
@@ -151,10 +150,7 @@ impl Search {
             use std::fmt::Write as _;
             name.clear();
             let _ = write!(name, "{fd}");
-            let mut link = [MaybeUninit::uninit(); 64];
-            if let Ok((link, _)) = readlinkat_raw(&piece.dir, name.as_str(), &mut link) {
-                found.extend(socket_inode(link).map(|inode| (inode, piece.pid)));
-            }
+            found.extend(socket_at(&piece.dir, name.as_str()).map(|inode| (inode, piece.pid)));
         }
     }
 }

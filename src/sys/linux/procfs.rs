@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
+use rustix::path::Arg;
 
 use crate::error::Process;
 use crate::sys::tables::{InetSocket, TCP_CLOSE, TCP_LISTEN, Table};
@@ -138,8 +140,7 @@ fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, foun
 /// Hands on the inode of each socket among the descriptors of a process, `at_most` so many looked at. Whether it has
 /// more.
 fn each_descriptor(pid: u32, at_most: usize, deadline: Instant, mut take: impl FnMut(u64)) -> bool {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(dir) = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return false };
+    let Ok(dir) = open_descriptors(pid) else { return false };
     // A small one, for the kernel makes as many entries as fit.
     let mut entries = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(&dir, &mut entries);
@@ -149,14 +150,24 @@ fn each_descriptor(pid: u32, at_most: usize, deadline: Instant, mut take: impl F
         if nth > at_most || nth % 64 == 0 && Instant::now() >= deadline {
             return true;
         }
-        let mut link = [MaybeUninit::uninit(); 64];
-        let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
-        socket_inode(link).map(&mut take);
+        socket_at(&dir, entry.file_name()).map(&mut take);
     }
     false
 }
 
-pub(super) fn socket_inode(link: &[u8]) -> Option<u64> {
+/// The directory of a process's descriptors.
+pub(super) fn open_descriptors(pid: u32) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty())?)
+}
+
+/// The inode of one of them, if it is a socket.
+pub(super) fn socket_at(dir: &OwnedFd, name: impl Arg) -> Option<u64> {
+    let mut link = [MaybeUninit::uninit(); 64];
+    readlinkat_raw(dir, name, &mut link).ok().and_then(|(link, _)| socket_inode(link))
+}
+
+fn socket_inode(link: &[u8]) -> Option<u64> {
     let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(number).ok()?.parse().ok()
 }

@@ -2,16 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-use super::netlink::{Attributes, HEADER, NLMSG_ERROR, u16_at, u32_at};
+use super::netlink::{self, Attributes, HEADER, NLM_F_REQUEST, NLMSG_ERROR, u16_at, u32_at};
 use crate::error::{Neighbour, RouteKind};
 
 /// `<linux/netlink.h>`, `<linux/rtnetlink.h>`, `<linux/neighbour.h>`.
 const NETLINK_ROUTE: i32 = 0;
-const NLM_F_REQUEST: u16 = 1;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const RTM_NEWNEIGH: u16 = 28;
@@ -23,8 +19,6 @@ const RTA_VIA: u16 = 18;
 const NDA_DST: u16 = 1;
 /// rtmsg, ndmsg.
 const MESSAGE: usize = 12;
-/// The kernel answers at once; this is for one that does not answer at all.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What the kernel looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,19 +124,9 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 
 /// One question, and its answer with the header.
 fn ask(kind: u16, request: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_ROUTE)))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    // nlmsghdr: length, type, flags, sequence, port.
-    let mut message = Vec::with_capacity(HEADER + request.len());
-    message.extend(((HEADER + request.len()) as u32).to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(NLM_F_REQUEST.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(request);
-    socket.send(&message)?;
-    let mut answer = vec![0; 8192];
-    let (_, length) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
-    answer.truncate(length);
+    let socket = netlink::ask(NETLINK_ROUTE, kind, NLM_F_REQUEST, request)?;
+    let mut buffer = [0; 8192];
+    let answer = netlink::answer(&socket, &mut buffer)?.to_vec();
     if u16_at(&answer, 4) == Some(NLMSG_ERROR) {
         let errno = u32_at(&answer, HEADER).unwrap_or(0).cast_signed();
         return Err(io::Error::from_raw_os_error(errno.wrapping_neg()));

@@ -18,7 +18,7 @@ use super::faults::{Damage, Faults, IN_FLIGHT, Pace, tell};
 use super::pipes::{Pipe, Pipes};
 use super::{Party, Way};
 
-/// What one splice moves at the most, in bytes.
+/// What one splice moves at the most, in bytes. Of 128, 256 and 512 KiB none is faster, and each takes more CPU time.
 const CHUNK: usize = 1 << 20;
 /// A read of this many bytes shows that there is more where it came from, and a pipe is worth taking.
 const MUCH: usize = 64 << 10;
