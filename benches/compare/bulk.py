@@ -86,7 +86,7 @@ def swap(bench, tool, family):
 
 def make_source(bench):
     """The file that is sent, in memory; once."""
-    if hasattr(bench, "source"):
+    if getattr(bench, "source", None):
         return
     bench.source = bench.path("source")
     block = os.urandom(1 << 20)

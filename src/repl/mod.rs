@@ -160,6 +160,7 @@ impl Repl<'_> {
                 printer,
                 show: self.show == Show::Payload,
                 raw: self.raw,
+                encoding: self.config.encoding,
                 copy: self.copy,
                 filters: HashMap::new(),
                 hex: None,
@@ -167,7 +168,8 @@ impl Repl<'_> {
             (Box::new(terminal), Box::new(screen))
         } else {
             let screen =
-                crate::work::handler::scripted::Screen::new(output.as_ref(), self.raw, self.copy, crate::out::say);
+                crate::work::handler::scripted::Screen::new(output.as_ref(), self.raw, self.copy, crate::out::say)
+                    .encoded(self.config.encoding);
             (Box::new(plain::Plain::take(waker)), Box::new(screen))
         };
         let mut face = Kept { face, record: record.clone() };
