@@ -56,7 +56,7 @@ impl Talk<'_> {
 
     /// How commands behave, of a script and of a person.
     pub(super) fn config(&self, options: Options) -> Config {
-        self.script.config(self.text.eol.bytes(), options)
+        Config { encoding: self.text.encoding, ..self.script.config(self.text.eol.bytes(), options) }
     }
 
     /// Prepares the line editor.

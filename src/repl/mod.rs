@@ -159,6 +159,7 @@ impl Repl<'_> {
                 printer,
                 show: self.show == Show::Payload,
                 raw: self.raw,
+                encoding: self.config.encoding,
                 copy: self.copy,
                 filters: HashMap::new(),
                 hex: None,
@@ -166,7 +167,8 @@ impl Repl<'_> {
             (Box::new(terminal), Box::new(screen))
         } else {
             let output = (self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
-            let screen = crate::work::handler::scripted::Screen::new(output, self.raw, self.copy, crate::out::say);
+            let screen = crate::work::handler::scripted::Screen::new(output, self.raw, self.copy, crate::out::say)
+                .encoded(self.config.encoding);
             (Box::new(plain::Plain::take(waker)), Box::new(screen))
         };
         let mut face = Kept { face, record: record.clone() };

@@ -321,8 +321,10 @@ fn hundred_that_vanish(t: &Ctx) {
     };
     // Calm and storm in turn. In the calm the same clients vanish at another server: so what they and the machine's other
     // work take of the CPUs is in both, and what differs is that they are this server's. What is wrong with a server is
-    // so in every round; what a busy machine does is not, so one good round of many is enough.
-    const TICK: Duration = Duration::from_millis(4);
+    // so in every round; what a busy machine does is not, so one good round of many is enough. Twice the calm is what is
+    // asked for; where a calm answer takes but tens of microseconds, so does what an unoptimized server has to do for
+    // each of them, a millisecond apart.
+    const LITTLE: Duration = Duration::from_micros(100);
     let other = echo(t, &["-q"]);
     let during = |whose: SocketAddr| {
         let vanishing = std::thread::spawn(move || vanish(whose));
@@ -331,7 +333,7 @@ fn hundred_that_vanish(t: &Ctx) {
         p99
     };
     let mut seen = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..30 {
         let (mut calm, mut storm) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             calm.push(during(other.socket_addr()));
@@ -339,12 +341,12 @@ fn hundred_that_vanish(t: &Ctx) {
         }
         let (calm, storm) = (median(calm), median(storm));
         seen.push((calm, storm));
-        if storm <= (calm * 2).max(TICK) {
+        if storm <= (calm * 2).max(LITTLE) {
             break;
         }
     }
     let (calm, storm) = *seen.last().unwrap();
-    assert!(storm <= (calm * 2).max(TICK), "p99 calm and in the storm: {seen:?}");
+    assert!(storm <= (calm * 2).max(LITTLE), "p99 calm and in the storm: {seen:?}");
     assert!(is_served(&steady));
     poll_until("descriptors to be back", || (server.fds() == open).then_some(()));
 }

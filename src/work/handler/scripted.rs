@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::stdio::{Sessions, Show, exit, stopped, verdict};
+use crate::charset::Charset;
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
 use crate::net::bind::{Bound, Listener};
@@ -115,7 +116,7 @@ impl Scripted {
     ) -> End {
         let stdout = io::stdout();
         let output = (self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
-        let mut screen = Screen::new(output, self.raw, self.copy.as_ref(), self.say);
+        let mut screen = Screen::new(output, self.raw, self.copy.as_ref(), self.say).encoded(self.config.encoding);
         let mut engine = Engine::new(self.config.clone(), &mut screen, self.sink.clone(), self.stop.clone());
         engine.adopt(conn, id, role);
         if let Some((listener, door)) = &mut door {
@@ -246,6 +247,7 @@ pub struct Screen<'a> {
     written: usize,
     /// For a terminal: what is safe to show, of each connection by itself.
     visible: Option<HashMap<ConnId, Visible>>,
+    encoding: Option<Charset>,
     /// `set hex`.
     hex: Option<Dumps>,
     failure: Option<Error>,
@@ -263,9 +265,16 @@ impl<'a> Screen<'a> {
             waiting: Vec::new(),
             written: 0,
             visible: terminal.then(HashMap::new),
+            encoding: None,
             hex: None,
             failure: None,
         }
+    }
+
+    /// The same for text in another encoding.
+    #[must_use]
+    pub fn encoded(self, encoding: Option<Charset>) -> Self {
+        Self { encoding, ..self }
     }
 
     fn show(&mut self, bytes: &[u8]) {
@@ -301,7 +310,7 @@ impl Face for Screen<'_> {
         if self.hex.is_some() {
             self.dump(conn, Direction::Received, bytes);
         } else if let Some(visible) = &mut self.visible {
-            let text = visible.entry(conn).or_default().push(bytes);
+            let text = visible.entry(conn).or_insert_with(|| Visible::of(self.encoding)).push(bytes);
             self.show(text.as_bytes());
         } else {
             self.show(bytes);
