@@ -85,7 +85,7 @@ fn secured(case: &Case<'_>, flag: &str) -> String {
 fn s_client(case: &Case<'_>) -> String {
     match case.endpoint {
         Endpoint::Inet(_) if case.error.between().is_none() => {
-            format!("openssl s_client -connect {} -showcerts", case.word())
+            format!("openssl s_client -connect {} -showcerts", target(case))
         }
         _ => format!("sockkit connect -v --tls --tls-insecure -z {}", case.word()),
     }
@@ -518,6 +518,28 @@ mod tests {
         assert!(cause("connect", &theirs).starts_with("whoever runs the server let it run out"));
         let clients = error_of(fault(None)).accepted(&"192.0.2.1:8443".parse().unwrap());
         assert!(cause("echo", &clients).starts_with("the client has let it run out"));
+    }
+
+    #[test]
+    fn a_session_within_tls_is_not_told_to_try_it() {
+        use crate::course::{Course, Ending};
+        use crate::error::Exit;
+        use crate::event::Side;
+        let peer = "example.org:443".parse().unwrap();
+        for (how, secured) in [(Ending::Fin, false), (Ending::Fin, true), (Ending::Reset, false), (Ending::Reset, true)]
+        {
+            let course = Course { sent: 9, secured, ended_by: Some(Side::Peer), how: Some(how), ..Course::default() };
+            let mut error = match how {
+                Ending::Fin => Error::text(Exit::Ok, Phase::Receiving, Some(&peer), ""),
+                _ => Error::os(Phase::Receiving, Some(&peer), std::io::Error::from_raw_os_error(libc::ECONNRESET)),
+            };
+            error.facts.push(Fact::Course(Box::new(course)));
+            let explained = explain("connect", &error);
+            let all = format!("{} {}", explained.cause.expect("a cause"), explained.r#try.join(" "));
+            assert_eq!(all.contains("plain text"), !secured, "{all}");
+            assert_eq!(all.contains("openssl s_client"), !secured, "{all}");
+            assert_eq!(all.contains("something else within TLS") && all.contains(" --tls -"), secured, "{all}");
+        }
     }
 
     #[test]
