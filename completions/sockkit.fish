@@ -140,6 +140,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l linger-after-
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
 crlf\t'CR LF, as SMTP and HTTP want it'
 none\t'Nothing, as the tutorials\' servers want it'"
+complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l encoding -d 'The encoding of what is typed, and of what is shown on a terminal: latin1, gbk, ... [default: utf-8]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 4 -d 'IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand listen" -s 6 -d 'IPv6 only'
@@ -189,6 +190,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l deadline -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l eol -d 'What ends each line typed in the REPL' -r -f -a "lf\t'LF, as on Unix'
 crlf\t'CR LF, as SMTP and HTTP want it'
 none\t'Nothing, as the tutorials\' servers want it'"
+complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l encoding -d 'The encoding of what is typed, and of what is shown on a terminal: latin1, gbk, ... [default: utf-8]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l output -d 'Copy the bytes of both directions to a file as they pass' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l send -d 'Send TEXT (\\r \\n \\t \\0 \\\\ \\xNN; ${1} is what the last expression captured); may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand connect" -l expect -d 'Wait for a text or a /regex/; with --send in the order given, and may be repeated' -r

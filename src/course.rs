@@ -46,6 +46,9 @@ pub struct Course {
     /// Whether the peer came to us.
     #[serde(skip)]
     pub accepted: bool,
+    /// Whether it is secured by TLS, so that the peer speaks that.
+    #[serde(skip)]
+    pub secured: bool,
     /// The proxy that leads to the peer.
     #[serde(skip)]
     pub between: Option<Between>,

@@ -5,7 +5,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 values | [`addr`] [`acl`] [`course`] [`error`] [`event`] [`span`] [`text`] [`tls`] [`value`] | what is said and typed; no I/O |
+//! | 0 values | [`addr`] [`acl`] [`charset`] [`course`] [`error`] [`event`] [`span`] [`text`] [`tls`] [`value`] | what is said and typed; no I/O |
 //! | 1 kernel | [`sys`] | one face on every system, and all the `unsafe` |
 //! | 2 net | [`net`] | a connection, however made: resolve, dial, bind, options, TLS |
 //! | 3 work | [`work`] | what is done with connections: pump, serve, handlers, chat, diagnosis |
@@ -29,6 +29,7 @@
 
 pub mod acl;
 pub mod addr;
+pub mod charset;
 pub mod cli;
 pub mod cmd;
 pub mod course;

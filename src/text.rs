@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::charset::{Charset, Decoding, Piece};
 use crate::span::Misread;
 
 /// Reads the backslash escapes of text arguments: `\r \n \t \0 \\` and `\xNN`. Nothing is added.
@@ -109,6 +110,8 @@ pub struct Visible {
     tail: Vec<u8>,
     /// A CR whose follower has not come yet.
     cr: bool,
+    /// Where it is not UTF-8.
+    decoder: Option<Decoding>,
 }
 
 impl Visible {
@@ -118,10 +121,20 @@ impl Visible {
         Self::default()
     }
 
+    /// The same for text in another encoding.
+    #[must_use]
+    pub fn of(charset: Option<Charset>) -> Self {
+        Self { decoder: charset.map(Charset::decoder), ..Self::default() }
+    }
+
     /// The text of the next bytes. What can only be judged by what follows is kept for the next call.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> String {
         let mut out = String::with_capacity(bytes.len() + 8);
+        if self.decoder.is_some() {
+            self.decoded(&mut out, bytes, false);
+            return out;
+        }
         let joined;
         let mut rest = if self.tail.is_empty() {
             bytes
@@ -156,9 +169,23 @@ impl Visible {
     #[must_use]
     pub fn finish(&mut self) -> String {
         let mut out = String::new();
+        self.decoded(&mut out, b"", true);
         self.flush_cr(&mut out);
         push_invalid(&mut out, &std::mem::take(&mut self.tail));
         out
+    }
+
+    fn decoded(&mut self, out: &mut String, bytes: &[u8], last: bool) {
+        let pieces = self.decoder.as_mut().map(|decoder| decoder.push(bytes, last)).unwrap_or_default();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => self.text(out, &text),
+                Piece::Bad(bad) => {
+                    self.flush_cr(out);
+                    push_invalid(out, &bad);
+                }
+            }
+        }
     }
 
     fn text(&mut self, out: &mut String, text: &str) {

@@ -90,6 +90,8 @@ pub enum Flaw {
     WrongPurpose,
     /// X.509 version 1, which can have no names.
     VersionOne,
+    /// Its key is too small, or its signature by an algorithm that is not safe any more: what it is.
+    Weak(String),
     /// A signature in the chain is wrong.
     BadSignature,
     /// It is not the one of `--tls-pin`.
@@ -133,6 +135,8 @@ impl Plain {
         let starts = |start: &str| text.starts_with(start);
         let requests = ["GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT ", "DELETE ", "PATCH ", "PRI * HTTP/2"];
         match said {
+            // HTTP/0.9, as which a server may take what is no request, has no status line.
+            _ if starts("<!DOCTYPE HTML") || starts("<HTML") => Self::Http,
             _ if starts("HTTP/") || requests.iter().any(|request| starts(request)) => Self::Http,
             _ if starts("SSH-") => Self::Ssh,
             _ if starts("220") && text.contains("SMTP") => Self::Smtp,
@@ -186,6 +190,8 @@ pub enum Fault {
         name: String,
         /// Its number.
         code: u8,
+        /// It is the first that was heard of the peer, so it is about what we offered.
+        first: bool,
     },
     /// What came was no TLS.
     NotTls {
@@ -222,7 +228,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate { flaw, name, chain } => flawed(f, flaw, name.as_deref(), chain.first()),
-            Self::Alert { name, code } => write!(f, "the peer ended it with the alert {name} ({code})"),
+            Self::Alert { name, code, .. } => write!(f, "the peer ended it with the alert {name} ({code})"),
             Self::NotTls { looks, .. } => match looks.name() {
                 Some(name) => write!(f, "the other side speaks no TLS, but plain {name}"),
                 None => f.write_str("the other side speaks no TLS"),
@@ -271,6 +277,7 @@ fn flawed(f: &mut fmt::Formatter<'_>, flaw: &Flaw, name: Option<&str>, own: Opti
         (Flaw::VersionOne, _) => {
             f.write_str("the certificate is one of X.509 version 1, which has no names and nothing to check")
         }
+        (Flaw::Weak(what), _) => write!(f, "the certificate is too weak: {what}"),
         (Flaw::BadSignature, _) => f.write_str("a signature in the chain of certificates is wrong"),
         (Flaw::NotThePinned, Some(own)) => {
             write!(f, "the certificate is not the one of --tls-pin: it has {}", own.sha256)
@@ -301,6 +308,7 @@ mod tests {
         for (said, looks) in [
             (&b"HTTP/1.1 400 Bad Request\r\n"[..], Plain::Http),
             (b"GET / HTTP/1.1\r\n", Plain::Http),
+            (b"<!DOCTYPE HTML>\n<html lang=\"en\">\n", Plain::Http),
             (b"SSH-2.0-OpenSSH_9.2\r\n", Plain::Ssh),
             (b"220 mail.example.org ESMTP Postfix\r\n", Plain::Smtp),
             (b"220 (vsFTPd 3.0.3)\r\n", Plain::Ftp),

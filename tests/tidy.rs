@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, bottom up, by the module under `src/`. A module imports from its own floor or below.
 const FLOORS: [&[&str]; 6] = [
-    &["addr", "event", "error", "course", "span", "text", "acl", "value", "tls"],
+    &["addr", "charset", "event", "error", "course", "span", "text", "acl", "value", "tls"],
     &["sys"],
     &["net"],
     &["work"],

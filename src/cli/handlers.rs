@@ -10,6 +10,7 @@ use crate::error::{Error, Exit, Phase, Result};
 use crate::span::Misread;
 use crate::work::close_on::CloseOn;
 use crate::work::handler::{Handler, Needs, Program, Reply, Save, find_program};
+use crate::work::script::Script;
 
 /// What is done with each connection: one of them, or stdin and stdout.
 #[derive(Debug, Args)]
@@ -72,10 +73,11 @@ impl Handlers {
         Ok(())
     }
 
-    /// What is reached for beside the connection, `commands` being a script's or a person's; `None` for stdin and stdout.
+    /// What is reached for beside the connection, with this script, and a report of it; `None` for stdin and stdout.
     #[must_use]
-    pub fn needs(&self, commands: bool) -> Option<Needs<'static>> {
-        match (commands, self.no_accept) {
+    pub fn needs(&self, script: Option<&Script>, reports: bool) -> Option<Needs<'static>> {
+        let anything = self.repl || reports || script.is_some_and(Script::reaches_out);
+        match (anything, self.no_accept) {
             (true, _) => Some(Needs::Anything),
             (_, true) => Some(Needs::Tables),
             _ => None,

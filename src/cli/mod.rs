@@ -23,6 +23,7 @@ use clap::{Args, ValueEnum};
 
 use self::socket_options::SocketOptions;
 use self::tls::ClientTlsArgs;
+use crate::charset::Charset;
 use crate::error::{Error, Result};
 use crate::out::{ColorChoice, EventsTarget, OutConfig, Timestamps, Verbosity};
 use crate::sys::Stop;
@@ -248,6 +249,9 @@ pub struct TextArgs {
     /// What ends each line typed in the REPL
     #[arg(long, value_name = "EOL", default_value = "lf", value_enum)]
     pub eol: Eol,
+    /// The encoding of what is typed, and of what is shown on a terminal: latin1, gbk, ... [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = Charset::named, conflicts_with = "raw")]
+    pub encoding: Option<Charset>,
     /// Copy the bytes of both directions to a file as they pass
     #[arg(long, value_name = "FILE", value_parser = value::path())]
     output: Option<PathBuf>,
@@ -283,7 +287,12 @@ impl TextArgs {
     /// The first of these flags that was given.
     #[must_use]
     pub fn given(&self) -> Option<&'static str> {
-        first_given(&[(self.crlf, "--crlf"), (self.eol != Eol::Lf, "--eol"), (self.output.is_some(), "--output")])
+        first_given(&[
+            (self.crlf, "--crlf"),
+            (self.eol != Eol::Lf, "--eol"),
+            (self.encoding.is_some(), "--encoding"),
+            (self.output.is_some(), "--output"),
+        ])
     }
 
     /// Opens `--output`.
@@ -309,6 +318,7 @@ pub fn rules(eof: &EofArgs, timeouts: &TimeoutArgs, text: &TextArgs, output: &Ou
         stay: eof.stay,
         keep_open: false,
         crlf: text.crlf,
+        encoding: text.encoding,
         raw: output.raw,
         idle: timeouts.idle_timeout,
         recv: timeouts.recv_timeout,

@@ -95,6 +95,12 @@ impl ScriptArgs {
         }
     }
 
+    /// Whether there is to be a report.
+    #[must_use]
+    pub fn reports(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// Where the report goes.
     #[must_use]
     pub fn report(&self) -> Option<ReportTo> {

@@ -37,7 +37,7 @@ pub(super) struct Connect {
         short = 'z',
         long,
         conflicts_with_all = [
-            "pipe", "repl", "send_only", "recv_only", "no_shutdown", "linger_after_eof", "stay", "crlf", "eol", "output"
+            "pipe", "repl", "send_only", "recv_only", "no_shutdown", "linger_after_eof", "stay", "crlf", "eol", "encoding", "output"
         ]
     )]
     check: bool,

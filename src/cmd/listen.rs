@@ -113,7 +113,7 @@ impl Listen {
         let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
-        let needs = self.handlers.needs(commands).unwrap_or_else(|| stdio.needs());
+        let needs = self.handlers.needs(script.as_ref(), self.script.reports()).unwrap_or_else(|| stdio.needs());
         let bound = serving::bind(needs, &self.address, &options, serving, context)?;
         if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));

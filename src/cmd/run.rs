@@ -111,8 +111,9 @@ pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure
         }
     };
     let exit = arguments.run(&context).unwrap_or_else(|mut error| {
-        // What passed may be about a peer, and to run it again is about the address of ours.
-        if matches!(error.cause, Cause::TimedOut { .. }) && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
+        // What passed may be about a peer, and to run it again is about the address of ours; a certificate is for a name.
+        if matches!(error.cause, Cause::TimedOut { .. } | Cause::Tls(_))
+            && !matches!(error.phase, Phase::Resolving | Phase::Connecting)
         {
             error.facts.extend(arguments.address().map(Fact::Typed));
         }

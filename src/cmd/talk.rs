@@ -6,7 +6,7 @@ use crate::error::{Error, Phase, Result};
 use crate::net::options::Options;
 use crate::repl::Repl;
 use crate::work::handler::scripted::{Handed, Scripted};
-use crate::work::handler::stdio::Stdio;
+use crate::work::handler::stdio::{Show, Stdio};
 use crate::work::pump::End;
 use crate::work::script::Script;
 use crate::work::script::run::Config;
@@ -56,7 +56,7 @@ impl Talk<'_> {
 
     /// How commands behave, of a script and of a person.
     pub(super) fn config(&self, options: Options) -> Config {
-        self.script.config(self.text.eol.bytes(), options)
+        Config { encoding: self.text.encoding, ..self.script.config(self.text.eol.bytes(), options) }
     }
 
     /// Prepares the line editor.
@@ -80,12 +80,12 @@ impl Talk<'_> {
     ///
     /// # Errors
     /// Those of dup(2).
-    pub(super) fn scripted(&self, script: Script, config: Config, stdio: &Stdio) -> Result<Scripted> {
+    pub(super) fn scripted<'s>(&self, script: Script, config: Config, stdio: &'s Stdio) -> Result<Scripted<'s>> {
         let copy = stdio.copy.as_ref().map(|file| file.try_clone()).transpose();
         Ok(Scripted {
             script,
             config,
-            show: self.output.show(),
+            output: (stdio.show == Show::Payload).then(|| stdio.stdout()),
             raw: self.output.raw,
             copy: copy.map_err(|source| Error::os(Phase::File, None, source))?,
             report: self.script.report(),

@@ -139,6 +139,7 @@ impl Track {
             first_byte: self.first.map(|first| first.duration_since(self.opened)),
             quiet: now.duration_since(self.moved),
             accepted: self.accepted,
+            secured: conn.is_tls(),
             between: conn.proxy().cloned(),
             we_ended: self.we_ended,
             peer_ended: self.peer_ended,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::printer::Printer;
 use super::record::Record;
+use crate::charset::Charset;
 use crate::error::words;
 use crate::event::ConnId;
 use crate::text::{Direction, Dumps, Visible};
@@ -60,6 +61,8 @@ pub(super) struct Screen<'a> {
     pub(super) show: bool,
     /// Control bytes are shown as they are.
     pub(super) raw: bool,
+    /// The encoding of what comes, where that is not UTF-8.
+    pub(super) encoding: Option<Charset>,
     /// A file for the bytes of both directions (`--output`).
     pub(super) copy: Option<&'a File>,
     /// Of each connection, what its bytes become.
@@ -91,8 +94,8 @@ impl Face for Screen<'_> {
         if !self.show {
             return;
         }
-        let raw = self.raw;
-        let filter = self.filters.entry(conn).or_insert_with(|| Filter::new(raw));
+        let (raw, encoding) = (self.raw, self.encoding);
+        let filter = self.filters.entry(conn).or_insert_with(|| Filter::new(raw, encoding));
         let text = filter.push(bytes);
         if self.hex.is_some() {
             self.dump(conn, Direction::Received, bytes);
@@ -129,8 +132,8 @@ pub(super) enum Filter {
 }
 
 impl Filter {
-    fn new(raw: bool) -> Self {
-        if raw { Self::Raw(Vec::new()) } else { Self::Safe(Visible::new()) }
+    fn new(raw: bool, encoding: Option<Charset>) -> Self {
+        if raw { Self::Raw(Vec::new()) } else { Self::Safe(Visible::of(encoding)) }
     }
 
     fn push(&mut self, bytes: &[u8]) -> String {
@@ -156,7 +159,7 @@ mod tests {
 
     #[test]
     fn raw_bytes_pass_and_characters_stay_whole() {
-        let mut filter = Filter::new(true);
+        let mut filter = Filter::new(true, None);
         assert_eq!(filter.push(b"\x1b[1m\xe6\x94"), "\x1b[1m");
         assert_eq!(filter.push(b"\xb6\xff!"), "收\u{fffd}!");
     }

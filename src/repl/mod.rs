@@ -152,6 +152,7 @@ impl Repl<'_> {
         let interrupt = if typed_at { Some(self.stop.spare_interrupt().map_err(opening)?) } else { None };
 
         let stdout = io::stdout();
+        let output = (!terminal && self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
         let (mut front, face): (Box<dyn Front>, Box<dyn Face + '_>) = if terminal {
             let printer = printer::Printer::new();
             let terminal = editor::Terminal::take(&printer, waker).map_err(opening)?;
@@ -159,14 +160,16 @@ impl Repl<'_> {
                 printer,
                 show: self.show == Show::Payload,
                 raw: self.raw,
+                encoding: self.config.encoding,
                 copy: self.copy,
                 filters: HashMap::new(),
                 hex: None,
             };
             (Box::new(terminal), Box::new(screen))
         } else {
-            let output = (self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
-            let screen = crate::work::handler::scripted::Screen::new(output, self.raw, self.copy, crate::out::say);
+            let screen =
+                crate::work::handler::scripted::Screen::new(output.as_ref(), self.raw, self.copy, crate::out::say)
+                    .encoded(self.config.encoding);
             (Box::new(plain::Plain::take(waker)), Box::new(screen))
         };
         let mut face = Kept { face, record: record.clone() };

@@ -38,7 +38,7 @@ pub use signal::Asked;
 #[cfg(own_start)]
 pub use start::start;
 pub use stop::{Reason, Stop, poll};
-pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT, Table, TcpInfo};
+pub use tables::{IcmpReport, InetSocket, TCP_CLOSE, TCP_LISTEN, Table, TcpInfo};
 pub use terminal::TerminalModes;
 pub use thread::OneThread;
 pub use user::{User, become_user, change_root, group_named, user_named, user_numbered};

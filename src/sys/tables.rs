@@ -5,9 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use crate::course::TcpInfo;
 use crate::error::Fact;
 
-/// The states of `enum` in include/net/tcp_states.h that matter here; UDP uses 07 for a socket without a peer.
-pub const TCP_TIME_WAIT: u8 = 0x06;
-/// A UDP socket without a peer.
+/// A closed TCP socket, or a UDP socket without a peer: `enum` in include/net/tcp_states.h.
 pub const TCP_CLOSE: u8 = 0x07;
 /// A listening TCP socket.
 pub const TCP_LISTEN: u8 = 0x0a;

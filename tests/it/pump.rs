@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         stdin_is_a_file,
         stdin_is_a_pipe,
         stdin_is_a_terminal,
+        another_encoding,
         stdin_is_a_socket,
         stdin_is_dev_null,
         stdin_is_closed,
@@ -138,6 +139,42 @@ fn stdin_is_a_terminal(t: &Ctx) {
     drop(stream);
     proc.wait().code(0);
     assert_eq!(format!("{:?}", pty.modes()), modes);
+}
+
+/// Text at a terminal is in the encoding of the peer; a file and a pipe have the bytes as they are.
+fn another_encoding(t: &Ctx) {
+    let mut keys = Pty::open();
+    let screen = Pty::open();
+    let args = &["--pipe", "--encoding", "gbk", "--crlf"];
+    let (mut proc, mut stream) = dialled(t, args, In::Fd(keys.side()), Out::Fd(screen.side()));
+    keys.keys("收到\n");
+    assert_eq!(read_exactly(&stream, 6), b"\xca\xd5\xb5\xbd\r\n");
+    // No line with a character that it does not have, and the next one all the same.
+    keys.keys("\u{1f600}\n");
+    proc.stderr.wait_for("gbk has no '\u{1f600}' (U+1F600): nothing of this was sent");
+    keys.keys("!\n");
+    assert_eq!(read_exactly(&stream, 3), b"!\r\n");
+    stream.write_all(b"\xca\xd5\xb5").unwrap();
+    stream.write_all(b"\xbd\xff\n").unwrap();
+    screen.screen.wait_for("收到\\xff");
+    drop(stream);
+    proc.wait().code(0);
+    let mut client = t.connect(&["--encoding", "gbk", "echo:"]).piped().spawn();
+    client.write("收\n".as_bytes());
+    client.close_stdin();
+    client.wait().code(0).stdout("收\n");
+    // A script's lines are typed lines; its text is not.
+    let script = t.file("script");
+    fs::write(&script, "send-line 收\nsend \"收\\n\"\nrecv 7\n").unwrap();
+    let exit = t.connect(&["--encoding", "gbk", "--script", &script, "echo:"]).run(b"");
+    exit.code(0).stdout(b"\xca\xd5\n\xe6\x94\xb6\n");
+    for (name, words) in
+        [("gkb", "try: gbk"), ("utf-16", "never sent in it"), ("", "no encoding is known by this name")]
+    {
+        t.connect(&["--encoding", name, "echo:"]).run(b"").code(2).says(&["invalid encoding", words]);
+    }
+    t.connect(&["--encoding", "gbk", "--raw", "echo:"]).run(b"").code(2).says(&["--raw"]);
+    t.connect(&["-z", "--encoding", "gbk", "echo:"]).run(b"").code(2).says(&["--encoding"]);
 }
 
 fn stdin_is_a_socket(t: &Ctx) {

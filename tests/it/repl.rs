@@ -51,6 +51,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         peers_that_close_while_typing [Setsid],
         flags_about_bytes_are_turned_away [],
         search_and_completion_block_nothing [Setsid],
+        another_encoding [Setsid],
     ]
 }
 
@@ -670,4 +671,27 @@ fn peers_that_close_while_typing(t: &Ctx) {
 fn flags_about_bytes_are_turned_away(t: &Ctx) {
     t.connect(&["-I", "--stay", "127.0.0.1:9"]).run(b"").code(2).says(&["--stay"]);
     t.listen(&["-I", "-i", "1s", "127.0.0.1:0"]).run(b"").code(2).says(&["--idle-timeout"]);
+}
+
+/// What is typed goes out in it, what comes is shown from it; what it has no characters for is refused whole.
+fn another_encoding(t: &Ctx) {
+    let (mut session, stream) = Session::connected(t, &["--encoding", "GBK", "--eol", "crlf"]);
+    session.pty.keys("收到!\r");
+    assert_eq!(read_exactly(&stream, 7), b"\xca\xd5\xb5\xbd!\r\n");
+    // Cut in the middle of a character, and with bytes that are none.
+    (&stream).write_all(b"ok \xca").unwrap();
+    session.sees("ok ");
+    (&stream).write_all(b"\xd5\xb5\xbd \xff\x1b[2J.\n").unwrap();
+    session.sees("收到 \\xff\\x1b[2J.");
+    // Bytes that are asked for as bytes stay so.
+    session.pty.keys("/send \"收\\xff\"\r");
+    assert_eq!(read_exactly(&stream, 4), b"\xe6\x94\xb6\xff");
+    session.pty.keys("/quit\r");
+    session.ends(0);
+    let (mut session, stream) = Session::connected(t, &["--encoding", "latin1"]);
+    session.pty.keys("10 € né\rné 收\rné\r");
+    session.sees("windows-1252 has no '收' (U+6536): nothing of this was sent");
+    assert_eq!(read_exactly(&stream, 11), b"10 \x80 n\xe9\nn\xe9\n");
+    session.pty.keys("/quit\r");
+    session.ends(0);
 }

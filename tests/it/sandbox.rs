@@ -36,7 +36,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 const WAYS: [&str; 5] = ["open", "write", "exec", "become", "connect"];
 /// Servers that need nothing but their connections.
-const SERVERS: [&[&str]; 7] = [
+const SERVERS: [&[&str]; 8] = [
     &["echo"],
     &["time"],
     &["chat", "serve"],
@@ -44,6 +44,7 @@ const SERVERS: [&[&str]; 7] = [
     &["listen", "-k", "--discard"],
     &["listen", "-k"],
     &["listen", "-k", "--greeting", "hello", "--output", "copy"],
+    &["listen", "-k", "--expect", "ping", "--send", "pong"],
 ];
 
 fn tries(t: &Ctx, args: &[&str], way: &str) -> Proc {
@@ -259,10 +260,12 @@ fn a_socket_file_goes_all_the_same(t: &Ctx) {
 }
 
 fn programs_and_scripts_have_none(t: &Ctx) {
+    fs::write(t.path("script"), "repeat 1 send-file script\n").unwrap();
     for args in [
         &["listen", "-k", "--exec", "cat"][..],
         &["listen", "-k", "--sh", "cat"],
-        &["listen", "-k", "--send", "x"],
+        &["listen", "-k", "--script", "script"],
+        &["listen", "-k", "--send", "x", "--report", "junit=report"],
         &["listen", "-k", "--no-sandbox"],
     ] {
         let mut server = t.sockkit(args).args(&["-v", "127.0.0.1:0"]).server();

@@ -13,9 +13,10 @@ use crate::support::{
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["tls";
-        openssl_s_server_takes_all [Openssl] 120,
-        openssl_s_server_sends_all [Openssl] 120,
-        openssl_s_client_both_ways [Openssl] 120,
+        // The gigabytes of SOCKKIT_BIG take their time, one after another; each has its own limit besides.
+        openssl_s_server_takes_all [Openssl] 900,
+        openssl_s_server_sends_all [Openssl] 900,
+        openssl_s_client_both_ways [Openssl] 900,
         s_client_may_want_to_resume [Openssl],
         a_session_between_ourselves,
         client_certificates_of_ours [Openssl],
@@ -30,12 +31,15 @@ pub(crate) fn tests() -> Vec<Trial> {
         an_issuer_that_nobody_knows,
         a_certificate_of_version_one [Openssl],
         a_certificate_for_clients,
+        a_certificate_that_is_too_weak [Openssl],
         a_wildcard,
         what_is_pinned_is_enough,
         insecure_takes_any,
         plain_text_in_the_place_of_tls,
         plain_text_to_a_tls_server,
         tls_versions_that_do_not_meet [Openssl],
+        a_handshake_failure_says_what_it_can_be [Openssl],
+        what_to_try_names_the_server_as_it_was_typed [Openssl],
         a_server_that_closes_in_the_handshake,
         a_server_that_says_nothing,
         the_client_refuses_and_the_server_is_told,
@@ -44,7 +48,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         flags_that_do_not_fit,
         r05_no_byte_stays_behind [Python3],
         r06_the_end_is_whole_or_said [Python3],
-        r06_bulk_and_an_end_at_once 120,
+        a_damaged_record_ends_its_session_only [Python3],
+        r06_bulk_and_an_end_at_once 900,
         r33_a_silent_client_keeps_nobody_waiting,
         r33_one_after_another,
         an_inherited_connection_shakes_hands_first,
@@ -125,10 +130,13 @@ const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 fn openssl_s_server_takes_all(t: &Ctx) {
     let _turn = one_bulk_at_a_time();
     let (ca, server) = usual(t);
+    let own = ca.issue("client", &["client.example"]);
     for version in VERSIONS {
         let len = bulk(64 << 20);
-        let (mut peer, addr) = s_server(t, &server, &[version], In::Pipe, Out::Check(SENT));
-        let mut client = dial(t, &ca, &[&addr]).stdin(file(t, SENT, len)).spawn();
+        let verify = ["-Verify", "1", "-verify_return_error", "-CAfile", &ca.pem(), version];
+        let (mut peer, addr) = s_server(t, &server, &verify, In::Pipe, Out::Check(SENT));
+        let own = ["--tls-cert", &own.cert, "--tls-key", &own.key, &addr];
+        let mut client = dial(t, &ca, &own).stdin(file(t, SENT, len)).spawn();
         client.wait_within(PATIENCE * 12).code(0);
         // It quits at our close_notify.
         peer.wait().stdout_len(len);
@@ -153,20 +161,21 @@ fn openssl_s_server_sends_all(t: &Ctx) {
 fn openssl_s_client_both_ways(t: &Ctx) {
     let _turn = one_bulk_at_a_time();
     let (ca, server) = usual(t);
+    let (own, trusted) = (ca.issue("client", &["client.example"]), ca.pem());
     for version in VERSIONS {
         let len = bulk(64 << 20);
-        let s_client =
-            |ours: &Proc| {
-                t.peer("openssl", &["s_client", "-quiet", "-verify_return_error", "-CAfile", &ca.pem(), version])
-                    .args(&["-verify_hostname", "localhost", "-connect", &format!("127.0.0.1:{}", ours.port())])
-            };
+        let s_client = |ours: &Proc| {
+            t.peer("openssl", &["s_client", "-quiet", "-verify_return_error", "-CAfile", &ca.pem(), version])
+                .args(&["-verify_hostname", "localhost", "-cert", &own.cert, "-key", &own.key])
+                .args(&["-connect", &format!("127.0.0.1:{}", ours.port())])
+        };
         // At its input's end it goes on, and says nothing.
-        let args = ["--recv-only", "--idle-timeout", "3s", "127.0.0.1:0"];
+        let args = ["--recv-only", "--tls-client-ca", &trusted, "--idle-timeout", "3s", "127.0.0.1:0"];
         let mut ours = t.listen(&server.flags()).args(&args).stdout(Out::Check(SENT)).server();
         let _peer = s_client(&ours).stdin(file(t, SENT, len)).spawn();
         ours.wait_within(PATIENCE * 12).code(8).stdout_len(len);
         // It ends at our close_notify.
-        let ours = t.listen(&server.flags()).args(&["--send-only", "127.0.0.1:0"]);
+        let ours = t.listen(&server.flags()).args(&["--tls-client-ca", &trusted, "--send-only", "127.0.0.1:0"]);
         let mut ours = ours.stdin(file(t, BACK, len)).server();
         let mut peer = s_client(&ours).piped().stdout(Out::Check(BACK)).spawn();
         peer.wait_within(PATIENCE * 12).stdout_len(len);
@@ -425,6 +434,7 @@ fn insecure_takes_any(t: &Ctx) {
 fn plain_text_in_the_place_of_tls(t: &Ctx) {
     for (greeting, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], ["but plain HTTP", "443"]),
+        (b"<!DOCTYPE HTML>\n<html lang=\"en\">\n", ["but plain HTTP", "443"]),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", ["but plain SSH", "said \"SSH-2.0-OpenSSH_9.2p1\""]),
         (b"220 mail.example.org ESMTP Postfix\r\n", ["but plain SMTP", "--starttls smtp 127.0.0.1:"]),
         (b"220 (vsFTPd 3.0.3)\r\n", ["but plain FTP", "--starttls ftp 127.0.0.1:"]),
@@ -481,6 +491,39 @@ fn tls_versions_that_do_not_meet(t: &Ctx) {
     let port = format!("127.0.0.1:{}", ours.port());
     t.peer("openssl", &["s_client", "-tls1_2", "-cipher", "AES128-SHA", "-connect", &port]).run(b"");
     ours.stderr.wait_for("no common ground");
+}
+
+/// One alert for several things: what came before it tells which.
+fn a_handshake_failure_says_what_it_can_be(t: &Ctx) {
+    let (ca, server) = usual(t);
+    for unfit in [
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"][..],
+        &["-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"],
+        &["-tls1_3", "-groups", "secp521r1"],
+    ] {
+        let (_peer, addr) = s_server(t, &server, unfit, In::Pipe, Out::Keep);
+        let exit = dial(t, &ca, &[&addr]).run(b"secret");
+        exit.code(12).says(&["alert handshake_failure", "of the suites, curves and signatures that we offer"]);
+        exit.says_not(&["wants a certificate"]);
+    }
+    let verify = ["-Verify", "1", "-verify_return_error", "-CAfile", &ca.pem(), "-tls1_2"];
+    let (_peer, addr) = s_server(t, &server, &verify, In::Pipe, Out::Keep);
+    let exit = dial(t, &ca, &[&addr]).run(b"secret");
+    exit.code(12).says(&["alert handshake_failure", "wants a certificate of the client", "--tls-cert CERT.pem"]);
+    exit.says_not(&["suites"]);
+    // The peer of ours that has no TLS at all, and sends back what it gets.
+    let echo = t.sockkit(&["echo", "-q", "127.0.0.1:0"]).server();
+    let exit = dial(t, &ca, &[echo.addr()]).run(b"secret");
+    exit.code(12).stdout("").says(&["our own words came back", &format!("try: sockkit connect {}", echo.addr())]);
+}
+
+fn what_to_try_names_the_server_as_it_was_typed(t: &Ctx) {
+    let (ca, server) = usual(t);
+    let verify = ["-Verify", "1", "-verify_return_error", "-CAfile", &ca.pem(), "-tls1_3"];
+    let (_peer, addr) = s_server(t, &server, &verify, In::Pipe, Out::Keep);
+    // It is told in the session, which is one with an address; but the certificate is for the name.
+    let exit = dial(t, &ca, &[&addr]).run(b"");
+    exit.code(12).says(&[&format!("try: sockkit connect --tls --tls-cert CERT.pem --tls-key KEY.pem {addr}")]);
 }
 
 fn a_server_that_closes_in_the_handshake(t: &Ctx) {
@@ -612,6 +655,50 @@ fn r06_the_end_is_whole_or_said(t: &Ctx) {
         exit.code(0);
         exit.stdout("all that came\n");
     }
+}
+
+fn a_damaged_record_ends_its_session_only(t: &Ctx) {
+    let (ca, pem) = usual(t);
+    let echo = serve(t, &["echo"], &pem);
+    for version in ["1.2", "1.3"] {
+        // One alert answers it, and nothing behind that: RFC 8446, section 6.2.
+        let (mut peer, addr) = python(t, &pem, "damage", version);
+        let exit = dial(t, &ca, &["--recv-only", &addr]).spawn().wait();
+        exit.code(12).stdout("all that came\n").says(&["cannot decrypt", "somebody between changes bytes"]);
+        assert_eq!(peer.wait().code(0).stdout.text().lines().nth(1), Some("1"));
+        let mut ours = t.listen(&pem.flags()).args(&["--recv-only", "127.0.0.1:0"]).server();
+        let client = |port: u16| t.python("tls.py", &["client", "127.0.0.1", &port.to_string(), "damage", version]);
+        client(ours.port()).spawn().wait().code(0).stdout("1\n");
+        ours.wait().code(12).stdout("all that came\n").says(&["cannot decrypt"]);
+        // What came before it may have been answered.
+        client(echo.port()).spawn().wait().code(0);
+        echo.stderr.wait_for("cannot decrypt");
+    }
+    dial(t, &ca, &[echo.addr()]).run(b"hello").code(0).stdout("hello");
+    assert!(!echo.stderr.text().contains("panicked"), "{}", echo.stderr.text());
+}
+
+fn a_certificate_that_is_too_weak(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let make = |name: &str, bits: u32, hash: &str| {
+        let (csr, key, cert) = (t.file("weak.csr"), t.file(&format!("{name}.key")), t.file(&format!("{name}.pem")));
+        std::fs::write(t.path("ext"), "subjectAltName=DNS:localhost").unwrap();
+        openssl(t, &format!("req -new -newkey rsa:{bits} -nodes -subj /CN={name} -keyout {key} -out {csr}"));
+        let by = format!("-CA {} -CAkey {} -CAcreateserial -extfile {}", ca.pem(), t.file("ca.key"), t.file("ext"));
+        openssl(t, &format!("x509 -req -{hash} -in {csr} {by} -out {cert}"));
+        Pem { cert, key }
+    };
+    let small = make("small", 1024, "sha256");
+    for (pem, words) in [
+        (&small, "the certificate is too weak: its RSA key has 1024 bits, and 2048 is the least"),
+        (&make("old", 2048, "sha1"), "the certificate is too weak: it is signed by SHA-1 and ECDSA"),
+    ] {
+        let (_peer, addr) = s_server(t, pem, &["-cipher", "DEFAULT:@SECLEVEL=0"], In::Pipe, Out::Keep);
+        let exit = dial(t, &ca, &[&addr]).run(b"secret");
+        exit.code(12).stdout("").says(&[words, "it has to be made anew"]);
+    }
+    let exit = t.listen(&small.flags()).args(&["127.0.0.1:0"]).spawn().wait();
+    exit.code(12).says(&["RSA has to have 2048 bits or more"]);
 }
 
 fn r06_bulk_and_an_end_at_once(t: &Ctx) {

@@ -55,6 +55,17 @@ elif what == "truncate":
     fd = socket.socket(fileno=tls.detach())
     fd.shutdown(socket.SHUT_WR)
     time.sleep(600)
+elif what == "damage":
+    # The data, and a record that nobody can have made with the keys of the session; then how many records come back.
+    tls.sendall(b"all that came\n")
+    fd = socket.socket(fileno=tls.detach())
+    fd.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    came, count = b"", 0
+    while piece := fd.recv(1 << 16):
+        came += piece
+    while came:
+        came, count = came[5 + int.from_bytes(came[3:5], "big"):], count + 1
+    print(count, flush=True)
 elif what == "answer":
     # Reads to the peer's end, and answers after it.
     got = rest()

@@ -321,8 +321,6 @@ pub struct Options {
 struct Chosen {
     opt: &'static Opt,
     value: Value,
-    /// Nobody asked for it, so nobody is told, and where it does not apply it is not missed.
-    silent: bool,
 }
 
 impl Options {
@@ -338,15 +336,14 @@ impl Options {
     /// Exit 2 when there is no such option, or when it conflicts with one chosen before.
     pub fn choose(&mut self, name: &str, value: Value) -> Result<()> {
         let opt = by_name(name).ok_or_else(|| Error::usage(format!("there is no socket option {name}")))?;
-        let rival = |chosen: &&Chosen| !chosen.silent && opt.conflicts.contains(&chosen.opt.name);
-        if let Some(rival) = self.chosen.iter().find(rival) {
+        if let Some(rival) = self.chosen.iter().find(|chosen| opt.conflicts.contains(&chosen.opt.name)) {
             return Err(Error::usage(format!(
                 "--{} cannot be used with --{}: both set the same thing",
                 opt.name, rival.opt.name
             )));
         }
-        self.chosen.retain(|chosen| chosen.opt.name != opt.name || opt.repeats && !chosen.silent);
-        self.chosen.push(Chosen { opt, value, silent: false });
+        self.chosen.retain(|chosen| chosen.opt.name != opt.name || opt.repeats);
+        self.chosen.push(Chosen { opt, value });
         Ok(())
     }
 
@@ -357,16 +354,6 @@ impl Options {
     pub fn parse(&mut self, name: &str, text: Option<&str>) -> Result<()> {
         let opt = by_name(name).ok_or_else(|| Error::usage(format!("there is no socket option {name}")))?;
         self.choose(opt.name, opt.parse(text)?)
-    }
-
-    /// Chooses a value for somebody who did not: an earlier choice stands, it is not reported, and it is left out
-    /// where it does not apply.
-    pub fn default_to(&mut self, name: &str, value: Value) {
-        if let Some(opt) = by_name(name)
-            && self.value(name).is_none()
-        {
-            self.chosen.push(Chosen { opt, value, silent: true });
-        }
     }
 
     /// The chosen value, the first one of an option that repeats.
@@ -385,7 +372,7 @@ impl Options {
         self.check(shape, role)?;
         let on = On { socket, shape, role };
         let mut reports = Vec::new();
-        for Chosen { opt, value, .. } in self.chosen.iter().filter(|chosen| !chosen.silent) {
+        for Chosen { opt, value } in &self.chosen {
             if TOO_LATE.contains(&opt.name) {
                 return Err(Error::usage(format!("--{} comes too late for a socket that is open already", opt.name)));
             }
@@ -434,8 +421,7 @@ impl Options {
     /// # Errors
     /// Exit 2, for the first one that does not.
     pub fn check(&self, shape: Shape, role: Role) -> Result<()> {
-        let mut asked = self.chosen.iter().filter(|chosen| !chosen.silent);
-        asked.try_for_each(|chosen| chosen.opt.check(&chosen.value, shape, role))
+        self.chosen.iter().try_for_each(|chosen| chosen.opt.check(&chosen.value, shape, role))
     }
 
     /// Opens a socket: socket(2) with the protocol that was chosen. It is closed on exec, and blocking.
@@ -493,11 +479,8 @@ impl Options {
             {
                 (opt.set)(&on, &value).map_err(|error| opt.error(&value, error))?;
             }
-            for Chosen { value, silent, .. } in chosen {
-                let report = opt.apply(&on, value, set)?;
-                if !silent {
-                    reports.push(report);
-                }
+            for Chosen { value, .. } in chosen {
+                reports.push(opt.apply(&on, value, set)?);
             }
         }
         Ok(reports)

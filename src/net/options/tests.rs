@@ -278,16 +278,6 @@ fn defaults_are_set_and_not_told() {
     // Two UDP servers on one port would be one too many.
     let (socket, ..) = live(UDP4, Role::Listener, &Options::new()).unwrap();
     assert!(!socket.reuse_address().unwrap());
-
-    let mut chosen = Options::new();
-    chosen.default_to("v6only", Value::Switch(true));
-    chosen.check(TCP4, Role::Listener).unwrap();
-    let (socket, reports, _) = live(TCP6, Role::Listener, &chosen).unwrap();
-    assert!(socket.only_v6().unwrap());
-    assert_eq!(reports, []);
-    chosen.parse("v6only", Some("no")).unwrap();
-    chosen.default_to("v6only", Value::Switch(true));
-    assert_eq!(chosen.value("v6only"), Some(&Value::Switch(false)));
 }
 
 #[test]
@@ -411,8 +401,7 @@ fn refusals_name_the_flag_and_what_there_is() {
 
 #[test]
 fn an_ipv6_socket_that_takes_ipv4_has_both_halves() {
-    let mut chosen = options(&[("ttl", "9"), ("dscp", "ef")]);
-    chosen.default_to("v6only", Value::Switch(false));
+    let chosen = options(&[("v6only", "no"), ("ttl", "9"), ("dscp", "ef")]);
     let (socket, ..) = live(TCP6, Role::Listener, &chosen).unwrap();
     assert_eq!((socket.unicast_hops_v6().unwrap(), socket.ttl_v4().unwrap()), (9, 9));
     assert_eq!(socket.tos_v4().unwrap(), 46 << 2);

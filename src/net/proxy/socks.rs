@@ -18,15 +18,12 @@ pub mod method {
     pub const UNACCEPTABLE: u8 = 0xff;
 }
 
-/// The longest name in a request, in bytes.
-pub const NAME_MAX: usize = 255;
-
 /// What a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// An address.
     Ip(IpAddr),
-    /// A name that the proxy is to resolve, of at most [`NAME_MAX`] bytes.
+    /// A name that the proxy is to resolve, of at most 255 bytes.
     Name(String),
 }
 

@@ -5,11 +5,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 use x509_cert::Version;
-use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::{Decode as _, Header, SliceReader};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::tls::Certificate;
+
+/// rsaEncryption: RFC 8017, appendix C.
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// So many bits are the least that are taken.
+const RSA_LEAST: usize = 2048;
+/// Signatures that are not taken: RFC 8017, appendix C, and RFC 3279, section 2.2.3.
+const WEAK: [(ObjectIdentifier, &str); 3] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.4"), "MD5 and RSA"),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5"), "SHA-1 and RSA"),
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.4.1"), "SHA-1 and ECDSA"),
+];
 
 /// What the certificate says; as far as it can be read.
 #[must_use]
@@ -46,6 +58,30 @@ pub(super) fn read(der: &CertificateDer<'_>) -> Certificate {
 /// Whether it is of X.509 version 1.
 pub(super) fn is_version_one(der: &CertificateDer<'_>) -> bool {
     x509_cert::Certificate::from_der(der).is_ok_and(|parsed| parsed.tbs_certificate.version == Version::V1)
+}
+
+/// What is too weak about its key, if something is.
+pub(super) fn small_key(der: &CertificateDer<'_>) -> Option<String> {
+    let parsed = x509_cert::Certificate::from_der(der).ok()?;
+    let key = parsed.tbs_certificate.subject_public_key_info;
+    if key.algorithm.oid != RSA {
+        return None;
+    }
+    // RSAPublicKey (RFC 8017, section A.1.1): a sequence of the modulus and the exponent.
+    let mut reader = SliceReader::new(key.subject_public_key.raw_bytes()).ok()?;
+    Header::decode(&mut reader).ok()?;
+    let modulus = UintRef::decode(&mut reader).ok()?;
+    let first = modulus.as_bytes().first()?;
+    let bits = modulus.as_bytes().len() * 8 - first.leading_zeros() as usize;
+    (bits < RSA_LEAST).then(|| format!("its RSA key has {bits} bits, and {RSA_LEAST} is the least"))
+}
+
+/// By what it is signed, where that is not safe any more.
+pub(super) fn weak_signature(der: &CertificateDer<'_>) -> Option<String> {
+    let parsed = x509_cert::Certificate::from_der(der).ok()?;
+    let oid = parsed.signature_algorithm.oid;
+    let name = WEAK.iter().find(|(weak, _)| *weak == oid)?.1;
+    Some(format!("it is signed by {name}, which can be forged"))
 }
 
 /// SHA-256 in hexadecimal.

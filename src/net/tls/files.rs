@@ -105,6 +105,11 @@ pub(super) fn unfit_key(identity: &Identity, chain: &[CertificateDer<'_>], error
              a subjectAltName (openssl x509 -req -extfile)"
         )),
         Tls::InvalidCertificate(error) => unfit(format!("--tls-cert {cert}: the certificate cannot be used: {error}")),
+        // The library's text names what it tried, and not what it wants.
+        Tls::General(_) => unfit(format!(
+            "--tls-key {key}: the key is of a kind or a size that is not taken: RSA has to have 2048 bits or more, ECDSA \
+             to be on P-256 or P-384; Ed25519 is the third"
+        )),
         error => unfit(format!("--tls-key {key}: the key cannot be used: {error}")),
     }
 }

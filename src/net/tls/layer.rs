@@ -29,6 +29,8 @@ use crate::tls::{Fault, Plain, Secured};
 
 /// The head of a record, in bytes: RFC 8446, section 5.1.
 const HEAD: usize = 5;
+/// A record of the handshake: RFC 8446, section 5.1.
+const HANDSHAKE: u8 = 22;
 /// The longest record, with its head: RFC 5246, section 6.2.3.
 const RECORD: usize = HEAD + (16 << 10) + 2048;
 /// One read of ciphertext, in bytes.
@@ -86,6 +88,8 @@ pub struct Layer {
     at: usize,
     /// Something came.
     heard: bool,
+    /// A message of the handshake came.
+    greeted: bool,
     /// Ciphertext that waits for room.
     out: Vec<u8>,
     /// The plaintext in it, and in what is sent already, that the caller does not know is on its way.
@@ -192,6 +196,7 @@ impl Layer {
             held: Vec::new(),
             at: 0,
             heard: false,
+            greeted: false,
             out: Vec::new(),
             owed: Vec::new(),
             ended: false,
@@ -311,9 +316,10 @@ impl Layer {
         }
     }
 
-    /// After an error, what there is to tell the peer of it. The library wants to see what it saw before.
+    /// After an error, what there is to tell the peer of it. The library wants to see what it saw before, and would
+    /// find the error again once nothing waits to be sent.
     fn alerts(&mut self, seen: &mut [u8]) {
-        for _ in 0..4 {
+        while self.side.state().wants_write() {
             let (_, next) = process!(&mut self.side, &mut *seen, status => take(status, &mut self.out, |_| {}));
             if !matches!(next, Ok(Next::Again)) {
                 break;
@@ -330,6 +336,7 @@ impl Layer {
                 _ => HEAD - record.len(),
             };
             if need == 0 {
+                self.greeted |= record[0] == HANDSHAKE;
                 self.at = self.held.len();
                 return Ok(true);
             }
@@ -397,7 +404,9 @@ impl Layer {
     fn fault(&self, error: Tls) -> io::Error {
         broken(match error {
             Tls::InvalidCertificate(error) => verify::fault(&error, self.name.clone()),
-            Tls::AlertReceived(alert) => Fault::Alert { name: alert_name(alert), code: u8::from(alert) },
+            Tls::AlertReceived(alert) => {
+                Fault::Alert { name: alert_name(alert), code: u8::from(alert), first: !self.greeted }
+            }
             Tls::NoCertificatesPresented => Fault::NoClientCertificate,
             Tls::NoApplicationProtocol => Fault::NoProtocol,
             Tls::PeerIncompatible(what) => Fault::Incompatible(verify::words(&format!("{what:?}"))),
@@ -612,9 +621,12 @@ impl Layer {
         if self.is_handshaking() || std::mem::replace(&mut self.closing, true) {
             return Ok(());
         }
-        let mut batch = Vec::new();
-        self.encrypt(&[], &mut batch)?;
-        self.out.append(&mut batch);
+        // An alert was the last word that TLS allows.
+        if matches!(self.failed, None | Some(Fault::Truncated)) {
+            let mut batch = Vec::new();
+            self.encrypt(&[], &mut batch)?;
+            self.out.append(&mut batch);
+        }
         self.fin = true;
         self.flush(socket).map(drop)
     }

@@ -186,7 +186,15 @@ pub(super) fn fault(error: &CertificateError, name: Option<String>) -> Fault {
         _ if chain.first().is_some_and(certificate::is_version_one) => Flaw::VersionOne,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Flaw::WrongName,
         CertificateError::ApplicationVerificationFailure => Flaw::NotThePinned,
-        CertificateError::BadSignature => Flaw::BadSignature,
+        // Of a key that is too small, the library takes no signature.
+        CertificateError::BadSignature => {
+            chain.iter().find_map(certificate::small_key).map_or(Flaw::BadSignature, Flaw::Weak)
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            let text = chain.iter().find_map(certificate::weak_signature);
+            Flaw::Weak(text.unwrap_or_else(|| "it is signed in a way that is not known here".to_owned()))
+        }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Flaw::WrongPurpose,
         CertificateError::UnknownIssuer if parsed.first().is_some_and(|own| own.self_signed) => Flaw::SelfSigned,
         CertificateError::UnknownIssuer => Flaw::UnknownIssuer,

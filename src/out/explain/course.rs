@@ -72,23 +72,33 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
         .try_(format!("sockkit wait --stable 1s {}", case.word()))
         .try_(if case.is_here() { format!("ss -ltnp 'sport = :{port}'") } else { ways::trace(case) }),
         Oddity::ClosedUnanswered => {
-            let most = if TLS_PORTS.contains(&port) {
+            let most = if TLS_PORTS.contains(&port) && !course.secured {
                 format!("most likely it expects TLS, as port {port} usually does, and got plain text")
             } else {
-                format!(
-                    "most likely it expects something else (TLS servers close so on plain text), or does not let {} in",
-                    case.comer()
-                )
+                format!("most likely it expects {}, or does not let {} in", something_else(course), case.comer())
             };
-            Why::new(format!(
+            let why = Why::new(format!(
                 "{} took {} and closed without an answer: {most}; or a proxy found nothing behind it; or that was all it wanted",
                 case.endpoint,
                 count(course.sent)
-            ))
-            .try_(format!("openssl s_client -connect {}", word(&bare(case))))
-            .try_(format!("sockkit connect --hex -v {}", case.word()))
+            ));
+            in_tls(case, course, why).try_(format!("sockkit connect{} --hex -v {}", flag(course), case.word()))
         }
     }
+}
+
+fn something_else(course: &Course) -> &'static str {
+    if course.secured { "something else within TLS" } else { "something else (TLS servers close so on plain text)" }
+}
+
+/// What the session had.
+fn flag(course: &Course) -> &'static str {
+    if course.secured { " --tls" } else { "" }
+}
+
+/// Tries TLS, unless that is what was spoken.
+fn in_tls(case: &Case<'_>, course: &Course, why: Why) -> Why {
+    if course.secured { why } else { why.try_(format!("openssl s_client -connect {}", word(&bare(case)))) }
 }
 
 /// One that was waited for closes each connection, or resets it, before a word is said.
@@ -403,14 +413,15 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
         .try_(format!("sockkit {} --keepalive=30s {}", case.command, case.again()));
     }
     if course.was_short() {
-        return Why::new(format!(
-            "{peer} closed without reading what was sent ({}), and without an answer: most likely it expects something else (TLS servers close so on plain text), or does not let {} in; or a proxy found nothing behind it; or its program crashed",
+        let why = Why::new(format!(
+            "{peer} closed without reading what was sent ({}), and without an answer: most likely it expects {}, or does not let {} in; or a proxy found nothing behind it; or its program crashed",
             count(course.sent),
+            something_else(course),
             case.comer()
-        ))
-        .try_(format!("openssl s_client -connect {}", word(&bare(case))))
-        .try_(format!("sockkit wait --banner . {}", case.word()))
-        .try_(ways::trace(case));
+        ));
+        return in_tls(case, course, why)
+            .try_(format!("sockkit wait{} --banner . {}", flag(course), case.word()))
+            .try_(ways::trace(case));
     }
     Why::new(format!(
         "{peer} reset the connection after {}, with {} sent and {} received: its program ended or crashed, or closed without reading all that was sent; or a firewall between cut it",

@@ -1,6 +1,6 @@
 //! What can be wrong with TLS: certificates, versions, and peers that speak something else.
 
-use crate::addr::Endpoint;
+use crate::addr::{Endpoint, Port};
 use crate::error::{Fact, Phase};
 use crate::tls::{Certificate, Fault, Flaw, Plain};
 
@@ -10,7 +10,7 @@ pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
     Some(match fault {
         Fault::Certificate { flaw, chain, .. } if !is_client(case) => clients_certificate(case, flaw, chain),
         Fault::Certificate { flaw, name, chain } => certificate(case, flaw, name.as_deref(), chain),
-        Fault::Alert { name, .. } => return alert(case, name),
+        Fault::Alert { name, first, .. } => return alert(case, name, *first),
         Fault::NotTls { looks, said } => not_tls(case, *looks, said),
         Fault::Gone { heard, .. } => gone(case, *heard),
         Fault::Truncated if case.error.between().is_some() => Why::new(
@@ -35,7 +35,7 @@ pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
         .try_(format!("sockkit {} {}", case.client(), case.word()))
         .try_(secured(case, "").replace("  ", " ")),
         Fault::NoProtocol => Why::new("--tls-alpn lists the protocols that are taken, and the client offers others only"),
-        Fault::Other(_) => return None,
+        Fault::Other(text) => other(case, text),
     })
 }
 
@@ -57,10 +57,26 @@ fn is_client(case: &Case<'_>) -> bool {
     !case.error.is_accepted()
 }
 
+/// The address of the server as it was typed, whose name is what is verified, and not the one that it resolved to.
+fn target(case: &Case<'_>) -> String {
+    let typed = case.facts().iter().find_map(|fact| match fact {
+        Fact::Typed(typed @ Endpoint::Inet(inet)) if Some(&inet.port) == inet_port(case) => Some(typed),
+        _ => None,
+    });
+    typed.map_or_else(|| case.word(), |typed| word(&typed.to_string()))
+}
+
+fn inet_port<'a>(case: &Case<'a>) -> Option<&'a Port> {
+    match case.endpoint {
+        Endpoint::Inet(inet) => Some(&inet.port),
+        _ => None,
+    }
+}
+
 /// The command with one more flag.
 fn secured(case: &Case<'_>, flag: &str) -> String {
     if is_client(case) {
-        format!("sockkit {} --tls {flag} {}", case.client(), case.word())
+        format!("sockkit {} --tls {flag} {}", case.client(), target(case))
     } else {
         format!("sockkit {} --tls {flag} …", case.command)
     }
@@ -69,7 +85,7 @@ fn secured(case: &Case<'_>, flag: &str) -> String {
 fn s_client(case: &Case<'_>) -> String {
     match case.endpoint {
         Endpoint::Inet(_) if case.error.between().is_none() => {
-            format!("openssl s_client -connect {} -showcerts", case.word())
+            format!("openssl s_client -connect {} -showcerts", target(case))
         }
         _ => format!("sockkit connect -v --tls --tls-insecure -z {}", case.word()),
     }
@@ -86,6 +102,10 @@ fn of_version_one() -> Why {
     Why::new(
         "it was most likely made by `openssl x509 -req` without -extfile; with a subjectAltName it is of version 3",
     )
+}
+
+fn too_weak() -> Why {
+    Why::new("it was made long ago, or as if it were: it has to be made anew, with another key")
 }
 
 const TO_VERSION_THREE: &str =
@@ -108,6 +128,7 @@ fn clients_certificate(case: &Case<'_>, flaw: &Flaw, chain: &[Certificate]) -> W
         }
         Flaw::WrongPurpose => Why::new("it was made for a server"),
         Flaw::VersionOne => of_version_one().try_(TO_VERSION_THREE),
+        Flaw::Weak(_) => too_weak(),
         Flaw::BadSignature => Why::new("the certificate, or the key that the client has to it, is not the right one"),
         Flaw::WrongName | Flaw::NotThePinned | Flaw::Other(_) => Why::new(UNCLEAR),
     }
@@ -163,24 +184,29 @@ fn certificate(case: &Case<'_>, flaw: &Flaw, name: Option<&str>, chain: &[Certif
             "the server has another certificate than when its fingerprint was taken: a new one, or somebody is on the way",
         )
         .try_(s_client(case)),
+        Flaw::Weak(_) => too_weak().try_(s_client(case)),
         Flaw::BadSignature => Why::new("the certificate, or the key that the server has to it, is not the right one"),
         Flaw::Other(_) => Why::new(UNCLEAR).try_(s_client(case)),
     }
 }
 
 /// RFC 8446, section 6.2.
-fn alert(case: &Case<'_>, name: &str) -> Option<Why> {
+fn alert(case: &Case<'_>, name: &str, first: bool) -> Option<Why> {
     let we_are_client = is_client(case);
     let with_cert = || secured(case, "--tls-cert CERT.pem --tls-key KEY.pem");
     Some(match name {
         "certificate_required" => {
             Why::new("the server wants a certificate of the client, and none was given").try_(with_cert())
         }
-        "handshake_failure" if we_are_client => Why::new(
-            "the server found nothing that both sides know (suites, curves, signatures), or wants a certificate of the client",
+        "handshake_failure" if we_are_client && first => Why::new(
+            "of the suites, curves and signatures that we offer the server takes none: it is old, or set up for few",
         )
-        .try_(with_cert())
         .try_(s_client(case)),
+        "handshake_failure" if we_are_client => {
+            Why::new("the server wants a certificate of the client, most likely, or does not take the one that it got")
+                .try_(with_cert())
+                .try_(s_client(case))
+        }
         "handshake_failure" => Why::new("the client found nothing that both sides know (suites, curves, signatures)"),
         "protocol_version" if !we_are_client => Why::new(
             "the client speaks none of the versions that are spoken here, TLS 1.3 and 1.2 (with --tls-min 1.3 just that)",
@@ -300,6 +326,17 @@ fn incompatible(case: &Case<'_>, what: &str) -> Why {
     })
 }
 
+/// What the library has no better word for.
+fn other(case: &Case<'_>, text: &str) -> Why {
+    if is_client(case) && text.contains("got ClientHello") {
+        return Why::new("our own words came back: an echo server without TLS is there, or another client")
+            .try_(format!("sockkit {} {}", case.client(), target(case)));
+    }
+    let why =
+        Why::new("it is TLS, and not what may come here: the other side is broken, or somebody between changes bytes");
+    if is_client(case) { why.try_(s_client(case)) } else { why }
+}
+
 /// The handshake did not come to an end in time.
 pub(super) fn stalled(case: &Case<'_>, longer: String) -> Why {
     if !is_client(case) || case.error.phase != Phase::Securing {
@@ -352,6 +389,7 @@ mod tests {
             flawed(Flaw::UnknownIssuer, host, &["example.org"]),
             flawed(Flaw::WrongPurpose, host, &["example.org"]),
             flawed(Flaw::VersionOne, host, &[]),
+            flawed(Flaw::Weak("its RSA key has 1024 bits, and 2048 is the least".to_owned()), host, &[]),
             flawed(Flaw::BadSignature, host, &["example.org"]),
             flawed(Flaw::NotThePinned, host, &["example.org"]),
             flawed(Flaw::Other("it is odd".to_owned()), host, &[]),
@@ -370,8 +408,9 @@ mod tests {
             ("certificate_required", 116),
             ("no_application_protocol", 120),
         ] {
-            faults.push(Fault::Alert { name: name.to_owned(), code });
+            faults.push(Fault::Alert { name: name.to_owned(), code, first: false });
         }
+        faults.push(Fault::Alert { name: "handshake_failure".to_owned(), code: 40, first: true });
         for said in [
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -390,6 +429,9 @@ mod tests {
             faults.push(Fault::Gone { reset, heard });
         }
         faults.push(Fault::Truncated);
+        for text in ["received unexpected handshake message: got ClientHello when expecting ServerHello", "bad MAC"] {
+            faults.push(Fault::Other(text.to_owned()));
+        }
         for what in ["the server speaks TLS 1.2 only", "the server speaks neither TLS 1.2 nor TLS 1.3", "no suite"] {
             faults.push(Fault::Incompatible(what.to_owned()));
         }
@@ -409,9 +451,13 @@ mod tests {
         };
         cases.push(("connect", late("example.org:443")));
         cases.push(("ping", error(Fault::Gone { reset: false, heard: false }, "192.0.2.1:5432")));
+        // Where the session is with an address, the server is still the one that was typed.
+        let mut resolved = error(Fault::Truncated, "192.0.2.1:443");
+        resolved.facts.push(Fact::Typed("example.org:443".parse().unwrap()));
+        cases.push(("connect", resolved));
         // By way of a proxy, nothing is looked at from here.
         let between = Between { kind: ProxyKind::Socks5h, proxy: "127.0.0.1:1080".parse().unwrap() };
-        for nth in [1, 5, 6, 10, 24, 34, 38] {
+        for nth in [1, 5, 6, 11, 26, 36, 40] {
             let fault = faults().swap_remove(nth);
             cases.push(("connect", error(fault, "example.org:443").beyond(Some(&between))));
         }
@@ -423,6 +469,7 @@ mod tests {
             Flaw::UnknownIssuer,
             Flaw::WrongPurpose,
             Flaw::VersionOne,
+            Flaw::Weak("it is signed by SHA-1 and RSA, which can be forged".to_owned()),
             Flaw::BadSignature,
             Flaw::Other("it is odd".to_owned()),
         ];
@@ -471,6 +518,28 @@ mod tests {
         assert!(cause("connect", &theirs).starts_with("whoever runs the server let it run out"));
         let clients = error_of(fault(None)).accepted(&"192.0.2.1:8443".parse().unwrap());
         assert!(cause("echo", &clients).starts_with("the client has let it run out"));
+    }
+
+    #[test]
+    fn a_session_within_tls_is_not_told_to_try_it() {
+        use crate::course::{Course, Ending};
+        use crate::error::Exit;
+        use crate::event::Side;
+        let peer = "example.org:443".parse().unwrap();
+        for (how, secured) in [(Ending::Fin, false), (Ending::Fin, true), (Ending::Reset, false), (Ending::Reset, true)]
+        {
+            let course = Course { sent: 9, secured, ended_by: Some(Side::Peer), how: Some(how), ..Course::default() };
+            let mut error = match how {
+                Ending::Fin => Error::text(Exit::Ok, Phase::Receiving, Some(&peer), ""),
+                _ => Error::os(Phase::Receiving, Some(&peer), std::io::Error::from_raw_os_error(libc::ECONNRESET)),
+            };
+            error.facts.push(Fact::Course(Box::new(course)));
+            let explained = explain("connect", &error);
+            let all = format!("{} {}", explained.cause.expect("a cause"), explained.r#try.join(" "));
+            assert_eq!(all.contains("plain text"), !secured, "{all}");
+            assert_eq!(all.contains("openssl s_client"), !secured, "{all}");
+            assert_eq!(all.contains("something else within TLS") && all.contains(" --tls -"), secured, "{all}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use fuzz::fuzz;
 pub use owners::{Owners, socket_owners};
 pub use packet::{Packet, Packets, recv_packet, send_packet, want_packet_info};
 pub use past::{answers_lost_on_arrival, is_stopped};
-pub use proc::{listen_counters, listen_overflows};
+pub use proc::listen_counters;
 pub use procfs::{inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]

@@ -126,7 +126,13 @@ const REQUESTS: &[libc::Ioctl] = &[
     libc::TIOCOUTQ,
 ];
 
-/// What connecting takes besides, and finding out why it failed; `socket` and `openat` with conditions.
+/// What opens a file, and which of its arguments has the flags.
+#[cfg(target_arch = "x86_64")]
+const OPENING: &[(c_long, u8)] = &[(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENING: &[(c_long, u8)] = &[(libc::SYS_openat, 2)];
+
+/// What connecting takes besides, and finding out why it failed; `socket` and [`OPENING`] with conditions.
 const CONNECTING: &[c_long] = &[
     libc::SYS_connect,
     libc::SYS_bind,
@@ -279,13 +285,15 @@ fn rules(reach: &Reach<'_>) -> Result<Rules, seccompiler::BackendError> {
         rules.insert(libc::SYS_unlinkat, Vec::new());
     }
     if reach.writes.is_some() {
-        rules.insert(libc::SYS_openat, Vec::new());
+        rules.extend(OPENING.iter().map(|(call, _)| (*call, Vec::new())));
     }
     if reach.connects.is_some() {
         rules.extend(CONNECTING.iter().chain(OLD_CONNECTING).map(|call| (*call, Vec::new())));
         // To read, and nothing that is not there.
         let writing = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
-        rules.insert(libc::SYS_openat, vec![when(2, SeccompCmpOp::MaskedEq(writing), 0)?]);
+        for (call, flags) in OPENING {
+            rules.insert(*call, vec![when(*flags, SeccompCmpOp::MaskedEq(writing), 0)?]);
+        }
         // Not raw ones.
         let mut sockets = vec![when(0, SeccompCmpOp::Eq, libc::AF_NETLINK as u64)?];
         for family in [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_VSOCK] {
@@ -346,7 +354,7 @@ mod tests {
         for call in [libc::SYS_socket, libc::SYS_openat, libc::SYS_mmap] {
             assert!(!rules[&call].is_empty(), "{call} has conditions");
         }
-        let connecting = CONNECTING.len() + OLD_CONNECTING.len() + 2;
+        let connecting = CONNECTING.len() + OLD_CONNECTING.len() + OPENING.len() + 1;
         assert_eq!(rules.len(), CALLS.len() + OLD_CALLS.len() + 8 + connecting, "no call twice");
     }
 

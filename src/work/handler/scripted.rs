@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::stdio::{Sessions, Show, exit, stopped, verdict};
+use super::stdio::{Sessions, exit, stopped, verdict};
+use crate::charset::Charset;
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Sink};
 use crate::net::bind::{Bound, Listener};
@@ -46,13 +47,13 @@ pub struct ReportTo {
 }
 
 /// See the module.
-pub struct Scripted {
+pub struct Scripted<'s> {
     /// What to run.
     pub script: Script,
     /// How its commands behave.
     pub config: Config,
-    /// What goes to stdout.
-    pub show: Show,
+    /// Where the payload goes, if anywhere.
+    pub output: Option<&'s Output<'static>>,
     /// Show control bytes to a terminal as they are.
     pub raw: bool,
     /// A file for the bytes of both directions (`--output`).
@@ -92,7 +93,7 @@ impl Handed<'_> {
     }
 }
 
-impl Scripted {
+impl Scripted<'_> {
     /// Runs the script on one connection, and writes the report.
     ///
     /// # Errors
@@ -113,9 +114,7 @@ impl Scripted {
         report: &mut Report,
         then: Option<Then<'_>>,
     ) -> End {
-        let stdout = io::stdout();
-        let output = (self.show == Show::Payload).then(|| Output::new(stdout.as_fd()));
-        let mut screen = Screen::new(output, self.raw, self.copy.as_ref(), self.say);
+        let mut screen = Screen::new(self.output, self.raw, self.copy.as_ref(), self.say).encoded(self.config.encoding);
         let mut engine = Engine::new(self.config.clone(), &mut screen, self.sink.clone(), self.stop.clone());
         engine.adopt(conn, id, role);
         if let Some((listener, door)) = &mut door {
@@ -238,7 +237,7 @@ fn may_accept(statement: &Statement) -> bool {
 
 /// Standard output as a script's face. It never blocks: what there is no room for waits here.
 pub struct Screen<'a> {
-    output: Option<Output<'a>>,
+    output: Option<&'a Output<'a>>,
     copy: Option<&'a File>,
     say: fn(&str),
     /// What waits to be written, from `written` on.
@@ -246,6 +245,7 @@ pub struct Screen<'a> {
     written: usize,
     /// For a terminal: what is safe to show, of each connection by itself.
     visible: Option<HashMap<ConnId, Visible>>,
+    encoding: Option<Charset>,
     /// `set hex`.
     hex: Option<Dumps>,
     failure: Option<Error>,
@@ -254,7 +254,7 @@ pub struct Screen<'a> {
 impl<'a> Screen<'a> {
     /// Without `output` no payload is shown. `say` gets what commands tell.
     #[must_use]
-    pub fn new(output: Option<Output<'a>>, raw: bool, copy: Option<&'a File>, say: fn(&str)) -> Self {
+    pub fn new(output: Option<&'a Output<'a>>, raw: bool, copy: Option<&'a File>, say: fn(&str)) -> Self {
         let terminal = output.as_ref().is_some_and(|output| output.kind() == Kind::Terminal) && !raw;
         Self {
             output,
@@ -263,13 +263,20 @@ impl<'a> Screen<'a> {
             waiting: Vec::new(),
             written: 0,
             visible: terminal.then(HashMap::new),
+            encoding: None,
             hex: None,
             failure: None,
         }
     }
 
+    /// The same for text in another encoding.
+    #[must_use]
+    pub fn encoded(self, encoding: Option<Charset>) -> Self {
+        Self { encoding, ..self }
+    }
+
     fn show(&mut self, bytes: &[u8]) {
-        let Some(output) = &self.output else { return };
+        let Some(output) = self.output else { return };
         let at_once = !output.must_poll();
         self.waiting.extend_from_slice(bytes);
         if at_once {
@@ -301,7 +308,7 @@ impl Face for Screen<'_> {
         if self.hex.is_some() {
             self.dump(conn, Direction::Received, bytes);
         } else if let Some(visible) = &mut self.visible {
-            let text = visible.entry(conn).or_default().push(bytes);
+            let text = visible.entry(conn).or_insert_with(|| Visible::of(self.encoding)).push(bytes);
             self.show(text.as_bytes());
         } else {
             self.show(bytes);
@@ -322,7 +329,7 @@ impl Face for Screen<'_> {
     }
 
     fn blocked(&self) -> Option<BorrowedFd<'_>> {
-        let output = self.output.as_ref()?;
+        let output = self.output?;
         (self.written < self.waiting.len()).then(|| output.as_fd())
     }
 
@@ -331,7 +338,7 @@ impl Face for Screen<'_> {
     }
 
     fn flush(&mut self) {
-        let Some(output) = &self.output else { return };
+        let Some(output) = self.output else { return };
         while self.written < self.waiting.len() {
             match output.write(&self.waiting[self.written..]) {
                 Ok(bytes) => self.written += bytes,

@@ -40,7 +40,7 @@ impl Session<'_> {
         }
         // Whatever one read returns is one message; more than the family takes is an error, not two messages.
         let most = if self.conn.shape().kind == Kind::Stream { BUFFER } else { MESSAGE };
-        let bytes = match input.read(&mut buffer[..most]) {
+        let mut bytes = match input.read(&mut buffer[..most]) {
             Ok(0) => {
                 self.up.state = State::Ended;
                 return Ok(());
@@ -52,6 +52,17 @@ impl Session<'_> {
         self.times.input = Instant::now();
         self.times.sent = self.times.input;
         self.up.pending = 0..bytes;
+        if let Some(charset) = self.up.typed {
+            // A terminal gives a line at a time.
+            let buffer = if self.rules.crlf { &mut self.up.raw } else { &mut self.up.buffer };
+            let typed = charset.typed(buffer[..bytes].to_vec()).unwrap_or_else(|message| {
+                self.sink.emit(Some(self.id), &Event::Warning { message: &message });
+                Vec::new()
+            });
+            *buffer = typed;
+            bytes = buffer.len();
+            self.up.pending = 0..bytes;
+        }
         if self.rules.crlf {
             self.up.buffer.clear();
             to_crlf(&self.up.raw[..bytes], &mut self.up.last_was_cr, &mut self.up.buffer);

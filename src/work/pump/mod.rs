@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::charset::Charset;
 use crate::course::Course;
 use crate::error::{Error, Phase, Result};
 use crate::event::{ConnId, Detail, Sink};
@@ -63,6 +64,8 @@ pub struct Rules {
     pub keep_open: bool,
     /// Send CR LF where stdin has LF alone.
     pub crlf: bool,
+    /// The encoding of what is typed at a terminal, and of what is shown on one; UTF-8 where it is none.
+    pub encoding: Option<Charset>,
     /// Show control bytes to a terminal as they are.
     pub raw: bool,
     /// No progress in either direction.
@@ -140,14 +143,17 @@ impl Pump<'_> {
             input.expect_bulk();
         }
         let output = if rules.send_only { None } else { output };
-        let screen =
-            output.as_ref().is_some_and(|output| output.kind() == Kind::Terminal && !rules.raw).then(Visible::new);
+        let screen = output
+            .as_ref()
+            .is_some_and(|output| output.kind() == Kind::Terminal && !rules.raw)
+            .then(|| Visible::of(rules.encoding));
+        let typed = rules.encoding.filter(|_| input.as_ref().is_some_and(|input| input.kind() == Kind::Terminal));
         let down = match &output {
             Some(output) if !payload_passes_here => SpliceDown::between(conn, output),
             _ => None,
         };
         let up = match &input {
-            Some(input) if !payload_passes_here && !rules.crlf => SpliceUp::between(conn, input),
+            Some(input) if !payload_passes_here && !rules.crlf && typed.is_none() => SpliceUp::between(conn, input),
             _ => None,
         };
         let waits = splice::wait_on(conn, down.as_ref(), up.as_ref());
@@ -156,6 +162,7 @@ impl Pump<'_> {
                 state: if input.is_some() { State::Open } else { State::Closed },
                 buffer: greeting.unwrap_or_default().to_vec(),
                 raw: Vec::new(),
+                typed,
                 pending: 0..greeting.map_or(0, <[u8]>::len),
                 again: None,
                 splice: up,
@@ -224,6 +231,8 @@ struct Up {
     buffer: Vec<u8>,
     /// What was read, before `--crlf`.
     raw: Vec<u8>,
+    /// What was typed is sent in this encoding.
+    typed: Option<Charset>,
     pending: std::ops::Range<usize>,
     /// When to try again to send a datagram for which poll(2) does not know when there is room.
     again: Option<Instant>,

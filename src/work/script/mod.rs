@@ -36,6 +36,24 @@ pub struct Script {
     pub statements: Vec<Statement>,
 }
 
+impl Script {
+    /// Whether it opens files or connections, or might.
+    #[must_use]
+    pub fn reaches_out(&self) -> bool {
+        self.statements.iter().any(|statement| statement.command.reaches_out())
+    }
+}
+
+impl Command {
+    fn reaches_out(&self) -> bool {
+        match self {
+            Self::SendFile(_) | Self::Open { .. } | Self::Save(_) | Self::Source(_) => true,
+            Self::Repeat { statement, .. } => statement.command.reaches_out(),
+            _ => false,
+        }
+    }
+}
+
 /// One command and where it stands.
 #[derive(Debug, Clone)]
 pub struct Statement {

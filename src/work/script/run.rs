@@ -26,6 +26,7 @@ use super::slot::{Slot, State};
 use super::wait::Watch;
 use super::{Command, Part, Place, Script, Setting, Statement, Text, parse_file};
 use crate::addr::Endpoint;
+use crate::charset::Charset;
 use crate::error::{Cause, Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::bind::Listener;
@@ -51,6 +52,8 @@ const CLOSING: Duration = Duration::from_millis(500);
 pub struct Config {
     /// What ends the text of `send-line`: `set eol`.
     pub eol: Vec<u8>,
+    /// In which the text of `send-line` is sent, where that is not UTF-8.
+    pub encoding: Option<Charset>,
     /// How long a command waits that says nothing itself: `set timeout`.
     pub timeout: Duration,
     /// How many bytes may be unread on a connection.
@@ -75,6 +78,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             eol: b"\n".to_vec(),
+            encoding: None,
             timeout: TIMEOUT,
             buffer: BUFFER,
             keep_going: false,
@@ -354,6 +358,9 @@ impl<'a> Engine<'a> {
             }
             Command::SendLine(text) => {
                 let mut bytes = self.text(text)?;
+                if let Some(charset) = self.config.encoding {
+                    bytes = charset.typed(bytes).map_err(usage)?;
+                }
                 bytes.extend_from_slice(&self.config.eol);
                 self.send(&bytes)?;
             }
