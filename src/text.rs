@@ -267,7 +267,9 @@ pub fn hexdump(offset: u64, bytes: &[u8], direction: Direction) -> impl Iterator
             match chunk.get(at) {
                 // Not by `write!`, which takes four times as long for a whole dump.
                 Some(byte) => {
-                    line.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+                    line.extend(
+                        [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+                    );
                     line.push(' ');
                 }
                 None => line.push_str("   "),
