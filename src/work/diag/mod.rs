@@ -105,7 +105,9 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         return facts(&last, &Ways { patience: ways.patience.min(BUDGET), ..*ways });
     }
     let deadline = ways.deadline;
-    match (&error.cause, &error.endpoint) {
+    // Where a proxy leads to is not for this host to look, let alone to send anything.
+    let near = |_: &&Endpoint| error.between().is_none() || error.phase == Phase::Resolving;
+    match (&error.cause, error.endpoint.as_ref().filter(near)) {
         (Cause::Os(source), endpoint) => {
             let Some(errno) = source.raw_os_error() else { return Vec::new() };
             match endpoint {
