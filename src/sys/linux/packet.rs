@@ -223,6 +223,8 @@ impl Packets {
 
     /// The room for all of them. Before a receive it may be made larger.
     pub fn room(&mut self) -> &mut Vec<u8> {
+        // However that is done, the next receive points at it anew.
+        self.vectors[0].iov_base = std::ptr::null_mut();
         &mut self.buffer
     }
 
