@@ -462,7 +462,7 @@ impl Error {
         // Which file it is, where that is said; one that is open already has no more than the name of its flag.
         let path = match what.strip_prefix("--") {
             Some(flag) => flag.split_once(' ').map_or("", |(_, path)| path),
-            None => what.rsplit_once(" to ").map_or(&*what, |(_, path)| path),
+            None => what.strip_prefix("the ready signal to ").unwrap_or(&what),
         };
         let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
         let text = format!("{what}: {}", words(source));
