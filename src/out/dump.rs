@@ -47,7 +47,7 @@ impl State {
         if self.most > 1 {
             let _ = write!(before, "#{conn} ");
         }
-        self.dumps.next(conn, direction, data).map(|line| format!("{before}{line}\n")).collect()
+        self.dumps.next(conn, direction, data, &before)
     }
 }
 

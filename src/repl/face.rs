@@ -74,7 +74,7 @@ pub(super) struct Screen<'a> {
 impl Screen<'_> {
     fn dump(&mut self, conn: ConnId, direction: Direction, bytes: &[u8]) {
         let Some(dumps) = &mut self.hex else { return };
-        let text: String = dumps.next(conn, direction, bytes).map(|line| line + "\n").collect();
+        let text = dumps.next(conn, direction, bytes, "");
         let several = self.filters.len() > 1;
         self.printer.payload(conn, &text, several);
     }

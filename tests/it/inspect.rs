@@ -301,7 +301,9 @@ fn other_users_see_less(t: &Ctx) {
 }
 
 fn watching_goes_on_until_it_is_interrupted(t: &Ctx) {
-    let (server, addr) = listener();
+    // On an address of its own, where no other test has left anything in TIME_WAIT.
+    let server = TcpListener::bind((t.loopback(), 0)).unwrap();
+    let addr = server.local_addr().unwrap().to_string();
     let mut watch = t.sockkit(&["inspect", "--watch=50ms", &addr]).spawn();
     watch.stdout.wait_for(", every 50ms: 1 socket\nPROTO ");
     let client = connect(addr.parse().unwrap());

@@ -286,7 +286,7 @@ impl<'a> Screen<'a> {
 
     fn dump(&mut self, conn: ConnId, direction: Direction, bytes: &[u8]) {
         let Some(dumps) = &mut self.hex else { return };
-        let text: String = dumps.next(conn, direction, bytes).map(|line| line + "\n").collect();
+        let text = dumps.next(conn, direction, bytes, "");
         self.show(text.as_bytes());
     }
 

@@ -145,9 +145,18 @@ fn firewall_of_this_host(t: &Ctx) {
     go(&["127.0.0.1:6"]).code(5).says(&["[::]:6", "listens there now"]);
 }
 
+/// A road on which all have found their neighbours, which takes its time on a busy machine.
+fn known(t: &Ctx) -> Road {
+    let road = Road::new();
+    for at in ["10.2.0.1:1", "[fd00:2::1]:1"] {
+        t.connect(&["-w", "20s", at]).under(&road.us.wrap()).run(b"").code(5);
+    }
+    road
+}
+
 /// A SYN that a rule of ours drops looks like one that got lost, and a reset of ours like one from there.
 fn firewall_of_this_host_on_the_way_out(t: &Ctx) {
-    let road = Road::new();
+    let road = known(t);
     rules(
         &road.us,
         "output",
@@ -211,7 +220,7 @@ fn firewall_of_this_host_on_the_way_out(t: &Ctx) {
 }
 
 fn answers_that_this_host_throws_away(t: &Ctx) {
-    let road = Road::new();
+    let road = known(t);
     let _servers = road.them.within(|| ["0.0.0.0:80", "[::]:81"].map(|at| TcpListener::bind(at).unwrap()));
     rules(&road.us, "input", &["tcp sport { 80, 81, 82 } drop"]);
     let go = |at: &str| t.connect(&["-w", "500ms", at]).under(&road.us.wrap()).run(b"");
