@@ -52,6 +52,9 @@ pub struct Course {
     /// The proxy that leads to the peer.
     #[serde(skip)]
     pub between: Option<Between>,
+    /// Whether its packets keep to an interface, or are marked, so that those of other sockets may go another way.
+    #[serde(skip)]
+    pub steered: bool,
     /// Whether we have told the peer that no more comes.
     #[serde(skip)]
     pub we_ended: bool,

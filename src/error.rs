@@ -270,7 +270,7 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
-    /// What was asked of our own end (--source, --interface).
+    /// What was asked of our own end (--source, --interface; neither, where it was --mark alone).
     From {
         /// The address that it was to have.
         source: Option<IpAddr>,

@@ -415,6 +415,7 @@ impl Conn {
     pub fn examine(&self, course: &mut Course) {
         if self.shape.is_tcp() {
             course.tcp = sys::sockopt::tcp_info(&self.socket).ok();
+            course.steered = sys::is_steered(&self.socket);
         }
         if self.shape.kind == Kind::Stream {
             // FIN_WAIT1, LAST_ACK, CLOSING of include/net/tcp_states.h: our FIN is counted as a byte that waits.

@@ -441,7 +441,7 @@ impl Dial<'_> {
     fn lost(&self, attempt: &Attempt<'_>, source: io::Error) -> Error {
         self.tell(attempt, "failed", Some(&words(&source)));
         let mut error = Error::os(Phase::Connecting, Some(&attempt.target.endpoint), source);
-        error.facts.extend(self.from());
+        error.facts.extend(own_end(self.source, self.options));
         if let Some(target) = attempt.target.address.as_socket()
             && let Ok(Some(report)) = sys::icmp_error(&attempt.socket)
         {
@@ -453,19 +453,8 @@ impl Dial<'_> {
     /// There was no answer in time.
     fn late(&self, target: &Endpoint, budget: Budget) -> Error {
         let mut error = Error::timed_out(Phase::Connecting, Some(target), budget.flag, budget.limit);
-        error.facts.extend(self.from());
+        error.facts.extend(own_end(self.source, self.options));
         error
-    }
-
-    /// What was asked of our own end.
-    fn from(&self) -> Option<Fact> {
-        let source = match self.source {
-            Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
-            Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
-            _ => None,
-        };
-        let interface = self.options.value("interface").map(ToString::to_string);
-        (source.is_some() || interface.is_some()).then_some(Fact::From { source, interface })
     }
 
     fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {
@@ -482,6 +471,19 @@ impl Dial<'_> {
         }
         Ok(())
     }
+}
+
+/// What was asked of our own end, which may have its packets go another way than those of others.
+#[must_use]
+pub fn own_end(source: Option<&Endpoint>, options: &Options) -> Option<Fact> {
+    let source = match source {
+        Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
+        Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
+        _ => None,
+    };
+    let interface = options.value("interface").map(ToString::to_string);
+    let any = source.is_some() || interface.is_some() || options.value("mark").is_some();
+    any.then_some(Fact::From { source, interface })
 }
 
 enum Started<'t> {

@@ -58,6 +58,13 @@ pub fn is_stopped(to: SocketAddr) -> Option<bool> {
     }
 }
 
+/// Whether packets of this socket may go another way than those of the two questions here: it keeps to an interface
+/// (SO_BINDTODEVICE), or is marked (SO_MARK).
+#[must_use]
+pub fn is_steered(socket: &Socket) -> bool {
+    socket.device().is_ok_and(|interface| interface.is_some()) || socket.mark().is_ok_and(|mark| mark != 0)
+}
+
 /// Tries a TCP handshake with `to` until then, and looks whether an answer reaches this host that TCP does not get: by which
 /// interface. Nothing where none comes, or where that cannot be seen.
 #[must_use]

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
+use crate::course::Course;
 use crate::error::{Between, Held, NameAnswer, ProxyKind, Resolver, TimeWait, UnixPathState};
 
 /// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
@@ -143,6 +144,36 @@ fn what_a_proxy_leads_to_is_not_looked_for_here() {
         let mut error = error.beyond(Some(&between));
         enrich_by(&mut error, &unhurried());
         assert_eq!(error.facts, [Fact::Between(Box::new(between.clone()))]);
+    }
+}
+
+#[test]
+fn nothing_is_sent_another_way_than_was_asked_for() {
+    let asked: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let refused = || Error::os(Phase::Connecting, Some(&tcp(asked)), io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    let session = |accepted, steered| {
+        let course = Course { accepted, steered, ..Course::default() };
+        let reset = io::Error::from_raw_os_error(libc::ECONNRESET);
+        let mut error = Error::os(Phase::Receiving, Some(&tcp(asked)), reset);
+        error.facts.push(Fact::Course(Box::new(course)));
+        error
+    };
+    let is_asked = |mut error: Error| {
+        enrich_by(&mut error, &unhurried());
+        error.facts.contains(&Fact::LetOut)
+    };
+    // Who may not ask, does not.
+    let may = sys::is_stopped(asked) == Some(false);
+    assert_eq!((is_asked(refused()), is_asked(session(false, false))), (may, may));
+    let from = |source, interface| Error { facts: vec![Fact::From { source, interface }], ..refused() };
+    for error in [
+        from(Some(asked.ip()), None),
+        from(None, Some("lo".to_owned())),
+        from(None, None),
+        session(true, false),
+        session(false, true),
+    ] {
+        assert!(!is_asked(error));
     }
 }
 
