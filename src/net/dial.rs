@@ -435,7 +435,8 @@ impl Dial<'_> {
             let _ = sys::recverr(&socket, target.shape.family == Family::V6, false);
         }
         self.apply(&socket, target, Stage::After)?;
-        Conn::connected(socket, target.shape, true).map_err(os)
+        let conn = Conn::connected(socket, target.shape, true).map_err(os)?;
+        Ok(conn.sourced(self.source.is_some()))
     }
 
     fn lost(&self, attempt: &Attempt<'_>, source: io::Error) -> Error {
@@ -522,6 +523,8 @@ fn interleave(targets: Vec<Target>) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::Transport;
+    use crate::course::Course;
     use crate::net::socket::Shape;
 
     #[test]
@@ -535,5 +538,34 @@ mod tests {
         let order = interleave(vec![target("[::1]:1"), target("[::2]:1"), target("[::3]:1"), target("1.1.1.1:1")]);
         let order: Vec<String> = order.iter().map(|target| target.endpoint.to_string()).collect();
         assert_eq!(order, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
+    }
+
+    #[test]
+    fn a_connection_knows_whether_its_way_was_chosen() {
+        struct Nobody;
+        impl Sink for Nobody {
+            fn emit(&self, _: Option<ConnId>, _: &Event<'_>) {}
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = &Endpoint::from_socket_addr(Transport::Tcp, listener.local_addr().unwrap());
+        let (stop, here) = (&Stop::new().unwrap(), "127.0.0.1:0".parse().unwrap());
+        for (source, steered) in [(None, false), (Some(&here), true)] {
+            let dial = Dial {
+                conn: CONN,
+                endpoint,
+                via: Via::STRAIGHT,
+                source,
+                options: &Options::new(),
+                timeout: Duration::from_secs(60),
+                retry: None,
+                tls: None,
+                stop,
+                sink: &Nobody,
+            };
+            let conn = dial.dial().unwrap().unwrap();
+            let mut course = Course::default();
+            conn.examine(&mut course);
+            assert_eq!(course.steered, steered);
+        }
     }
 }

@@ -158,3 +158,27 @@ fn canonical(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => address,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_to_an_interface_is_steered() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert!(!is_steered(&socket));
+        socket.bind_device(Some(b"lo")).unwrap();
+        assert!(is_steered(&socket));
+    }
+
+    #[test]
+    fn the_program_of_a_filter_ends_where_it_says() {
+        for (address, length) in [("192.0.2.1:80", 9), ("[2001:db8::1]:80", 14)] {
+            let program = tcp_from(address.parse().unwrap());
+            assert_eq!(program.len(), length);
+            // The kernel takes no jump behind the end, nor an end without an answer.
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket2::SockRef::from(&socket).attach_filter(&program).unwrap();
+        }
+    }
+}
