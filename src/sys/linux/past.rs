@@ -177,7 +177,7 @@ mod tests {
             let program = tcp_from(address.parse().unwrap());
             assert_eq!(program.len(), length);
             // The kernel takes no jump behind the end, nor an end without an answer.
-            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket2::SockRef::from(&socket).attach_filter(&program).unwrap();
         }
     }
