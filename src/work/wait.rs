@@ -221,10 +221,12 @@ impl Wait<'_> {
             let closes = || known.seen.as_ref().filter(|seen| seen.state == "closes").map(|_| Saw::Closes);
             // Of a name it is not known whether it was a name server that did not answer.
             let named = matches!(only, Some(Endpoint::Inet(Inet { host: Host::Name(_), .. })));
-            let unanswered = || (known.tries == 0 && self.banner.is_none() && !named).then_some(Saw::NoAnswer);
+            let proxy = self.via.proxy_to(&self.endpoints[0]).map(Proxy::between);
+            // Nor, of a try through a proxy, which of the two.
+            let about_it = self.banner.is_none() && !named && proxy.is_none();
+            let unanswered = || (known.tries == 0 && about_it).then_some(Saw::NoAnswer);
             let saw = closes().or(known.saw).or_else(unanswered);
             error.facts.extend(saw.map(|what| Fact::Saw { what, after: self.timeout }));
-            let proxy = self.via.proxy_to(&self.endpoints[0]).map(Proxy::between);
             error = error.beyond(proxy.as_ref());
             error.facts.extend(own_end(None, self.options));
         }

@@ -869,6 +869,11 @@ fn wait_through_a_proxy(t: &Ctx) {
     drop(server);
     let exit = t.sockkit(&["wait", "--timeout", "0", "--proxy", &url, &closed(t)]).run(b"");
     exit.code(124).says(&["refused the connection"]);
+    // A proxy that does not answer says nothing about the target.
+    let (_silent, addr) = listener();
+    let url = format!("socks5://{addr}");
+    let exit = t.sockkit(&["wait", "--timeout", "300ms", "--proxy", &url, &nobody]).run(b"");
+    exit.code(124).says(&["no answer to the first try yet"]).says_not(&["nothing came back from"]);
 }
 
 fn wait_gone_is_about_the_target(t: &Ctx) {
