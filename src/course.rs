@@ -52,6 +52,10 @@ pub struct Course {
     /// The proxy that leads to the peer.
     #[serde(skip)]
     pub between: Option<Between>,
+    /// Whether its packets keep to an interface, are marked, or come from an address that was asked for, so that those of
+    /// other sockets may go another way.
+    #[serde(skip)]
+    pub steered: bool,
     /// Whether we have told the peer that no more comes.
     #[serde(skip)]
     pub we_ended: bool,

@@ -270,7 +270,7 @@ pub enum Fact {
     Typed(Endpoint),
     /// The local firewall or another local rule answered, not the network.
     LocalPolicy,
-    /// What was asked of our own end (--source, --interface).
+    /// What was asked of our own end (--source, --interface; neither, where it was --mark alone).
     From {
         /// The address that it was to have.
         source: Option<IpAddr>,
@@ -462,7 +462,7 @@ impl Error {
         // Which file it is, where that is said; one that is open already has no more than the name of its flag.
         let path = match what.strip_prefix("--") {
             Some(flag) => flag.split_once(' ').map_or("", |(_, path)| path),
-            None => what.rsplit_once(" to ").map_or(&*what, |(_, path)| path),
+            None => what.strip_prefix("the ready signal to ").unwrap_or(&what),
         };
         let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
         let text = format!("{what}: {}", words(source));

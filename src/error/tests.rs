@@ -43,3 +43,15 @@ fn attempts_say_in_one_line_what_each_says() {
     let all = Error::attempts(&endpoint, vec![silent(), silent()]).to_string();
     assert_eq!(all, "connecting, example.org:80: no answer within 1s (--connect-timeout) (all 2 addresses)");
 }
+
+#[test]
+fn the_file_of_an_error_is_all_of_its_path() {
+    let path = |what: &str| match &Error::file(what, &io::Error::from_raw_os_error(libc::ENOENT)).facts[..] {
+        [Fact::File { path, .. }] => path.display().to_string(),
+        facts => panic!("{facts:?}"),
+    };
+    assert_eq!(path("/tmp/from here to there"), "/tmp/from here to there");
+    assert_eq!(path("--output to here"), "to here");
+    assert_eq!(path("the ready signal to /run/to go"), "/run/to go");
+    assert_eq!(path("--output"), "");
+}

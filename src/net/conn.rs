@@ -43,6 +43,8 @@ pub struct Conn {
     /// Whether the socket is ours alone, and so in non-blocking mode. An inherited one keeps the flags it came
     /// with, as they are shared with whoever else has it; then MSG_DONTWAIT does the same for each call.
     own: bool,
+    /// Its address was chosen by whoever asked for it, and not by the kernel.
+    sourced: bool,
     local: Endpoint,
     peer: Endpoint,
     // Seldom, and larger than the rest; servers of many hold many of these.
@@ -75,6 +77,13 @@ impl Conn {
         Self::new(socket, shape, own, endpoint_of(&peer, shape), None)
     }
 
+    /// The same from a local address that was asked for.
+    #[must_use]
+    pub fn sourced(mut self, sourced: bool) -> Self {
+        self.sourced = sourced;
+        self
+    }
+
     /// A bound datagram socket that answers whoever spoke last. `admit` is asked about each change of speaker,
     /// with our address and theirs; what it refuses is dropped unread.
     ///
@@ -96,7 +105,7 @@ impl Conn {
             socket.set_nonblocking(true)?;
         }
         let local = endpoint_of(&socket.local_addr()?, shape);
-        Ok(Self { socket, shape, own, local, peer, more })
+        Ok(Self { socket, shape, own, sourced: false, local, peer, more })
     }
 
     /// Puts TLS between the socket and whoever uses it. Nothing else changes for them, but that [`Conn::shake`] is to
@@ -415,6 +424,7 @@ impl Conn {
     pub fn examine(&self, course: &mut Course) {
         if self.shape.is_tcp() {
             course.tcp = sys::sockopt::tcp_info(&self.socket).ok();
+            course.steered = self.sourced || sys::is_steered(&self.socket);
         }
         if self.shape.kind == Kind::Stream {
             // FIN_WAIT1, LAST_ACK, CLOSING of include/net/tcp_states.h: our FIN is counted as a byte that waits.

@@ -435,13 +435,14 @@ impl Dial<'_> {
             let _ = sys::recverr(&socket, target.shape.family == Family::V6, false);
         }
         self.apply(&socket, target, Stage::After)?;
-        Conn::connected(socket, target.shape, true).map_err(os)
+        let conn = Conn::connected(socket, target.shape, true).map_err(os)?;
+        Ok(conn.sourced(self.source.is_some()))
     }
 
     fn lost(&self, attempt: &Attempt<'_>, source: io::Error) -> Error {
         self.tell(attempt, "failed", Some(&words(&source)));
         let mut error = Error::os(Phase::Connecting, Some(&attempt.target.endpoint), source);
-        error.facts.extend(self.from());
+        error.facts.extend(own_end(self.source, self.options));
         if let Some(target) = attempt.target.address.as_socket()
             && let Ok(Some(report)) = sys::icmp_error(&attempt.socket)
         {
@@ -453,19 +454,8 @@ impl Dial<'_> {
     /// There was no answer in time.
     fn late(&self, target: &Endpoint, budget: Budget) -> Error {
         let mut error = Error::timed_out(Phase::Connecting, Some(target), budget.flag, budget.limit);
-        error.facts.extend(self.from());
+        error.facts.extend(own_end(self.source, self.options));
         error
-    }
-
-    /// What was asked of our own end.
-    fn from(&self) -> Option<Fact> {
-        let source = match self.source {
-            Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
-            Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
-            _ => None,
-        };
-        let interface = self.options.value("interface").map(ToString::to_string);
-        (source.is_some() || interface.is_some()).then_some(Fact::From { source, interface })
     }
 
     fn tell(&self, attempt: &Attempt<'_>, result: &'static str, error: Option<&str>) {
@@ -482,6 +472,19 @@ impl Dial<'_> {
         }
         Ok(())
     }
+}
+
+/// What was asked of our own end, which may have its packets go another way than those of others.
+#[must_use]
+pub fn own_end(source: Option<&Endpoint>, options: &Options) -> Option<Fact> {
+    let source = match source {
+        Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
+        Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
+        _ => None,
+    };
+    let interface = options.value("interface").map(ToString::to_string);
+    let any = source.is_some() || interface.is_some() || options.value("mark").is_some();
+    any.then_some(Fact::From { source, interface })
 }
 
 enum Started<'t> {
@@ -520,6 +523,8 @@ fn interleave(targets: Vec<Target>) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::Transport;
+    use crate::course::Course;
     use crate::net::socket::Shape;
 
     #[test]
@@ -533,5 +538,34 @@ mod tests {
         let order = interleave(vec![target("[::1]:1"), target("[::2]:1"), target("[::3]:1"), target("1.1.1.1:1")]);
         let order: Vec<String> = order.iter().map(|target| target.endpoint.to_string()).collect();
         assert_eq!(order, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
+    }
+
+    #[test]
+    fn a_connection_knows_whether_its_way_was_chosen() {
+        struct Nobody;
+        impl Sink for Nobody {
+            fn emit(&self, _: Option<ConnId>, _: &Event<'_>) {}
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = &Endpoint::from_socket_addr(Transport::Tcp, listener.local_addr().unwrap());
+        let (stop, here) = (&Stop::new().unwrap(), "127.0.0.1:0".parse().unwrap());
+        for (source, steered) in [(None, false), (Some(&here), true)] {
+            let dial = Dial {
+                conn: CONN,
+                endpoint,
+                via: Via::STRAIGHT,
+                source,
+                options: &Options::new(),
+                timeout: Duration::from_secs(60),
+                retry: None,
+                tls: None,
+                stop,
+                sink: &Nobody,
+            };
+            let conn = dial.dial().unwrap().unwrap();
+            let mut course = Course::default();
+            conn.examine(&mut course);
+            assert_eq!(course.steered, steered);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Cause, Error, Exit, Fact, Phase, ProxyAnswer, Result, Saw, TargetFailure, words};
 use crate::event::{ConnId, Detail, Event, Sink};
 use crate::net::conn::{Conn, Incoming};
-use crate::net::dial::{CONN, Dial};
+use crate::net::dial::{CONN, Dial, own_end};
 use crate::net::options::Options;
 use crate::net::proxy::{self, Proxy};
 use crate::net::socket::Kind;
@@ -226,6 +226,7 @@ impl Wait<'_> {
             error.facts.extend(saw.map(|what| Fact::Saw { what, after: self.timeout }));
             let proxy = self.via.proxy_to(&self.endpoints[0]).map(Proxy::between);
             error = error.beyond(proxy.as_ref());
+            error.facts.extend(own_end(None, self.options));
         }
         Err(error)
     }

@@ -145,12 +145,13 @@ impl std::fmt::Display for Fault {
 
 /// Calls that cannot fail so, and whose makers have no other words for it than a panic, or none: the standard library's
 /// read of what became of a child that it started, the runtime's write(2) to an eventfd(2) of its own, and the C
-/// library's return to the signals that were allowed before it made a thread. As strace shows them.
-const IMPOSSIBLE: [&str; 4] = [
+/// library's when it makes a thread, with no signal allowed until that is done. As strace shows them.
+const IMPOSSIBLE: [&str; 5] = [
     ", 8, 0, NULL, NULL) = ",
     r#""\1\0\0\0\0\0\0\0", 8)"#,
     "rt_sigprocmask(SIG_SETMASK, [], NULL, 8)",
-    "rt_sigprocmask resumed>NULL, 8)",
+    "rt_sigprocmask(SIG_BLOCK, ~[], ",
+    "rt_sigprocmask resumed>",
 ];
 
 /// One run of a scenario, with a fault or without.

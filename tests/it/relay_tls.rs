@@ -1,10 +1,12 @@
 //! TLS that ends, or begins, at `sockkit relay`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::{
     Ca, Ctx, Data, In, Proc, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
@@ -25,6 +27,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_target_that_stalls_is_given_up,
         a_cut_client_is_no_end_for_the_target,
         a_cut_target_is_no_end_for_the_client,
+        what_came_before_a_reset_arrives [Python3],
         our_certificate_for_the_target,
         starttls_to_the_target [Python3],
         flags_that_do_not_fit,
@@ -231,6 +234,27 @@ fn a_cut_target_is_no_end_for_the_client(t: &Ctx) {
         }
         assert!(front.is_running());
     }
+}
+
+/// The end of the client cannot be told to the target any more, and what that has sent before is still to arrive.
+fn what_came_before_a_reset_arrives(t: &Ctx) {
+    let ca = Ca::new(t, "ca");
+    let pem = ca.issue("pem", &["127.0.0.1"]);
+    let mut target = t.python("tls.py", &["server", &pem.cert, &pem.key, "reset"]).spawn();
+    let port = poll_until("a port", || target.stdout.text().lines().next().map(str::to_owned));
+    let tls = ["--tls-originate", "--tls-ca", &ca.pem(), "--sndbuf", "4k"];
+    let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
+    // Most of it waits in the relay, for the client has no room.
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.set_recv_buffer_size(4096).unwrap();
+    client.connect(&relay.socket_addr().into()).unwrap();
+    let mut client = TcpStream::from(client);
+    target.wait().code(0);
+    shut_write(&client);
+    let mut got = Vec::new();
+    let end = client.read_to_end(&mut got).unwrap_err();
+    assert_eq!((got.len(), end.kind()), (60_000, ErrorKind::ConnectionReset), "{}", relay.stderr.text());
+    relay.stderr.wait_for("the target reset it");
 }
 
 fn our_certificate_for_the_target(t: &Ctx) {

@@ -2,7 +2,7 @@
 
 A server prints its port; what it received goes to standard output in the end.
 """
-import socket, ssl, sys, time
+import fcntl, socket, ssl, struct, sys, termios, time
 
 role, where, second, what = sys.argv[1:5]
 version = sys.argv[5] if len(sys.argv) > 5 else "1.3"
@@ -71,6 +71,13 @@ elif what == "answer":
     got = rest()
     tls.sendall(b"%d bytes came\n" % len(got))
     tls.unwrap().close()
+elif what == "reset":
+    # Data that all arrives, and a reset behind it.
+    tls.sendall(b"x" * 60000)
+    while fcntl.ioctl(tls, termios.TIOCOUTQ, bytes(4)) != bytes(4):
+        time.sleep(0.001)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    tls.close()
 elif what == "goodbye":
     # Data and close_notify in one piece, and no end of the connection behind it.
     tls.sendall(b"last words\n")

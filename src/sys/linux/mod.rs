@@ -26,7 +26,7 @@ pub use errqueue::{icmp_error, recverr};
 pub use fuzz::fuzz;
 pub use owners::{Owners, socket_owners};
 pub use packet::{Packet, Packets, recv_packet, send_packet, want_packet_info};
-pub use past::{answers_lost_on_arrival, is_stopped};
+pub use past::{answers_lost_on_arrival, is_steered, is_stopped};
 pub use proc::listen_counters;
 pub use procfs::{inet_receivers, owners, owners_at_a_glance};
 pub use route::{Hop, neighbour, route};

@@ -223,6 +223,8 @@ impl Packets {
 
     /// The room for all of them. Before a receive it may be made larger.
     pub fn room(&mut self) -> &mut Vec<u8> {
+        // However that is done, the next receive points at it anew.
+        self.vectors[0].iov_base = std::ptr::null_mut();
         &mut self.buffer
     }
 
@@ -354,10 +356,15 @@ mod tests {
                 client.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
                 assert_eq!(client.recv(&mut buffer).unwrap(), (25 * nth).min(100));
             }
-            // A larger room.
+            // A larger room, in another place and then in the same.
+            packets.room().reserve(4 * 300);
+            clients[5].send(&[5; 90]).unwrap();
+            assert_eq!((packets.receive(&server).unwrap(), packets.bytes(0)), (1, &[5; 90][..]));
             packets.room().resize(4 * 300, 0);
             clients[5].send(&[5; 250]).unwrap();
-            assert_eq!((packets.receive(&server).unwrap(), packets.bytes(0)), (1, &[5; 250][..]));
+            clients[5].send(&[6; 250]).unwrap();
+            assert_eq!((packets.receive(&server).unwrap(), packets.bytes(0)), (2, &[5; 250][..]));
+            assert_eq!(packets.bytes(1), [6; 250]);
         }
     }
 }

@@ -58,6 +58,13 @@ pub fn is_stopped(to: SocketAddr) -> Option<bool> {
     }
 }
 
+/// Whether packets of this socket may go another way than those of the two questions here: it keeps to an interface
+/// (SO_BINDTODEVICE), or is marked (SO_MARK).
+#[must_use]
+pub fn is_steered(socket: &Socket) -> bool {
+    socket.device().is_ok_and(|interface| interface.is_some()) || socket.mark().is_ok_and(|mark| mark != 0)
+}
+
 /// Tries a TCP handshake with `to` until then, and looks whether an answer reaches this host that TCP does not get: by which
 /// interface. Nothing where none comes, or where that cannot be seen.
 #[must_use]
@@ -149,5 +156,29 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
         IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_to_an_interface_is_steered() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert!(!is_steered(&socket));
+        socket.bind_device(Some(b"lo")).unwrap();
+        assert!(is_steered(&socket));
+    }
+
+    #[test]
+    fn the_program_of_a_filter_ends_where_it_says() {
+        for (address, length) in [("192.0.2.1:80", 9), ("[2001:db8::1]:80", 14)] {
+            let program = tcp_from(address.parse().unwrap());
+            assert_eq!(program.len(), length);
+            // The kernel takes no jump behind the end, nor an end without an answer.
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket2::SockRef::from(&socket).attach_filter(&program).unwrap();
+        }
     }
 }

@@ -105,7 +105,9 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
         return facts(&last, &Ways { patience: ways.patience.min(BUDGET), ..*ways });
     }
     let deadline = ways.deadline;
-    match (&error.cause, &error.endpoint) {
+    // Where a proxy leads to is not for this host to look, let alone to send anything.
+    let near = |_: &&Endpoint| error.between().is_none() || error.phase == Phase::Resolving;
+    match (&error.cause, error.endpoint.as_ref().filter(near)) {
         (Cause::Os(source), endpoint) => {
             let Some(errno) = source.raw_os_error() else { return Vec::new() };
             match endpoint {
@@ -133,13 +135,14 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
                         let mut found = ports::around(inet, deadline);
                         // Of what came by ICMP the sender is known.
                         let told = error.facts.iter().any(|fact| matches!(fact, Fact::Icmp { .. }));
-                        found.extend(ways::rules(inet).filter(|_| !told && error.phase == Phase::Connecting));
+                        let asked = !told && error.phase == Phase::Connecting && goes_alike(error);
+                        found.extend(asked.then(|| ways::rules(inet)).flatten());
                         found
                     }
                     // A rule of ours resets as if it were the peer.
                     libc::ECONNRESET if is_ours(error) => ways::rules(inet).into_iter().collect(),
                     libc::EADDRINUSE => ports::in_use(inet, deadline.max(Instant::now() + HOLDER_BUDGET)),
-                    libc::ETIMEDOUT if error.phase == Phase::Connecting => no_answer(inet, deadline),
+                    libc::ETIMEDOUT if error.phase == Phase::Connecting => no_answer(error, inet, deadline),
                     libc::EADDRNOTAVAIL | libc::EAGAIN if error.phase == Phase::Connecting => {
                         let mut found = local_addresses();
                         found.extend(client_ports(inet.transport, deadline).map(Fact::Ports));
@@ -162,13 +165,13 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
             }
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet))) if error.phase == Phase::Connecting => {
-            no_answer(inet, deadline)
+            no_answer(error, inet, deadline)
         }
         // Of a session that stands still: whether that is for want of a way.
         (Cause::TimedOut { .. }, Some(Endpoint::Inet(inet)))
             if error.facts.iter().any(|fact| matches!(fact, Fact::Course(_))) =>
         {
-            let rules = ways::rules(inet).filter(|_| is_ours(error));
+            let rules = is_ours(error).then(|| ways::rules(inet)).flatten();
             ways::way(inet).into_iter().chain(rules).collect()
         }
         (Cause::TimedOut { .. }, Some(Endpoint::Unix(unix))) if error.phase == Phase::Connecting => {
@@ -185,16 +188,22 @@ fn facts(error: &Error, ways: &Ways<'_>) -> Vec<Fact> {
     }
 }
 
-/// Whether it was a session that we began: the port of a client is nobody's to ask about.
+/// Whether it was a session that we began, and not in a way of its own: the port of a client is nobody's to ask about.
 fn is_ours(error: &Error) -> bool {
-    error.facts.iter().any(|fact| matches!(fact, Fact::Course(course) if !course.accepted))
+    error.facts.iter().any(|fact| matches!(fact, Fact::Course(course) if !course.accepted && !course.steered))
+}
+
+/// Whether what is sent to find out goes the way of what failed. Elsewhere it would tell nothing, and is not wanted:
+/// who keeps to an interface or marks packets may do so to keep them from all others.
+fn goes_alike(error: &Error) -> bool {
+    !error.facts.iter().any(|fact| matches!(fact, Fact::From { .. }))
 }
 
 /// Nothing came back: from a listener of this host, or from somewhere else.
-fn no_answer(inet: &Inet, deadline: Instant) -> Vec<Fact> {
+fn no_answer(error: &Error, inet: &Inet, deadline: Instant) -> Vec<Fact> {
     let mut found = ports::accept_queue(inet, deadline);
     let way = ways::way(inet);
-    let rules = ways::rules(inet);
+    let rules = goes_alike(error).then(|| ways::rules(inet)).flatten();
     if rules == Some(Fact::LetOut) {
         found.extend(ways::deaf(inet, way.as_ref(), deadline));
     }

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::addr::{Transport, Unix, UnixKind, UnixName};
-use crate::error::{Held, NameAnswer, Resolver, TimeWait, UnixPathState};
+use crate::course::Course;
+use crate::error::{Between, Held, NameAnswer, ProxyKind, Resolver, TimeWait, UnixPathState};
 
 /// A busy machine must not make the tests fail; that there is a limit is tested with the readers.
 fn unhurried() -> Ways<'static> {
@@ -85,8 +86,8 @@ fn a_refused_port_has_a_neighbour() {
     let [near, others @ ..] = &facts[..] else { panic!("{facts:?}") };
     assert!(matches!(near, Fact::Holder { local: near, overlaps: false, .. } if *near == tcp(local)), "{facts:?}");
     assert!(not_another(near), "{facts:?}");
-    // Of other tests, at this very moment; and who may read the rules of this host is told that they let it out.
-    assert!(others.iter().all(|fact| matches!(fact, Fact::Neighbour { .. } | Fact::LetOut)), "{facts:?}");
+    // Of other tests, at this very moment.
+    assert!(others.iter().all(|fact| matches!(fact, Fact::Neighbour { .. })), "{facts:?}");
 }
 
 #[test]
@@ -130,13 +131,58 @@ fn a_refused_port_may_be_one_of_udp() {
 }
 
 #[test]
+fn what_a_proxy_leads_to_is_not_looked_for_here() {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let asked = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port());
+    let between = Between { kind: ProxyKind::Socks5, proxy: "127.0.0.1:1080".parse().unwrap() };
+    let limit = Duration::from_secs(1);
+    for error in [
+        Error::os(Phase::Connecting, Some(&tcp(asked)), io::Error::from_raw_os_error(libc::ECONNREFUSED)),
+        Error::os(Phase::Receiving, Some(&tcp(asked)), io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+        Error::timed_out(Phase::Connecting, Some(&tcp(asked)), "--timeout", limit),
+    ] {
+        let mut error = error.beyond(Some(&between));
+        enrich_by(&mut error, &unhurried());
+        assert_eq!(error.facts, [Fact::Between(Box::new(between.clone()))]);
+    }
+}
+
+#[test]
+fn nothing_is_sent_another_way_than_was_asked_for() {
+    let asked: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let refused = || Error::os(Phase::Connecting, Some(&tcp(asked)), io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    let session = |accepted, steered| {
+        let course = Course { accepted, steered, ..Course::default() };
+        let reset = io::Error::from_raw_os_error(libc::ECONNRESET);
+        let mut error = Error::os(Phase::Receiving, Some(&tcp(asked)), reset);
+        error.facts.push(Fact::Course(Box::new(course)));
+        error
+    };
+    let is_asked = |mut error: Error| {
+        enrich_by(&mut error, &unhurried());
+        error.facts.contains(&Fact::LetOut)
+    };
+    // Who may not ask, does not.
+    let may = sys::is_stopped(asked) == Some(false);
+    assert_eq!((is_asked(refused()), is_asked(session(false, false))), (may, may));
+    let from = |source, interface| Error { facts: vec![Fact::From { source, interface }], ..refused() };
+    for error in [
+        from(Some(asked.ip()), None),
+        from(None, Some("lo".to_owned())),
+        from(None, None),
+        session(true, false),
+        session(false, true),
+    ] {
+        assert!(!is_asked(error));
+    }
+}
+
+#[test]
 fn nothing_is_claimed_about_other_hosts() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let elsewhere = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), listener.local_addr().unwrap().port());
     let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
-    let facts = enriched(Phase::Connecting, &tcp(elsewhere), refused);
-    // That the rules of this host let it out, as who may read them is told, is about this host.
-    assert!(facts.is_empty() || facts == [Fact::LetOut], "{facts:?}");
+    assert_eq!(enriched(Phase::Connecting, &tcp(elsewhere), refused), []);
 }
 
 #[test]

@@ -221,20 +221,23 @@ impl Relay {
                 error = &mut idle => return Verdict { error: Some(Box::new(error)), ..Verdict::ours("timeout") },
                 () = &mut lull => return Verdict::ours("stop"),
             };
-            match end {
+            let end = match end {
                 Ok(End::Eof) => {
-                    let by = if way == Way::Up { Party::Client } else { Party::Target };
-                    first.get_or_insert(by);
-                    let (from, to) = if way == Way::Up { (client, target) } else { (target, client) };
+                    let (to, whose) = if way == Way::Up { (target, Party::Target) } else { (client, Party::Client) };
                     if way == Way::Up {
                         up_ended = true;
                     } else {
                         down_ended = true;
                         client.sink().emit(Some(client.id), &Event::Eof { side: Side::Local });
                     }
-                    if let Err(error) = to.finish() {
-                        return Verdict { error: Some(Box::new(error)), ..Verdict::ours("error") };
-                    }
+                    to.finish().map(|()| End::Eof).map_err(|error| Broke::of(whose, error))
+                }
+                end => end,
+            };
+            match end {
+                Ok(End::Eof) => {
+                    let (by, from) = if way == Way::Up { (Party::Client, client) } else { (Party::Target, target) };
+                    first.get_or_insert(by);
                     if !from.has_end() {
                         // It has been silent for so long that it is gone.
                         return Verdict::of(by, "silence");

@@ -30,14 +30,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const SOON: Duration = Duration::from_secs(2);
 
 /// Registers tests: `trials!["area"; name, name2 [Ncat, Root], slow [] 120]`. The names are those of functions
-/// that take a [`Ctx`] and panic to fail; in brackets is what they need; the number is a deadline in seconds.
+/// that take a [`Ctx`] and panic to fail; in brackets is what they need; the number is a deadline in seconds, `120 / 900`
+/// another one for the gigabytes of SOCKKIT_BIG.
 macro_rules! trials {
-    ($area:literal; $($name:ident $([$($need:ident),*])? $($secs:literal)?),+ $(,)?) => {
+    ($area:literal; $($name:ident $([$($need:ident),*])? $($secs:literal $(/ $big:literal)?)?),+ $(,)?) => {
         vec![$({
             #[allow(unused_mut)]
             let mut spec = $crate::support::Spec::new(concat!($area, "::", stringify!($name)));
             $(spec = spec.needs(&[$($crate::support::Need::$need),*]);)?
-            $(spec = spec.deadline($secs);)?
+            $(
+                spec = spec.deadline($secs);
+                $(if $crate::support::is_big() { spec = spec.deadline($big); })?
+            )?
             $crate::support::trial(spec, $name)
         }),+]
     };
