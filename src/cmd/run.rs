@@ -129,15 +129,16 @@ pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure
         error.exit
     });
     overdue(exit);
-    // It has been said why. What was written is not all there was, and that is no success.
-    let exit = if exit == Exit::Ok && out.is_broken() { Exit::Failed } else { exit };
+    let next = arguments.next().filter(|_| exit == Exit::Ok);
+    // It has been said why. What was written is not all there was, and that is no success; a program goes on as it would have.
+    let exit = if exit == Exit::Ok && next.is_none() && out.is_broken() { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
-    match (exit, arguments.next()) {
-        (Exit::Ok, Some(argv)) => {
+    match next {
+        Some(argv) => {
             let source = sys::become_program(argv);
             let text = format!("{}: {}", argv[0].to_string_lossy(), words(&source));
             Err(fail(Error::text(Exit::Child, Phase::Running, None, text)))
         }
-        _ => Ok(exit),
+        None => Ok(exit),
     }
 }
