@@ -103,6 +103,26 @@ impl ServingArgs {
         }
     }
 
+    /// What is about clients that are let in must not look as if it had an effect where nobody is.
+    ///
+    /// # Errors
+    /// Exit 2.
+    pub fn check_accepts(&self, accepts: bool) -> Result<()> {
+        let given = super::first_given(&[
+            (self.count.is_some(), "--count"),
+            (self.max_conns.is_some(), "--max-conns"),
+            (self.accept_timeout.is_some(), "--accept-timeout"),
+            (!self.allow.is_empty(), "--allow"),
+            (!self.deny.is_empty(), "--deny"),
+        ]);
+        match given {
+            Some(flag) if !accepts => {
+                Err(Error::usage(format!("{flag} is about clients that are accepted, which nobody is here")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether every connection begins with a PROXY protocol header.
     #[must_use]
     pub fn headers(&self) -> Option<Headers> {

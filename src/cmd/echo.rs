@@ -27,6 +27,7 @@ pub(super) struct Echo {
 impl Echo {
     fn watch(&self, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
+        self.server.serving.check_accepts(false)?;
         if self.server.serving.stats {
             return Err(Error::usage(
                 "--stats is about sessions that go on side by side, which there are none of here",

@@ -77,14 +77,13 @@ impl Runnable for Listen {
         if script.is_some() || self.handlers.repl {
             self.talk(context).check(After::Close)?;
         }
-        match self.handlers.side_by_side()? {
-            Some(handler) => {
-                if let Some(flag) = self.eof.given().or(self.text.given()) {
-                    let why = "is about stdin and stdout, which this handler leaves alone";
-                    return Err(Error::usage(format!("{flag} {why}")));
-                }
-                serving::serve(&self.address, &self.server, handler, self.keep_open, context)
-            }
+        let handler = self.handlers.side_by_side()?;
+        let leaves_stdio = handler.is_some() || self.handlers.no_accept;
+        if leaves_stdio && let Some(flag) = self.eof.given().or(self.text.given()) {
+            return Err(Error::usage(format!("{flag} is about stdin and stdout, which this handler leaves alone")));
+        }
+        match handler {
+            Some(handler) => serving::serve(&self.address, &self.server, handler, self.keep_open, context),
             None => self.one_at_a_time(script, context),
         }
     }
@@ -104,6 +103,7 @@ impl Listen {
     fn serve(&self, script: Option<Script>, context: &Context, tally: &Arc<Tally>) -> Result<Exit> {
         let ServerArgs { serving, socket, .. } = &self.server;
         serving.none_side_by_side()?;
+        serving.check_accepts(!self.handlers.no_accept)?;
         // Before it is ready: from then on somebody may ask.
         context.answer_usr1()?;
         let (options, talk) = (socket.options(), self.talk(context));

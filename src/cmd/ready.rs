@@ -1,13 +1,13 @@
 //! How a server tells others that it is ready: `--ready-file`, `--ready-fd`.
 
-use std::fs::{File, OpenOptions, remove_file, rename};
+use std::fs::{File, OpenOptions, remove_file, rename, symlink_metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::addr::Endpoint;
 use crate::cli::ServingArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Phase, Result};
 use crate::sys;
 
 /// Who is to be told.
@@ -20,14 +20,23 @@ impl<'a> Ready<'a> {
     /// As the flags have it. Before anything is bound: a descriptor that is not open is a mistake in the command line.
     ///
     /// # Errors
-    /// Exit 2 for such a descriptor.
+    /// Exit 2 for such a descriptor; a place that a file must not take: a device, a FIFO, a link.
     pub(super) fn of(serving: &'a ServingArgs) -> Result<Self> {
         let descriptor = match serving.ready_fd.map(|number| (number, sys::inherited_output(number))) {
             Some((number, Err(_))) => return Err(Error::usage(format!("--ready-fd: descriptor {number} is not open"))),
             Some((number, Ok(fd))) => Some((number, File::from(fd))),
             None => None,
         };
-        Ok(Self { file: serving.ready_file.as_deref(), descriptor })
+        let file = serving.ready_file.as_deref();
+        if let Some(path) = file
+            && symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+        {
+            // A rename would put a file in the place of /dev/null, or of the link that /dev/stdout is.
+            let why = "not a regular file; it was left alone (--ready-fd writes to what is open)";
+            let text = format!("the ready signal to {}: {why}", path.display());
+            return Err(Error::text(Exit::Failed, Phase::File, None, text));
+        }
+        Ok(Self { file, descriptor })
     }
 
     /// Writes the file. That may need what the server gives up after it.

@@ -13,7 +13,7 @@ use crate::event::{Event, Limit, Sink};
 use crate::net::dial::{CONN, CONNECT_TIMEOUT, Dial};
 use crate::net::options::Options;
 use crate::net::via::Via;
-use crate::out::{Broken, ColorChoice, Out, OutConfig, complain};
+use crate::out::{ColorChoice, Out, OutConfig, complain};
 use crate::sys::{self, Stop};
 use crate::work::diag;
 
@@ -129,15 +129,16 @@ pub(super) fn run<T: Runnable>(matches: &mut ArgMatches) -> Result<Exit, Failure
         error.exit
     });
     overdue(exit);
-    // It has been said why. What went to stdout is not all there was, and that is no success.
-    let exit = if exit == Exit::Ok && matches!(out.broken(), Some(Broken::Failed(_))) { Exit::Failed } else { exit };
+    let next = arguments.next().filter(|_| exit == Exit::Ok);
+    // It has been said why. What was written is not all there was, and that is no success; a program goes on as it would have.
+    let exit = if exit == Exit::Ok && next.is_none() && out.is_broken() { Exit::Failed } else { exit };
     out.emit(None, &Event::End { reason: exit.name(), code: exit.code() });
-    match (exit, arguments.next()) {
-        (Exit::Ok, Some(argv)) => {
+    match next {
+        Some(argv) => {
             let source = sys::become_program(argv);
             let text = format!("{}: {}", argv[0].to_string_lossy(), words(&source));
             Err(fail(Error::text(Exit::Child, Phase::Running, None, text)))
         }
-        _ => Ok(exit),
+        None => Ok(exit),
     }
 }

@@ -82,7 +82,7 @@ pub struct OutConfig {
 pub struct Out {
     command: String,
     sinks: Vec<Arc<dyn Sink>>,
-    json: Option<Arc<Json>>,
+    json: Vec<Arc<Json>>,
     dump: Option<Arc<Dump>>,
 }
 
@@ -99,7 +99,8 @@ impl Out {
             .color(color)
             .stats(config.stats)
             .live(Progress::at_a_terminal());
-        let mut out = Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: None, dump: None };
+        let mut out =
+            Self { command: config.command.clone(), sinks: vec![Arc::new(human)], json: Vec::new(), dump: None };
         if config.hex {
             let stdout = Box::new(Standard::new(io::stdout(), stop));
             let dump = Arc::new(Dump::new(stdout, config.timestamps, config.start));
@@ -109,15 +110,19 @@ impl Out {
         if config.json {
             let json = Arc::new(Json::new(Box::new(Standard::new(io::stdout(), stop)), json::STDOUT, config.start));
             out.sinks.push(json.clone());
-            out.json = Some(json);
+            out.json.push(json);
         }
         if let Some(target) = &config.events {
             let (file, name) = open(target)?;
-            out.sinks.push(Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start)));
+            let json = Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start));
+            out.sinks.push(json.clone());
+            out.json.push(json);
         }
         if let Some(path) = &config.record {
             let (file, name) = open(&EventsTarget::File(path.clone()))?;
-            out.sinks.push(Arc::new(Record::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start))));
+            let json = Arc::new(Json::new(Box::new(Descriptor::new(file, stop)), name, config.start));
+            out.sinks.push(Arc::new(Record::new(json.clone())));
+            out.json.push(json);
         }
         Ok(out)
     }
@@ -125,14 +130,15 @@ impl Out {
     /// Other listeners than those of the flags: for tests, and for a REPL that owns the screen.
     #[must_use]
     pub fn with_sinks(command: &str, sinks: Vec<Arc<dyn Sink>>) -> Self {
-        Self { command: command.to_owned(), sinks, json: None, dump: None }
+        Self { command: command.to_owned(), sinks, json: Vec::new(), dump: None }
     }
 
-    /// How writing `--json` or `--hex` to stdout came to its end, if it did. A reader that left is no failure.
+    /// Whether something that was asked for could not be written: `--json`, `--hex`, `--events` or `--record`. A reader that
+    /// left is no failure.
     #[must_use]
-    pub fn broken(&self) -> Option<Broken> {
-        let dump = || self.dump.as_ref().and_then(|dump| dump.broken());
-        self.json.as_ref().and_then(|json| json.broken()).or_else(dump)
+    pub fn is_broken(&self) -> bool {
+        let dump = self.dump.as_ref().and_then(|dump| dump.broken());
+        self.json.iter().filter_map(|json| json.broken()).chain(dump).any(|broken| matches!(broken, Broken::Failed(_)))
     }
 }
 

@@ -3,14 +3,14 @@
 //! The lines are those of the events (docs/events.md), but only the ones that make the session.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::json::Json;
 use crate::event::{ConnId, Detail, Event, Sink};
 
 /// See the module.
 pub struct Record {
-    json: Json,
+    json: Arc<Json>,
     /// Sessions of clients that came: where such a session makes a connection too, as that of a relay does, what is
     /// recorded is the one that came.
     came: Mutex<HashSet<ConnId>>,
@@ -19,7 +19,7 @@ pub struct Record {
 impl Record {
     /// Writes to the same kind of place as events.
     #[must_use]
-    pub fn new(json: Json) -> Self {
+    pub fn new(json: Arc<Json>) -> Self {
         Self { json, came: Mutex::default() }
     }
 }

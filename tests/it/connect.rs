@@ -177,9 +177,11 @@ fn output_file_is_appended_to(t: &Ctx) {
 
 fn output_file_full(t: &Ctx) {
     // The record fails, and says so; the transfer itself does not suffer.
-    let exit = t.connect(&["--output", "/dev/full", "echo:"]).run(b"whole");
-    exit.stdout("whole").says(&["no space left"]);
-    assert_ne!(exit.code, 0);
+    for flag in ["--output", "--events", "--record"] {
+        let exit = t.connect(&[flag, "/dev/full", "echo:"]).run(b"whole");
+        exit.stdout("whole").says(&["no space left"]);
+        assert_eq!(exit.code, 1, "{flag}");
+    }
 }
 
 fn json_lines_on_stdout(t: &Ctx) {

@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     trials!["listen";
         says_where_it_listens_and_who_came,
         ready_file_is_written_whole,
+        ready_file_takes_nothing_else_s_place,
         ready_descriptor_gets_one_write,
         accept_timeout_begins_after_a_session,
         r35_idle_is_when_neither_side_moves,
@@ -167,6 +168,23 @@ fn ready_file_is_written_whole(t: &Ctx) {
     assert!(line.ends_with('\n'), "{line:?}");
     assert_eq!(fs::read_dir(t.path("d")).unwrap().count(), 1, "nothing else is left there");
     assert_eq!(server.stdout.text(), "");
+}
+
+fn ready_file_takes_nothing_else_s_place(t: &Ctx) {
+    fs::write(t.path("kept"), "kept").unwrap();
+    std::os::unix::fs::symlink("kept", t.path("link")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, t.path("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    for name in ["link", "fifo"] {
+        let before = fs::symlink_metadata(t.path(name)).unwrap().file_type();
+        let exit = t.listen(&["--ready-file", &t.file(name), "127.0.0.1:0"]).run(b"");
+        exit.code(1).says(&["not a regular file", "--ready-fd"]).says_not(&["listening"]);
+        assert_eq!(fs::symlink_metadata(t.path(name)).unwrap().file_type(), before, "{name}");
+    }
+    assert_eq!(fs::read_to_string(t.path("kept")).unwrap(), "kept");
+    // A file of an earlier run is replaced.
+    let server = t.listen(&["--ready-file", &t.file("kept"), "127.0.0.1:0"]).server();
+    let line = fs::read_to_string(t.path("kept")).unwrap();
+    assert_eq!(line.trim_end(), server.socket_addr().to_string());
 }
 
 fn keep_open_takes_one_after_another(t: &Ctx) {

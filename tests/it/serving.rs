@@ -31,6 +31,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         stats_at_the_end,
         stats_as_an_event,
         flags_without_sessions_side_by_side,
+        flags_about_clients_where_nobody_is_accepted,
         turned_away_is_not_nobody,
     ]
 }
@@ -275,6 +276,19 @@ fn flags_without_sessions_side_by_side(t: &Ctx) {
         [&["listen", "--grace", "1s"][..], &["listen", "-k", "--grace", "1s"], &["echo", "--never-accept", "--stats"]]
     {
         t.sockkit(args).args(&["127.0.0.1:0"]).run(b"").code(2).says(&["side by side"]);
+    }
+}
+
+fn flags_about_clients_where_nobody_is_accepted(t: &Ctx) {
+    for flags in [&["--accept-timeout", "1s"][..], &["-m", "3"], &["--allow", "::1"], &["--deny", "::1"]] {
+        for command in [&["listen", "--no-accept"][..], &["echo", "--never-accept"]] {
+            t.sockkit(command).args(flags).args(&["127.0.0.1:0"]).run(b"").code(2).says(&["which nobody is here"]);
+        }
+    }
+    for flag in ["--stay", "--crlf", "--send-only"] {
+        for handler in ["--no-accept", "--discard"] {
+            t.listen(&[handler, flag, "127.0.0.1:0"]).run(b"").code(2).says(&[flag, "leaves alone"]);
+        }
     }
 }
 

@@ -294,6 +294,8 @@ fn runs_the_command_in_its_place(t: &Ctx) {
     let without = t.peer("ls", &["/proc/self/fd"]).run(b"").code(0).stdout.text();
     wait(t, &["-q", &address, "--", "ls", "/proc/self/fd"]).run(b"").code(0).stdout(without);
     // The events end before the other program begins.
+    let exit = wait(t, &["--events", "/dev/full", &address, "--", "echo", "all the same"]).run(b"");
+    exit.code(0).stdout("all the same\n").says(&["events stop here"]);
     let said = wait(t, &["--json", &address, "--", "echo", "then"]).run(b"").code(0).stdout.text();
     assert!(said.ends_with("\"reason\":\"ok\",\"code\":0}\nthen\n"), "{said}");
 }

@@ -420,7 +420,8 @@ impl Rooms {
         let here = if here.is_empty() { "nobody else is here".to_owned() } else { format!("here: {here}") };
         self.tell(seat, &format!("-- {YOU_ARE}{name} in {room}; {here}; /help lists the commands\n"));
         if !history.is_empty() {
-            self.tell(seat, &format!("-- {HISTORY}{} lines\n", history.len()));
+            let lines = if history.len() == 1 { "line" } else { "lines" };
+            self.tell(seat, &format!("-- {HISTORY}{} {lines}\n", history.len()));
             for piece in &history {
                 self.give(seat, piece, self.rules.queue);
             }

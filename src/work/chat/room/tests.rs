@@ -143,7 +143,7 @@ fn commands() {
         assert_eq!((&*hall.hears(a), &*hall.hears(b)), (own, other), "{line}");
     }
     hall.says(b, "/join den");
-    let den = "-- you are b in den; here: al; /help lists the commands\n-- history: 1 lines\n[den] <al> alone\n";
+    let den = "-- you are b in den; here: al; /help lists the commands\n-- history: 1 line\n[den] <al> alone\n";
     assert_eq!((hall.hears(b), &*hall.hears(a)), (den.to_owned(), "[den] -- b joined\n"));
     assert_eq!(hall.says(b, "/quit so long\u{7}"), Flow::Quit);
     assert_eq!(hall.hears(a), "[den] -- b left (so long\\x07)\n");
