@@ -99,7 +99,19 @@ fn closed_without_an_answer(t: &Ctx) {
     let exit = against(t, &[], b"hello\n", |mut peer| {
         let _ = peer.read(&mut [0; 6]);
     });
-    check(&exit, 0, &["took 6 bytes and closed without an answer", "does not let this host in"], &["--hex -v"]);
+    let words = &["took 6 bytes and closed without an answer", "does not let this host in"];
+    check(&exit, 0, words, &["--hex -v", "openssl s_client -connect 127.0.0.1:"]);
+    // openssl(1) has no such addresses.
+    let server = UnixListener::bind(t.path("s")).unwrap();
+    let mut client = t.connect(&["-v", &format!("unix:{}", t.file("s"))]).piped().spawn();
+    let (mut peer, _) = server.accept().unwrap();
+    client.write(b"hello\n");
+    read_exactly(&mut peer, 6);
+    drop(peer);
+    let exit = client.wait();
+    drop(client);
+    check(&exit, 0, words, &["--hex -v"]);
+    exit.says_not(&["openssl"]);
 }
 
 fn reset_at_once(t: &Ctx) {

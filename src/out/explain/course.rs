@@ -51,12 +51,11 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
     match oddity {
         Oddity::AnswersInTls => {
             let name = course.tls_alert().map(alert).unwrap_or_default();
-            Why::new(format!(
+            let why = Why::new(format!(
                 "the answer is a TLS alert{name}: {} speaks TLS, and got plain text from us",
                 case.endpoint
-            ))
-            .try_(format!("sockkit connect --tls {}", case.word()))
-            .try_(format!("openssl s_client -connect {}", word(&bare(case))))
+            ));
+            in_tls(case, course, why.try_(format!("sockkit connect --tls {}", case.word())))
         }
         Oddity::ClientHello => Why::new(format!(
             "{} began a TLS handshake (a ClientHello came), and this server speaks plain text",
@@ -96,9 +95,12 @@ fn flag(course: &Course) -> &'static str {
     if course.secured { " --tls" } else { "" }
 }
 
-/// Tries TLS, unless that is what was spoken.
+/// Tries TLS, unless that is what was spoken, where openssl(1) can go.
 fn in_tls(case: &Case<'_>, course: &Course, why: Why) -> Why {
-    if course.secured { why } else { why.try_(format!("openssl s_client -connect {}", word(&bare(case)))) }
+    if course.secured || !matches!(case.endpoint, Endpoint::Inet(_)) {
+        return why;
+    }
+    why.try_(format!("openssl s_client -connect {}", word(&bare(case))))
 }
 
 /// One that was waited for closes each connection, or resets it, before a word is said.
