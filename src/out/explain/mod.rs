@@ -521,7 +521,8 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
         (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
             Endpoint::Unix(unix) => unix::full_queue(case, unix, longer(case.client())),
-            _ => Why::new("the server does not accept: its queue of waiting connections is full")
+            // Whether there is a machine of that CID, only its host knows.
+            _ => Why::new("nothing answered: no machine with that CID is running, or the queue of the server there is full")
                 .try_(longer(case.client())),
         },
         (Phase::Securing, _) => tls::stalled(case, longer(case.client())),

@@ -333,6 +333,7 @@ fn cases() -> Vec<(&'static str, Error)> {
         ("connect", os(Connecting, "127.0.0.1:80", libc::ECONNRESET, &[])),
         ("connect", os(Connecting, "vsock:3:80", libc::ECONNRESET, &[])),
         ("connect", os(Connecting, "vsock:3:80", libc::ETIMEDOUT, &[])),
+        ("connect", timed_out(Connecting, "vsock:3:80", "--connect-timeout", &[])),
         ("connect", os(Connecting, "vsock:1:80", libc::ETIMEDOUT, &[])),
         ("listen", os(Binding, "vsock:77:4000", libc::EADDRNOTAVAIL, &[])),
         ("connect", os(Sending, "127.0.0.1:80", libc::EPIPE, &[])),
