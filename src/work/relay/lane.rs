@@ -148,7 +148,7 @@ impl Lane<'_> {
                     much = of >= MUCH;
                     self.send(&bytes).await?;
                 }
-                Some(Ok(Left::End)) if self.goes_on(before).await => {}
+                Some(Ok(Left::End)) if self.goes_on(before) => {}
                 Some(Ok(Left::End)) => return Ok(()),
                 Some(Err(error)) => self.lost(error)?,
                 None => {}
@@ -215,15 +215,8 @@ impl Lane<'_> {
     }
 
     /// A datagram peer that is silent is there still, while it is sent something; not when the program is to stop.
-    async fn goes_on(&self, before: (u64, u64)) -> bool {
-        if self.from().has_end() || self.to().totals() == before {
-            return false;
-        }
-        tokio::select! {
-            biased;
-            () = self.client.stopping().wait() => false,
-            () = std::future::ready(()) => true,
-        }
+    fn goes_on(&self, before: (u64, u64)) -> bool {
+        !self.from().has_end() && self.to().totals() != before && !self.client.stopping().is_over()
     }
 
     /// Moves bytes through a pipe for as long as there are many. Says whether it can be done.
@@ -340,7 +333,7 @@ impl Lane<'_> {
                     match self.received(bytes.await) {
                         Err(broke) => What::End(Err(broke)),
                         Ok(None) => continue,
-                        Ok(Some(None)) if self.goes_on(before).await => continue,
+                        Ok(Some(None)) if self.goes_on(before) => continue,
                         Ok(Some(None)) => What::End(Ok(End::Eof)),
                         Ok(Some(Some(mut bytes))) => {
                             let done = damage.to(&mut bytes, is_message);
