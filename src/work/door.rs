@@ -52,7 +52,7 @@ pub struct Door {
     /// Whom to ask, while nobody is there, how it went so far.
     pub tally: Option<Arc<Tally>>,
     next: ConnId,
-    last_exhausted: Option<Instant>,
+    exhaustion: Exhaustion,
     tls: Option<Arc<ServerTls>>,
     /// Whose handshakes are under way, where sessions come one after another.
     coming: Vec<Coming>,
@@ -69,6 +69,18 @@ struct Coming {
 
 /// As many handshakes are under way at once, at the most; others wait in the accept queue.
 const HANDSHAKES: usize = 64;
+
+/// When descriptors or memory were lacking last.
+#[derive(Default)]
+pub(super) struct Exhaustion(Option<Instant>);
+
+impl Exhaustion {
+    /// They are lacking now. Whether that is to be told: once for each time it happens, however long it lasts. While
+    /// it does, each session that ends lets one more in, which is no end of it.
+    pub(super) fn is_news(&mut self) -> bool {
+        self.0.replace(Instant::now()).is_none_or(|last| last.elapsed() > RELIEF)
+    }
+}
 
 /// What an attempt to accept brought.
 pub enum Admission {
@@ -98,7 +110,7 @@ impl Door {
             exhausted: 0,
             tally: None,
             next: 1,
-            last_exhausted: None,
+            exhaustion: Exhaustion::default(),
             tls: None,
             coming: Vec::new(),
         }
@@ -139,10 +151,7 @@ impl Door {
                 }
                 AcceptError::Exhausted => {
                     self.exhausted += 1;
-                    // Once for each time it happens, however long it lasts: while it does, each session that ends
-                    // lets one more in, which is no end of it.
-                    let last = self.last_exhausted.replace(Instant::now());
-                    if last.is_none_or(|last| last.elapsed() > RELIEF) {
+                    if self.exhaustion.is_news() {
                         let message = format!("cannot take more connections for now: {}", words(&error));
                         self.sink.emit(None, &Event::Warning { message: &message });
                     }
