@@ -40,7 +40,7 @@ pub struct Door {
     /// Options for accepted sockets.
     pub options: Options,
     /// Whether every connection begins with a PROXY protocol header.
-    pub headers: Option<Headers>,
+    headers: Option<Headers>,
     /// Those whose header is still to come, where one session follows another.
     early: Vec<Early>,
     /// Is told.
@@ -160,21 +160,24 @@ impl Door {
                 AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
             },
         };
-        let Some(headers) = &self.headers else {
-            return Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)));
-        };
-        if let Some(rule) = headers.distrusts(conn.peer()) {
-            self.turn_away(conn.peer(), &rule);
-            return Ok(Admission::Gone);
-        }
-        let mut early = Early::new(conn, headers);
-        match early.look() {
-            Some(settled) => {
-                let session = self.settle(early.into_conn(), settled);
-                Ok(session.map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
+        Ok(self.meet(conn))
+    }
+
+    /// Takes a connection that has just come, unless its header is still to come.
+    fn meet(&mut self, conn: Conn) -> Admission {
+        let session = match &self.headers {
+            None => self.admit(conn),
+            Some(headers) => {
+                if let Some(rule) = headers.distrusts(conn.peer()) {
+                    self.turn_away(conn.peer(), &rule);
+                    return Admission::Gone;
+                }
+                let mut early = Early::new(conn, headers);
+                let Some(settled) = early.look() else { return Admission::Early(early) };
+                self.settle(early.into_conn(), settled)
             }
-            None => Ok(Admission::Early(early)),
-        }
+        };
+        session.map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn))
     }
 
     /// The same where one session follows another: those whose headers are still to come are kept, and looked at first.
@@ -240,20 +243,19 @@ impl Door {
     /// # Errors
     /// Those of poll(2).
     pub fn greet(&mut self, conn: Conn, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
-        let Some(headers) = &self.headers else { return Ok(self.admit(conn)) };
-        if let Some(rule) = headers.distrusts(conn.peer()) {
-            self.turn_away(conn.peer(), &rule);
-            return Ok(None);
-        }
-        let mut early = Early::new(conn, headers);
+        let mut early = match self.meet(conn) {
+            Admission::Session(id, conn) => return Ok(Some((id, conn))),
+            Admission::Early(early) => early,
+            _ => return Ok(None),
+        };
         loop {
-            if let Some(settled) = early.look() {
-                return Ok(self.settle(early.into_conn(), settled));
-            }
             let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(&early, PollFlags::IN)];
             poll(&mut fds, Some(early.until)).map_err(|source| Error::os(Phase::Accepting, None, source))?;
             if stop.requested().is_some() {
                 return Ok(None);
+            }
+            if let Some(settled) = early.look() {
+                return Ok(self.settle(early.into_conn(), settled));
             }
         }
     }
