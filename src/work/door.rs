@@ -341,10 +341,7 @@ impl Door {
                     nth += 1;
                     continue;
                 }
-                Ok(_) => {
-                    let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
-                    Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, limit)
-                }
+                Ok(_) => Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, coming.conn.handshake_limit()),
                 Err(source) => Error::os(Phase::Securing, Some(peer), source),
             };
             let Coming { id, conn, begun, .. } = self.coming.remove(nth);
@@ -401,10 +398,9 @@ impl Door {
         stop: &Stop,
         goes_on: bool,
     ) -> Result<Option<(ConnId, Conn)>> {
-        let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
         // While a session went on, nobody looked at them.
         let begins = Instant::now();
-        self.coming.iter_mut().for_each(|coming| coming.until = begins + limit);
+        self.coming.iter_mut().for_each(|coming| coming.until = begins + coming.conn.handshake_limit());
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             if stop.requested().is_some() {
@@ -419,7 +415,8 @@ impl Door {
             match if full { Admission::Nobody } else { self.next(listener)? } {
                 Admission::Session(id, conn) if goes_on && conn.is_handshaking() => {
                     let begun = Instant::now();
-                    self.coming.push(Coming { id, conn, begun, until: begun + limit, wants: PollFlags::IN });
+                    let until = begun + conn.handshake_limit();
+                    self.coming.push(Coming { id, conn, begun, until, wants: PollFlags::IN });
                     continue;
                 }
                 Admission::Session(id, conn) => {
