@@ -59,6 +59,12 @@ pub(super) struct Broke {
     pub(super) error: Box<Error>,
 }
 
+impl Broke {
+    pub(super) fn of(party: Party, error: Error) -> Self {
+        Self { party, error: Box::new(error) }
+    }
+}
+
 type Outcome<T> = Result<T, Broke>;
 
 /// What became of a read.
@@ -110,11 +116,11 @@ impl Lane<'_> {
     }
 
     fn not_received(&self, error: Error) -> Broke {
-        Broke { party: self.sender(), error: Box::new(error) }
+        Broke::of(self.sender(), error)
     }
 
     fn not_sent(&self, error: Error) -> Broke {
-        Broke { party: self.receiver(), error: Box::new(error) }
+        Broke::of(self.receiver(), error)
     }
 
     fn is_stream(&self, link: &Link) -> bool {
