@@ -87,14 +87,15 @@ fn at_path(path: &Path, asked: UnixKind, binding: bool, errno: i32, deadline: In
 fn bound(deadline: Instant, is_it: impl Fn(&Entry) -> bool) -> Vec<Fact> {
     let wanted = Wanted { tcp: false, udp: false, unix: true, v4: false, v6: false, states: u32::MAX, details: false };
     let mut entries = sys::sockets(&wanted).unwrap_or_default();
-    entries.retain(|entry| matches!(entry.state, State::Listen | State::Unconnected) || kind(entry) == Some("dgram"));
+    entries.retain(|entry| matches!(entry.state, State::Listen | State::Unconnected) || is_datagram(entry));
     entries.retain(is_it);
     entries.sort_by_key(|entry| entry.state != State::Listen);
     let Some(entry) = entries.into_iter().next() else { return Vec::new() };
     let process = sys::owners(&[entry.inode], deadline).remove(&entry.inode);
-    let kind = kind(&entry);
-    let state = match (entry.state, kind) {
-        (State::Listen, _) | (_, Some("dgram")) => UnixPathState::Live { kind, process },
+    let state = match entry.protocol {
+        Protocol::Unix(kind) if entry.state == State::Listen || kind == UnixKind::Dgram => {
+            UnixPathState::Live { kind: Some(kind), process }
+        }
         _ => UnixPathState::Bound { process },
     };
     let mut facts = vec![Fact::UnixPath(state)];
@@ -107,13 +108,8 @@ fn bound(deadline: Instant, is_it: impl Fn(&Entry) -> bool) -> Vec<Fact> {
     facts
 }
 
-fn kind(entry: &Entry) -> Option<&'static str> {
-    match entry.protocol {
-        Protocol::Unix(UnixKind::Stream) => Some("stream"),
-        Protocol::Unix(UnixKind::Dgram) => Some("dgram"),
-        Protocol::Unix(UnixKind::Seqpacket) => Some("seqpacket"),
-        _ => None,
-    }
+fn is_datagram(entry: &Entry) -> bool {
+    entry.protocol == Protocol::Unix(UnixKind::Dgram)
 }
 
 /// Tries a datagram socket: that tells a server from a left-over file without making a connection to a
@@ -122,12 +118,14 @@ fn knock(path: &Path, not: Option<UnixKind>) -> Option<UnixPathState> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
     match rustix::net::connect(&socket, &SocketAddrUnix::new(path).ok()?) {
-        Ok(()) | Err(rustix::io::Errno::AGAIN) => Some(UnixPathState::Live { kind: Some("dgram"), process: None }),
+        Ok(()) | Err(rustix::io::Errno::AGAIN) => {
+            Some(UnixPathState::Live { kind: Some(UnixKind::Dgram), process: None })
+        }
         Err(rustix::io::Errno::PROTOTYPE) => {
             // No datagram socket, and not what was tried before: one kind is left.
             let kind = match not {
-                Some(UnixKind::Stream) => Some("seqpacket"),
-                Some(UnixKind::Seqpacket) => Some("stream"),
+                Some(UnixKind::Stream) => Some(UnixKind::Seqpacket),
+                Some(UnixKind::Seqpacket) => Some(UnixKind::Stream),
                 Some(UnixKind::Dgram) | None => None,
             };
             Some(UnixPathState::Live { kind, process: None })
