@@ -9,11 +9,11 @@ use std::time::Instant;
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::ports::other_user;
 use crate::addr::{Endpoint, Unix, UnixKind, UnixName};
 use crate::error::{Fact, Held, UnixPathState};
 use crate::sys;
 use crate::sys::sockets::{Entry, Protocol, State, Wanted};
-use crate::work::inspect::Users;
 
 /// Looks at the name that failed. `binding` is whether it was to be made (else: used), which decides the
 /// permission that was needed.
@@ -99,9 +99,7 @@ fn bound(deadline: Instant, is_it: impl Fn(&Entry) -> bool) -> Vec<Fact> {
         _ => UnixPathState::Bound { process },
     };
     let mut facts = vec![Fact::UnixPath(state)];
-    let ours = rustix::process::geteuid().as_raw();
-    if let Some(uid) = entry.uid.filter(|uid| *uid != ours) {
-        let user = Users::read().name(uid).map_or_else(|| uid.to_string(), str::to_owned);
+    if let Some(user) = other_user(&entry) {
         facts.push(Fact::Held(Held { other_user: Some(user), state: None, orphan: false }));
     }
     facts.extend(entry.queue.map(|queue| Fact::AcceptQueue { waiting: queue.waiting, limit: Some(queue.limit) }));
