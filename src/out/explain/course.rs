@@ -215,11 +215,9 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
     let stuck =
         tcp.unacknowledged == 0 && tcp.probes > 0 && tcp.window.is_some_and(|window| u64::from(window) >= wanted);
     if stuck {
-        return Why::new(format!(
+        return ways::own_rule(format!(
             "{host} has room for more, and {waits} wait in our send queue: they do not leave this host. Most likely a rule of its own firewall (output chain) or of its routes stops them"
         ))
-        .try_("sudo nft list ruleset")
-        .try_("sudo iptables -S OUTPUT")
         .try_(ways::route_of(case));
     }
     let no_room = tcp.unacknowledged == 0 || tcp.window == Some(0);
