@@ -327,10 +327,7 @@ impl Case<'_> {
 
     /// The subcommand, where it is one that opens connections; else the one that does nothing but.
     fn client(&self) -> &str {
-        match self.command {
-            "ping" | "wait" => self.command,
-            _ => "connect",
-        }
+        client(self.command)
     }
 
     /// Whether the local address is only the one that a client wants to come from.
@@ -370,6 +367,14 @@ impl Case<'_> {
 
     fn facts(&self) -> &[Fact] {
         &self.error.facts
+    }
+}
+
+/// See [`Case::client`].
+fn client(command: &str) -> &str {
+    match command {
+        "ping" | "wait" => command,
+        _ => "connect",
     }
 }
 
