@@ -6,6 +6,7 @@ use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::course::{Course, Ending, Oddity, TcpInfo};
 use crate::error::{Cause, Error, Fact, Phase};
 use crate::event::Side;
+use crate::text::count_of_bytes as count;
 
 use super::{Case, Why, ways, word};
 
@@ -136,10 +137,6 @@ fn alert(description: u8) -> String {
 fn bare(case: &Case<'_>) -> String {
     let whole = case.endpoint.to_string();
     whole.split_once("://").map_or(whole.clone(), |(_, rest)| rest.to_owned())
-}
-
-fn count(bytes: u64) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
 }
 
 fn span(length: Duration) -> String {
