@@ -437,9 +437,10 @@ impl Door {
                 pause = Some(Instant::now() + EXHAUSTED_PAUSE);
             } else if !full {
                 fds.extend(self.watched(listener));
+                pause = pause.into_iter().chain(self.late()).min();
             }
             fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
-            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).chain(self.late()).min();
+            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).min();
             if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
                 fds.push(PollFd::new(asked, PollFlags::IN));
             }
