@@ -59,12 +59,6 @@ pub(super) struct Broke {
     pub(super) error: Box<Error>,
 }
 
-impl Broke {
-    pub(super) fn of(party: Party, error: Error) -> Self {
-        Self { party, error: Box::new(error) }
-    }
-}
-
 type Outcome<T> = Result<T, Broke>;
 
 /// What became of a read.
@@ -99,15 +93,15 @@ enum What {
 }
 
 impl Lane<'_> {
-    fn from(&self) -> &Link {
+    pub(super) fn from(&self) -> &Link {
         if self.way == Way::Up { self.client } else { self.target }
     }
 
-    fn to(&self) -> &Link {
+    pub(super) fn to(&self) -> &Link {
         if self.way == Way::Up { self.target } else { self.client }
     }
 
-    fn sender(&self) -> Party {
+    pub(super) fn sender(&self) -> Party {
         if self.way == Way::Up { Party::Client } else { Party::Target }
     }
 
@@ -115,12 +109,12 @@ impl Lane<'_> {
         if self.way == Way::Up { Party::Target } else { Party::Client }
     }
 
-    fn not_received(&self, error: Error) -> Broke {
-        Broke::of(self.sender(), error)
+    pub(super) fn not_received(&self, error: Error) -> Broke {
+        Broke { party: self.sender(), error: Box::new(error) }
     }
 
-    fn not_sent(&self, error: Error) -> Broke {
-        Broke::of(self.receiver(), error)
+    pub(super) fn not_sent(&self, error: Error) -> Broke {
+        Broke { party: self.receiver(), error: Box::new(error) }
     }
 
     fn is_stream(&self, link: &Link) -> bool {
