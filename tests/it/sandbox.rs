@@ -8,7 +8,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
-use crate::support::{Ctx, Data, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect};
+use crate::support::{
+    Ctx, Data, NOBODY, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect,
+};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["sandbox";
@@ -374,7 +376,6 @@ fn a_socket_file_goes_from_another_root(t: &Ctx) {
 
 fn without_privilege(t: &Ctx) {
     fs::set_permissions(t.dir(), fs::Permissions::from_mode(0o777)).unwrap();
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     for (args, needs) in [(["--user", "daemon"], "CAP_SETUID"), (["--chroot", "."], "CAP_SYS_CHROOT")] {
         // Where the program was built may be no place for nobody. Copied by another process: a program that somebody
         // has open to write cannot be run, and a child of ours that starts at this moment would have it open.
@@ -383,7 +384,7 @@ fn without_privilege(t: &Ctx) {
             t.peer("cp", &[env!("CARGO_BIN_EXE_sockkit"), copy.to_str().unwrap()]).run(b"").code(0);
         }
         let run = t.peer(copy.to_str().unwrap(), &["echo", "--ready-file", "ready"]).args(&args);
-        let exit = run.args(&["127.0.0.1:0"]).under(&nobody).run(b"");
+        let exit = run.args(&["127.0.0.1:0"]).under(&NOBODY).run(b"");
         exit.code(11).says(&[&args.join(" "), "Operation not permitted: only root may, or who has", needs]);
         assert!(!t.path("ready").exists(), "a server that did not come was told to be ready");
     }

@@ -11,9 +11,6 @@ use std::time::Duration;
 
 use crate::support::{Cmd, Ctx, Exit, Netns, poll_until};
 
-/// In front of a command: an ordinary user.
-pub(super) const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-
 /// The causes of a group of failures, which must all differ in more than numbers.
 #[derive(Default)]
 pub(super) struct Causes {

@@ -29,6 +29,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The promise "within a second", with a second of grace for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
 
+/// In front of a command: an ordinary user, by setpriv(1).
+pub(crate) const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
 /// Registers tests: `trials!["area"; name, name2 [Ncat, Root], slow [] 120]`. The names are those of functions
 /// that take a [`Ctx`] and panic to fail; in brackets is what they need; the number is a deadline in seconds, `120 / 900`
 /// another one for the gigabytes of SOCKKIT_BIG.
