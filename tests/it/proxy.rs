@@ -9,8 +9,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, poll_until, read_all, read_exactly,
-    stays_silent, trials,
+    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, read_all, read_exactly, stays_silent, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -282,7 +281,7 @@ fn ssh_dynamic_forwarding(t: &Ctx) {
 fn digest(t: &Ctx) {
     for algorithm in ["MD5", "SHA-256", "MD5-sess", "SHA-256-sess"] {
         let mut proxy = t.python("digest_proxy.py", &[algorithm]).spawn();
-        let port = poll_until("the port of the proxy", || proxy.stdout.text().trim().parse::<u16>().ok());
+        let port = proxy.printed_port();
         t.connect(&["-z", "--proxy", &format!("http://bob:wrong@127.0.0.1:{port}"), "127.0.0.1:1"])
             .run(b"")
             .code(13)
@@ -854,8 +853,8 @@ pub(crate) fn start_microsocks_or_scripted(t: &Ctx) -> Real {
         return start_microsocks(t, &[]);
     }
     let python = t.python("socks5.py", &[]).spawn();
-    let port = poll_until("the port of the proxy", || python.stdout.text().trim().parse::<u16>().ok());
-    Real { _process: python, addr: format!("127.0.0.1:{port}") }
+    let addr = format!("127.0.0.1:{}", python.printed_port());
+    Real { _process: python, addr }
 }
 
 fn wait_through_a_proxy(t: &Ctx) {

@@ -9,8 +9,7 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Ca, Ctx, Data, In, Proc, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
-    trials,
+    Ca, Ctx, Data, In, Proc, accept, connect, listener, read_all, read_exactly, shut_write, stays_silent, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -241,7 +240,7 @@ fn what_came_before_a_reset_arrives(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let pem = ca.issue("pem", &["127.0.0.1"]);
     let mut target = t.python("tls.py", &["server", &pem.cert, &pem.key, "reset"]).spawn();
-    let port = poll_until("a port", || target.stdout.text().lines().next().map(str::to_owned));
+    let port = target.printed_port();
     let tls = ["--tls-originate", "--tls-ca", &ca.pem(), "--sndbuf", "4k"];
     let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
     // Most of it waits in the relay, for the client has no room.
@@ -270,7 +269,7 @@ fn starttls_to_the_target(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let pem = ca.issue("pem", &["127.0.0.1"]);
     let target = t.python("starttls.py", &["smtp", &pem.cert, &pem.key]).spawn();
-    let port = poll_until("a port", || target.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
+    let port = target.printed_port();
     let front = relay(t, &["--starttls", "smtp", "--tls-ca", &ca.pem()], &format!("127.0.0.1:{port}"));
     let mut client = connect(front.socket_addr());
     client.write_all(b"behind it\n").unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ca, Ctx, Pem, Proc, accept, listener, poll_until, postgres, trials};
+use crate::support::{Ca, Ctx, Pem, Proc, accept, listener, postgres, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["starttls";
@@ -28,15 +28,9 @@ fn usual(t: &Ctx) -> (Ca<'_>, Pem) {
     (ca, server)
 }
 
-/// Starts a server that prints its port.
-fn port_of(server: &Proc) -> String {
-    let port = poll_until("a port", || server.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
-    format!("localhost:{port}")
-}
-
 pub(crate) fn scripted(t: &Ctx, pem: &Pem, protocol: &str, how: &str) -> (Proc, String) {
     let server = t.python("starttls.py", &[protocol, &pem.cert, &pem.key, how]).spawn();
-    let addr = port_of(&server);
+    let addr = format!("localhost:{}", server.printed_port());
     (server, addr)
 }
 
@@ -57,7 +51,7 @@ import time
 time.sleep(600)
 ";
     let server = t.peer("/usr/bin/python3", &["-c", program, &pem.cert, &pem.key]).spawn();
-    let addr = port_of(&server);
+    let addr = format!("localhost:{}", server.printed_port());
     let mail =
         ["--send", "EHLO me\\r\\n", "--expect", "/250 HELP|250 .*\\n/", "--send", "QUIT\\r\\n", "--expect", "221"];
     let exit =

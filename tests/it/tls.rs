@@ -625,8 +625,8 @@ fn flags_that_do_not_fit(t: &Ctx) {
 
 fn python(t: &Ctx, pem: &Pem, what: &str, version: &str) -> (Proc, String) {
     let server = t.python("tls.py", &["server", &pem.cert, &pem.key, what, version]).spawn();
-    let port = poll_until("a port", || server.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
-    (server, localhost(port))
+    let addr = localhost(server.printed_port());
+    (server, addr)
 }
 
 fn r05_no_byte_stays_behind(t: &Ctx) {
