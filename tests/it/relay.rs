@@ -50,7 +50,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 /// A relay from a fresh loopback port to `connect`.
 #[track_caller]
-fn relay(t: &Ctx, args: &[&str], connect: &str) -> Proc {
+pub(crate) fn relay(t: &Ctx, args: &[&str], connect: &str) -> Proc {
     t.sockkit(&["relay"]).args(args).args(&["127.0.0.1:0", connect]).server()
 }
 

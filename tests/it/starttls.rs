@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ca, Ctx, Pem, Proc, accept, listener, postgres, trials};
+use crate::support::{Ca, Ctx, Pem, Proc, accept, free_port, listener, postgres, trials};
+use crate::tls::usual;
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["starttls";
@@ -20,12 +21,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_script_of_a_server_goes_on_in_tls,
         what_starttls_cannot_do,
     ]
-}
-
-fn usual(t: &Ctx) -> (Ca<'_>, Pem) {
-    let ca = Ca::new(t, "ca");
-    let server = ca.issue("server", &["localhost", "127.0.0.1"]);
-    (ca, server)
 }
 
 pub(crate) fn scripted(t: &Ctx, pem: &Pem, protocol: &str, how: &str) -> (Proc, String) {
@@ -89,7 +84,7 @@ fn a_database(t: &Ctx) {
     run(&["chmod", "600", &pem.key]);
     let mut init = as_postgres("initdb", &["-D", &data, "-A", "trust", "-N"]).spawn();
     init.wait_within(crate::support::PATIENCE * 8).code(0);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let ssl = ["ssl=on".to_owned(), format!("ssl_cert_file={}", pem.cert), format!("ssl_key_file={}", pem.key)];
     let mut args = vec!["-D", &data, "-h", "127.0.0.1", "-p", &port, "-k", &data];
     for setting in &ssl {

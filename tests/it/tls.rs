@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Ca, Cmd, Ctx, Data, In, Out, PATIENCE, Pem, Proc, accept, big, connect, is_big, listener, one_bulk_at_a_time,
-    poll_until, read_all, trials, year,
+    Ca, Cmd, Ctx, Data, In, Out, PATIENCE, Pem, Proc, accept, big, connect, free_port, is_big, listener,
+    one_bulk_at_a_time, poll_until, read_all, trials, year,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -1274,11 +1274,6 @@ fn stunnel_between(t: &Ctx) {
     exit.code(0).stdout_len(LEN);
     let exit = t.connect(&[&localhost(out)]).stdin(file(t, BACK, LEN)).stdout(Out::Check(BACK)).spawn().wait();
     exit.code(0).stdout_len(LEN);
-}
-
-/// A port that was free a moment ago, for a program that cannot choose one itself.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn unix_sockets_too(t: &Ctx) {
