@@ -77,7 +77,7 @@ pub(crate) fn take_socks5(conn: &mut TcpStream) -> Vec<u8> {
     address
 }
 
-pub(crate) fn take_http(conn: &mut TcpStream) -> String {
+fn take_http(conn: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(read_exactly(&mut *conn, 1));
@@ -99,17 +99,22 @@ pub(crate) fn take_socks4(conn: &mut TcpStream, strings: usize) -> Vec<u8> {
     request
 }
 
+/// Takes the request of this scheme; of SOCKS 4a, one for an address and not for a name.
+pub(crate) fn take(scheme: &str, conn: &mut TcpStream) {
+    match scheme {
+        "socks5" | "socks5h" => drop(take_socks5(conn)),
+        "socks4" | "socks4a" => drop(take_socks4(conn, 1)),
+        _ => drop(take_http(conn)),
+    }
+}
+
 /// The schemes, each with a proxy that takes the request and then says this.
-pub(crate) fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
+fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
     for scheme in ["socks5", "socks5h", "socks4", "socks4a", "http"] {
         let answer = reply(scheme);
         let name = scheme.to_owned();
         let (addr, served) = scripted(move |mut conn| {
-            match name.as_str() {
-                "socks5" | "socks5h" => drop(take_socks5(&mut conn)),
-                "socks4" | "socks4a" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
-            }
+            take(&name, &mut conn);
             conn.write_all(&answer).unwrap();
             conn.shutdown(Shutdown::Write).unwrap();
             read_all(&conn);
@@ -362,8 +367,7 @@ fn r42_replies_byte_by_byte(t: &Ctx) {
                     slowly(&mut conn, &[5, 0]);
                     read_exactly(&mut conn, 10);
                 }
-                "socks4" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
+                _ => take(scheme, &mut conn),
             }
             slowly(&mut conn, &[granted(scheme), b"banner".to_vec()].concat());
         });
@@ -411,11 +415,7 @@ fn r42_short_replies(t: &Ctx) {
         for cut in 0..whole.len() {
             let reply = whole[..cut].to_vec();
             let (addr, served) = scripted(move |mut conn| {
-                match scheme {
-                    "socks5" => drop(take_socks5(&mut conn)),
-                    "socks4" => drop(take_socks4(&mut conn, 1)),
-                    _ => drop(take_http(&mut conn)),
-                }
+                take(scheme, &mut conn);
                 conn.write_all(&reply).unwrap();
             });
             let exit = t.connect(&["--proxy", &format!("{scheme}://{addr}"), "127.0.0.1:80"]).run(b"");
@@ -538,11 +538,7 @@ fn every_reply_code_has_its_words(t: &Ctx) {
 fn nothing_is_sent_before_the_way_is_open(t: &Ctx) {
     for scheme in ["socks5", "socks4", "http"] {
         let (addr, served) = scripted(move |mut conn| {
-            match scheme {
-                "socks5" => drop(take_socks5(&mut conn)),
-                "socks4" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
-            }
+            take(scheme, &mut conn);
             stays_silent(&conn, Duration::from_millis(300));
             conn.write_all(&granted(scheme)).unwrap();
             assert_eq!(read_exactly(&mut conn, 7), b"payload");
