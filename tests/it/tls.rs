@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use rcgen::date_time_ymd;
 
 use crate::support::{
     Ca, Cmd, Ctx, Data, In, Out, PATIENCE, Pem, Proc, accept, big, connect, free_port, is_big, listener,
-    one_bulk_at_a_time, poll_until, read_all, trials, year,
+    one_bulk_at_a_time, poll_until, read_all, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -274,7 +275,7 @@ fn localhost(port: u16) -> String {
 
 fn an_expired_certificate(t: &Ctx) {
     let ca = Ca::new(t, "ca");
-    let pem = ca.issue_with("old", &["localhost"], |params| year(2021)(params, true));
+    let pem = ca.issue_with("old", &["localhost"], |params| params.not_after = date_time_ymd(2021, 1, 1));
     refused(
         t,
         &pem,
@@ -290,7 +291,7 @@ fn an_expired_certificate(t: &Ctx) {
 
 fn a_certificate_of_tomorrow(t: &Ctx) {
     let ca = Ca::new(t, "ca");
-    let pem = ca.issue_with("new", &["localhost"], |params| year(2080)(params, false));
+    let pem = ca.issue_with("new", &["localhost"], |params| params.not_before = date_time_ymd(2080, 1, 1));
     refused(
         t,
         &pem,
@@ -885,11 +886,11 @@ fn a_clients_certificate_that_is_not_good(t: &Ctx) {
         dial(t, &ca, &client).run(b"secret").code(12).stdout("");
     };
     bad(
-        &ca.issue_with("old", &["me.example"], |params| year(2021)(params, true)),
+        &ca.issue_with("old", &["me.example"], |params| params.not_after = date_time_ymd(2021, 1, 1)),
         &["the certificate has expired", "the client has let it run out"],
     );
     bad(
-        &ca.issue_with("new", &["me.example"], |params| year(2080)(params, false)),
+        &ca.issue_with("new", &["me.example"], |params| params.not_before = date_time_ymd(2080, 1, 1)),
         &["the certificate is not valid yet: it will be good from 2080-01-01"],
     );
     bad(

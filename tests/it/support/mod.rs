@@ -12,7 +12,7 @@ mod pty;
 
 use std::time::Duration;
 
-pub(crate) use certs::{Ca, Pem, year};
+pub(crate) use certs::{Ca, Pem};
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream, is_big};
 pub(crate) use needs::{Need, postgres};
