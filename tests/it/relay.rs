@@ -564,7 +564,7 @@ fn a_slow_reader_harms_nobody_else(t: &Ctx) {
 }
 
 /// Sends until no more is taken; how much that was.
-fn fill(stream: &TcpStream) -> u64 {
+pub(crate) fn fill(stream: &TcpStream) -> u64 {
     stream.set_nonblocking(true).unwrap();
     let (mut sent, mut blocked) = (0, Instant::now());
     let mut data = Data::new(1).reader(1 << 40);
