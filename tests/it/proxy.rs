@@ -9,7 +9,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, read_all, read_exactly, stays_silent, trials,
+    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, on_path, read_all, read_exactly,
+    stays_silent, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -253,11 +254,8 @@ fn ssh_dynamic_forwarding(t: &Ctx) {
     );
     std::fs::write(t.path("sshd_config"), config).unwrap();
     std::fs::set_permissions(t.path("host"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let sshd = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-        .chain(["/usr/sbin".into()])
-        .map(|dir| dir.join("sshd"))
-        .find(|path| path.is_file())
-        .unwrap();
+    // It has to be named by its whole path, to start itself again.
+    let sshd = on_path("sshd").expect("asked for");
     let mut server = t.peer(sshd.to_str().unwrap(), &["-D", "-e", "-f", &t.file("sshd_config")]).spawn();
     server.wait_bound("tcp");
     let socks = t.loopback();

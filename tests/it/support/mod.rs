@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) use certs::{Ca, Pem};
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream, is_big};
-pub(crate) use needs::{Need, postgres};
+pub(crate) use needs::{Need, on_path, postgres};
 pub(crate) use net::{
     accept, connect, free_port, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,
 };
