@@ -16,7 +16,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::RecvFlags;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
@@ -24,7 +24,7 @@ use rustls::{AlertDescription, CommonState, Error as Tls};
 use socket2::Socket;
 
 use super::verify;
-use crate::net::conn::Incoming;
+use crate::net::conn::{Incoming, sys_recv, sys_send};
 use crate::tls::{Fault, Plain, Secured};
 
 /// The head of a record, in bytes: RFC 8446, section 5.1.
@@ -342,7 +342,7 @@ impl Layer {
             }
             let from = self.held.len();
             self.held.resize(from + need, 0);
-            let got = recv(socket, &mut self.held[from..]);
+            let got = sys_recv(socket, &mut self.held[from..], RecvFlags::empty());
             self.held.truncate(from + *got.as_ref().unwrap_or(&0));
             match got {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -368,7 +368,7 @@ impl Layer {
         let mut said = std::mem::take(&mut self.held);
         let from = said.len();
         said.resize(from.max(SAID), 0);
-        let more = recv(socket, &mut said[from..]).unwrap_or(0);
+        let more = sys_recv(socket, &mut said[from..], RecvFlags::empty()).unwrap_or(0);
         said.truncate(from + more);
         let _ = socket.shutdown(Shutdown::Write);
         broken(Fault::NotTls { looks: Plain::of(&said), said })
@@ -438,7 +438,7 @@ impl Layer {
                     continue;
                 }
                 cipher[..held].copy_from_slice(&self.held);
-                let came = recv(socket, &mut cipher[held..most])?;
+                let came = sys_recv(socket, &mut cipher[held..most], RecvFlags::empty())?;
                 if came == 0 {
                     self.ended = self.allow_truncation;
                     if self.ended {
@@ -526,7 +526,7 @@ impl Layer {
             self.encrypt(bytes, batch)?;
             let mut gone = 0;
             while gone < batch.len() {
-                match send(socket, &batch[gone..]) {
+                match sys_send(socket, &batch[gone..]) {
                     Ok(sent) => gone += sent,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.out = batch[gone..].to_vec();
@@ -588,7 +588,7 @@ impl Layer {
     /// Sends what waits; whether all of it is gone.
     pub(in crate::net) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
         while !self.out.is_empty() {
-            match send(socket, &self.out) {
+            match sys_send(socket, &self.out) {
                 Ok(sent) => drop(self.out.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -659,22 +659,5 @@ fn alert_name(alert: AlertDescription) -> String {
     match name.as_str() {
         "unknown_c_a" => "unknown_ca".to_owned(),
         _ => name,
-    }
-}
-
-fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-    retry(|| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.1))
-}
-
-fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-    retry(|| Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
-}
-
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }
