@@ -113,10 +113,6 @@ enum Next {
     PeerClosed,
 }
 
-fn broken(fault: Fault) -> io::Error {
-    io::Error::other(fault)
-}
-
 fn would_block() -> io::Error {
     io::ErrorKind::WouldBlock.into()
 }
@@ -265,7 +261,7 @@ impl Layer {
                 // The peer is told why, if it will still hear it.
                 let _ = self.flush(socket);
                 let _ = socket.shutdown(Shutdown::Write);
-                return Err(self.fault(error));
+                return Err(self.fault(error).into());
             }
             match self.flush(socket) {
                 Ok(true) => {}
@@ -278,7 +274,7 @@ impl Layer {
                 return Ok(Step::Done);
             }
             if self.ended {
-                return Err(broken(Fault::Gone { reset: false, heard: self.heard }));
+                return Err(Fault::Gone { reset: false, heard: self.heard }.into());
             }
             match self.read_record(socket) {
                 Ok(true) => {}
@@ -347,7 +343,7 @@ impl Layer {
             match got {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(self.lost(socket, error)),
-                Ok(0) => return Err(broken(Fault::Gone { reset: false, heard: self.heard })),
+                Ok(0) => return Err(Fault::Gone { reset: false, heard: self.heard }.into()),
                 Ok(_) => {}
             }
             let first = !std::mem::replace(&mut self.heard, true);
@@ -359,7 +355,7 @@ impl Layer {
                 return Err(self.not_tls(socket));
             }
             if record.len() >= HEAD && usize::from(u16::from_be_bytes([record[3], record[4]])) + HEAD > RECORD {
-                return Err(broken(Fault::Other("a record that is longer than TLS allows".to_owned())));
+                return Err(Fault::Other("a record that is longer than TLS allows".to_owned()).into());
             }
         }
     }
@@ -371,7 +367,7 @@ impl Layer {
         let more = sys_recv(socket, &mut said[from..], RecvFlags::empty()).unwrap_or(0);
         said.truncate(from + more);
         let _ = socket.shutdown(Shutdown::Write);
-        broken(Fault::NotTls { looks: Plain::of(&said), said })
+        Fault::NotTls { looks: Plain::of(&said), said }.into()
     }
 
     /// The socket failed in the middle of the handshake. What the peer said before is worth more than that it is gone.
@@ -382,7 +378,7 @@ impl Layer {
                     match self.read_record(socket) {
                         Ok(true) => match self.advance() {
                             Ok(()) => {}
-                            Err(error) => return self.fault(error),
+                            Err(error) => return self.fault(error).into(),
                         },
                         Err(error)
                             if error
@@ -394,15 +390,15 @@ impl Layer {
                         _ => break,
                     }
                 }
-                broken(Fault::Gone { reset: true, heard: self.heard })
+                Fault::Gone { reset: true, heard: self.heard }.into()
             }
             _ => error,
         }
     }
 
     /// The library's error in our words.
-    fn fault(&self, error: Tls) -> io::Error {
-        broken(match error {
+    fn fault(&self, error: Tls) -> Fault {
+        match error {
             Tls::InvalidCertificate(error) => verify::fault(&error, self.name.clone()),
             Tls::AlertReceived(alert) => {
                 Fault::Alert { name: alert_name(alert), code: u8::from(alert), first: !self.greeted }
@@ -411,7 +407,7 @@ impl Layer {
             Tls::NoApplicationProtocol => Fault::NoProtocol,
             Tls::PeerIncompatible(what) => Fault::Incompatible(verify::words(&format!("{what:?}"))),
             error => Fault::Other(error.to_string()),
-        })
+        }
     }
 
     /// Receives into `buffer`, which grows by what one record holds if it must.
@@ -425,7 +421,7 @@ impl Layer {
             }
             loop {
                 if let Some(fault) = &self.failed {
-                    return Err(broken(fault.clone()));
+                    return Err(fault.clone().into());
                 }
                 if self.ended {
                     return Ok(Incoming::Eof);
@@ -489,8 +485,7 @@ impl Layer {
                 }
                 Err(error) => {
                     self.alerts(&mut cipher[from..]);
-                    let fault = self.fault(error);
-                    self.failed = fault.get_ref().and_then(|inner| inner.downcast_ref().cloned());
+                    self.failed = Some(self.fault(error));
                     return (filled, 0);
                 }
             }
@@ -566,7 +561,7 @@ impl Layer {
                             }
                             Err(error) => {
                                 batch.truncate(from);
-                                return Err(broken(Fault::Other(error.to_string())));
+                                return Err(Fault::Other(error.to_string()).into());
                             }
                         }
                     }
@@ -579,8 +574,8 @@ impl Layer {
             match next {
                 Ok(Next::Again) => {}
                 Ok(Next::PeerClosed) => self.ended = true,
-                Ok(Next::Idle) => return Err(broken(Fault::Other("nothing can be sent in this state".to_owned()))),
-                Err(error) => return Err(self.fault(error)),
+                Ok(Next::Idle) => return Err(Fault::Other("nothing can be sent in this state".to_owned()).into()),
+                Err(error) => return Err(self.fault(error).into()),
             }
         }
     }
