@@ -280,11 +280,10 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of recvmsg(2).
     pub fn recv_connected(&self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+        if let Some(mut layer) = self.tls() {
+            return layer.recv(&self.socket, buffer);
+        }
         match (self.shape.family, self.shape.kind) {
-            (_, Kind::Stream) if self.is_tls() => match self.tls() {
-                Some(mut layer) => layer.recv(&self.socket, buffer),
-                None => Ok(Incoming::Eof),
-            },
             (_, Kind::Stream) => match sys_recv(&self.socket, buffer, RecvFlags::empty())? {
                 0 => Ok(Incoming::Eof),
                 bytes => Ok(Incoming::Bytes(bytes)),
@@ -342,14 +341,17 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of sendmsg(2).
     pub fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.is_tls() {
-            // A record of its own for each would cost more than the copy.
-            let together: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(TOGETHER).collect();
-            return self.send(&together);
-        }
         // It takes the kernel longer to look for what goes along with a message, of which there is nothing.
         if let [piece] = pieces {
             return self.send(piece);
+        }
+        if self.is_tls() {
+            // A record of its own for each would cost more than the copy.
+            let mut together = Vec::new();
+            for piece in pieces {
+                together.extend_from_slice(&piece[..piece.len().min(TOGETHER - together.len())]);
+            }
+            return self.send(&together);
         }
         retry(|| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
