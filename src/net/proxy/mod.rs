@@ -353,17 +353,12 @@ impl Way<'_> {
         Err(ProxyAnswer::Http(100, "without end".to_owned()).into())
     }
 
-    fn send(&self, conn: &Conn, mut bytes: &[u8]) -> Result<(), Failure> {
-        while !bytes.is_empty() {
-            match conn.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(conn, PollFlags::OUT)?,
-                // What it said before it closed tells more.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => return Ok(()),
-                Err(source) => return Err(self.os(source)),
-            }
+    fn send(&self, conn: &Conn, bytes: &[u8]) -> Result<(), Failure> {
+        match self.budget.send(conn, bytes, self.dial.stop, Phase::Proxying, None) {
+            // What it said before it closed tells more.
+            Err(error) if matches!(error.errno(), Some(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
+            outcome => gone_on(outcome),
         }
-        Ok(())
     }
 
     fn receive<T, E>(
@@ -376,25 +371,31 @@ impl Way<'_> {
         loop {
             match head.advance(conn, &parse) {
                 Ok(Some(value)) => return Ok(value),
-                Ok(None) => self.wait(conn, PollFlags::IN)?,
+                Ok(None) => {
+                    gone_on(self.budget.wait(conn, PollFlags::IN, self.dial.stop, Phase::Proxying, None))?;
+                }
                 Err(Broken::Bad(why)) => return Err(bad(why, head).into()),
                 Err(Broken::Ended(bytes)) => return Err(ProxyAnswer::Ended(bytes).into()),
-                Err(Broken::Os(source)) => return Err(self.os(source)),
+                Err(Broken::Os(source)) => {
+                    return Err(lost(Error::os(Phase::Proxying, None, source)));
+                }
             }
         }
     }
+}
 
-    fn wait(&self, conn: &Conn, events: PollFlags) -> Result<(), Failure> {
-        match self.budget.wait(conn, events, self.dial.stop, Phase::Proxying, None) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Stopped),
-            Err(error) => Err(Error { exit: Exit::Proxy, ..error }.into()),
-        }
+/// What came of a step that the program may have been asked to stop in.
+fn gone_on(outcome: Result<bool>) -> Result<(), Failure> {
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Stopped),
+        Err(error) => Err(lost(error)),
     }
+}
 
-    fn os(&self, source: io::Error) -> Failure {
-        Error { exit: Exit::Proxy, ..Error::os(Phase::Proxying, None, source) }.into()
-    }
+/// Whatever fails on the way to a proxy's answer, it is the proxy that failed.
+fn lost(error: Error) -> Failure {
+    Error { exit: Exit::Proxy, ..error }.into()
 }
 
 impl From<Error> for Failure {
