@@ -200,7 +200,7 @@ impl Way<'_> {
             connect += before.elapsed();
             let via = conn.peer().clone();
             let outcome = self.handshake(&conn, scheme.as_ref());
-            let failure = match outcome {
+            let (mut error, answer) = match outcome {
                 Ok(login) => {
                     self.tell(&via, login, None, connect, begun.elapsed());
                     conn.leads_to(self.wanted.endpoint.clone(), self.proxy.between());
@@ -211,19 +211,9 @@ impl Way<'_> {
                     continue;
                 }
                 Err(Failure::Stopped) => return Ok(None),
-                Err(failure) => failure,
-            };
-            let (mut error, answer) = match failure {
-                Failure::Error(error) => (error, None),
-                Failure::Answer(answer) => {
-                    let text = answer.words(&self.wanted.endpoint);
-                    (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
-                }
-                _ => {
-                    let answer = ProxyAnswer::LoginRefused;
-                    let text = answer.words(&self.wanted.endpoint);
-                    (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
-                }
+                Err(Failure::Error(error)) => (error, None),
+                Err(Failure::Answer(answer)) => self.refused(answer),
+                Err(Failure::Challenge(_)) => self.refused(ProxyAnswer::LoginRefused),
             };
             error.endpoint = Some(via.clone());
             let login = scheme.as_ref().map_or("none", http::Scheme::name);
@@ -231,6 +221,11 @@ impl Way<'_> {
             error.facts.push(self.part(answer));
             return Err(error);
         }
+    }
+
+    fn refused(&self, answer: ProxyAnswer) -> (Error, Option<ProxyAnswer>) {
+        let text = answer.words(&self.wanted.endpoint);
+        (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
     }
 
     fn part(&self, answer: Option<ProxyAnswer>) -> Fact {
