@@ -190,6 +190,7 @@ fn again(command: &str, scheme: &str, part: &ProxyPart) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::explain;
+    use super::super::tests::reads_as_written_down;
     use super::*;
     use crate::error::{Exit, Fact};
     use std::io;
@@ -270,18 +271,10 @@ mod tests {
         cases
     }
 
-    /// With `SOCKKIT_BLESS=1` what is said now is written down, to be read before it is committed.
     #[test]
     fn every_answer_reads_as_written_down() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/out/explain/proxy.txt");
         let written: String = cases().iter().map(|error| explain("connect", error).render(false) + "\n").collect();
-        if std::env::var_os("SOCKKIT_BLESS").is_some() {
-            std::fs::write(path, &written).unwrap();
-        }
-        for (now, then) in written.split("\n\n").zip(std::fs::read_to_string(path).unwrap().split("\n\n")) {
-            assert_eq!(now, then);
-        }
-        assert_eq!(written, std::fs::read_to_string(path).unwrap());
+        reads_as_written_down("proxy.txt", &written);
     }
 
     #[test]

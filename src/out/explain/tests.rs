@@ -351,13 +351,17 @@ fn written() -> String {
     cases().iter().map(|(command, error)| explain(command, error).render(false) + "\n").collect()
 }
 
-/// With `SOCKKIT_BLESS=1` what is said now is written down, to be read before it is committed.
 #[test]
 fn every_failure_reads_as_written_down() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/out/explain/tests.txt");
-    let written = written();
+    reads_as_written_down("tests.txt", &written());
+}
+
+/// Compares with a file of this directory. With `SOCKKIT_BLESS=1` what is said now is written down there, to be read
+/// before it is committed.
+pub(super) fn reads_as_written_down(file: &str, written: &str) {
+    let path = format!("{}/src/out/explain/{file}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("SOCKKIT_BLESS").is_some() {
-        std::fs::write(path, &written).unwrap();
+        std::fs::write(&path, written).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap();
     for (now, then) in written.split("\n\n").zip(golden.split("\n\n")) {
