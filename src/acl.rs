@@ -11,6 +11,14 @@ use crate::span::Misread;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr(IpNet);
 
+impl Cidr {
+    /// Whether this address is in it.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.0.contains(&ip.to_canonical())
+    }
+}
+
 impl FromStr for Cidr {
     type Err = Misread;
 
@@ -66,11 +74,10 @@ impl Acl {
     /// The rule that turns this address away, if any.
     #[must_use]
     pub fn denies(&self, ip: IpAddr) -> Option<String> {
-        let ip = ip.to_canonical();
-        if let Some(Cidr(net)) = self.deny.iter().find(|Cidr(net)| net.contains(&ip)) {
+        if let Some(Cidr(net)) = self.deny.iter().find(|net| net.contains(ip)) {
             return Some(format!("--deny {net}"));
         }
-        let allowed = self.allow.is_empty() || self.allow.iter().any(|Cidr(net)| net.contains(&ip));
+        let allowed = self.allow.is_empty() || self.allow.iter().any(|net| net.contains(ip));
         (!allowed).then(|| "not in --allow".to_owned())
     }
 }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::addr::{Endpoint, Host, Inet, Transport};
+use crate::addr::{Endpoint, Host, Inet, Transport, UnixKind};
 use crate::course::Course;
 use crate::span::Misread;
 use crate::tls::Fault;
@@ -363,8 +363,8 @@ pub enum UnixPathState {
     },
     /// A socket file that a process serves.
     Live {
-        /// The kind it serves, where that could be told: `"stream"`, `"dgram"`, `"seqpacket"`.
-        kind: Option<&'static str>,
+        /// The kind it serves, where that could be told.
+        kind: Option<UnixKind>,
         /// Its process, where this user may see it.
         process: Option<Process>,
     },

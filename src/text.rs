@@ -251,6 +251,12 @@ impl Direction {
     }
 }
 
+/// `1 byte`, `2 bytes`.
+#[must_use]
+pub fn count_of_bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
+
 /// What a line of a dump takes, and its end, unless it stands far behind the beginning.
 const LINE: usize = 84;
 

@@ -18,7 +18,7 @@
 //! case-insensitive; everything printed is one line of printable text.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -119,6 +119,18 @@ pub enum Host {
     Name(String),
 }
 
+impl Host {
+    /// The address, where it is one; a scope is left out.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::V4(addr) => Some(IpAddr::V4(*addr)),
+            Self::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
+            Self::Any | Self::Name(_) => None,
+        }
+    }
+}
+
 /// The port of an [`Inet`] address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Port {
@@ -207,6 +219,15 @@ impl Endpoint {
             Self::Inet(inet) => inet.transport == Transport::Udp,
             Self::Unix(unix) => unix.kind == UnixKind::Dgram,
             _ => false,
+        }
+    }
+
+    /// Its IP address, where it has one and not a name.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Inet(inet) => inet.host.ip(),
+            _ => None,
         }
     }
 

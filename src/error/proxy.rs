@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Error, Fact};
 use crate::addr::Endpoint;
-use crate::text::visible_line;
+use crate::text::{count_of_bytes, visible_line};
 
 /// What a proxy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,7 +179,7 @@ impl ProxyAnswer {
             }
             Self::Ended(0) => "it closed the connection without an answer".to_owned(),
             Self::Ended(bytes) => {
-                let bytes = if *bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
+                let bytes = count_of_bytes(*bytes as u64);
                 format!("it closed the connection in the middle of its answer, after {bytes}")
             }
             Self::Endless(bytes) => format!("its answer has no end within {bytes} bytes"),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::stamp::{Stamper, Timestamps};
 use crate::addr::{Endpoint, Unix, UnixName};
 use crate::event::{ConnId, Detail, Event, Limit, Payload, Route, Side, Sink};
-use crate::text::visible_line;
+use crate::text::{count_of_bytes as bytes, visible_line};
 use crate::tls::{Certificate, Secured};
 
 use super::color::{Paint, paint};
@@ -464,10 +464,6 @@ fn is_unnamed(endpoint: &Endpoint) -> bool {
 /// A UNIX client has no address of its own that would be worth showing.
 fn unless_unnamed(word: &str, endpoint: &Endpoint) -> String {
     if is_unnamed(endpoint) { String::new() } else { format!(" {word} {endpoint}") }
-}
-
-fn bytes(count: u64) -> String {
-    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }
 
 /// A duration as a person wants it: three digits, or minutes and seconds.

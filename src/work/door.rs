@@ -40,7 +40,7 @@ pub struct Door {
     /// Options for accepted sockets.
     pub options: Options,
     /// Whether every connection begins with a PROXY protocol header.
-    pub headers: Option<Headers>,
+    headers: Option<Headers>,
     /// Those whose header is still to come, where one session follows another.
     early: Vec<Early>,
     /// Is told.
@@ -52,7 +52,7 @@ pub struct Door {
     /// Whom to ask, while nobody is there, how it went so far.
     pub tally: Option<Arc<Tally>>,
     next: ConnId,
-    last_exhausted: Option<Instant>,
+    exhaustion: Exhaustion,
     tls: Option<Arc<ServerTls>>,
     /// Whose handshakes are under way, where sessions come one after another.
     coming: Vec<Coming>,
@@ -69,6 +69,18 @@ struct Coming {
 
 /// As many handshakes are under way at once, at the most; others wait in the accept queue.
 const HANDSHAKES: usize = 64;
+
+/// When descriptors or memory were lacking last.
+#[derive(Default)]
+pub(super) struct Exhaustion(Option<Instant>);
+
+impl Exhaustion {
+    /// They are lacking now. Whether that is to be told: once for each time it happens, however long it lasts. While
+    /// it does, each session that ends lets one more in, which is no end of it.
+    pub(super) fn is_news(&mut self) -> bool {
+        self.0.replace(Instant::now()).is_none_or(|last| last.elapsed() > RELIEF)
+    }
+}
 
 /// What an attempt to accept brought.
 pub enum Admission {
@@ -98,7 +110,7 @@ impl Door {
             exhausted: 0,
             tally: None,
             next: 1,
-            last_exhausted: None,
+            exhaustion: Exhaustion::default(),
             tls: None,
             coming: Vec::new(),
         }
@@ -139,10 +151,7 @@ impl Door {
                 }
                 AcceptError::Exhausted => {
                     self.exhausted += 1;
-                    // Once for each time it happens, however long it lasts: while it does, each session that ends
-                    // lets one more in, which is no end of it.
-                    let last = self.last_exhausted.replace(Instant::now());
-                    if last.is_none_or(|last| last.elapsed() > RELIEF) {
+                    if self.exhaustion.is_news() {
                         let message = format!("cannot take more connections for now: {}", words(&error));
                         self.sink.emit(None, &Event::Warning { message: &message });
                     }
@@ -151,21 +160,24 @@ impl Door {
                 AcceptError::Fatal => return Err(Error::os(Phase::Accepting, Some(listener.local()), error)),
             },
         };
-        let Some(headers) = &self.headers else {
-            return Ok(self.admit(conn).map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)));
-        };
-        if let Some(rule) = headers.distrusts(conn.peer()) {
-            self.turn_away(conn.peer(), &rule);
-            return Ok(Admission::Gone);
-        }
-        let mut early = Early::new(conn, headers);
-        match early.look() {
-            Some(settled) => {
-                let session = self.settle(early.into_conn(), settled);
-                Ok(session.map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn)))
+        Ok(self.meet(conn))
+    }
+
+    /// Takes a connection that has just come, unless its header is still to come.
+    fn meet(&mut self, conn: Conn) -> Admission {
+        let session = match &self.headers {
+            None => self.admit(conn),
+            Some(headers) => {
+                if let Some(rule) = headers.distrusts(conn.peer()) {
+                    self.turn_away(conn.peer(), &rule);
+                    return Admission::Gone;
+                }
+                let mut early = Early::new(conn, headers);
+                let Some(settled) = early.look() else { return Admission::Early(early) };
+                self.settle(early.into_conn(), settled)
             }
-            None => Ok(Admission::Early(early)),
-        }
+        };
+        session.map_or(Admission::Gone, |(id, conn)| Admission::Session(id, conn))
     }
 
     /// The same where one session follows another: those whose headers are still to come are kept, and looked at first.
@@ -231,20 +243,19 @@ impl Door {
     /// # Errors
     /// Those of poll(2).
     pub fn greet(&mut self, conn: Conn, stop: &Stop) -> Result<Option<(ConnId, Conn)>> {
-        let Some(headers) = &self.headers else { return Ok(self.admit(conn)) };
-        if let Some(rule) = headers.distrusts(conn.peer()) {
-            self.turn_away(conn.peer(), &rule);
-            return Ok(None);
-        }
-        let mut early = Early::new(conn, headers);
+        let mut early = match self.meet(conn) {
+            Admission::Session(id, conn) => return Ok(Some((id, conn))),
+            Admission::Early(early) => early,
+            _ => return Ok(None),
+        };
         loop {
-            if let Some(settled) = early.look() {
-                return Ok(self.settle(early.into_conn(), settled));
-            }
             let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(&early, PollFlags::IN)];
             poll(&mut fds, Some(early.until)).map_err(|source| Error::os(Phase::Accepting, None, source))?;
             if stop.requested().is_some() {
                 return Ok(None);
+            }
+            if let Some(settled) = early.look() {
+                return Ok(self.settle(early.into_conn(), settled));
             }
         }
     }
@@ -330,10 +341,7 @@ impl Door {
                     nth += 1;
                     continue;
                 }
-                Ok(_) => {
-                    let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
-                    Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, limit)
-                }
+                Ok(_) => Error::timed_out(Phase::Securing, Some(peer), tls::FLAG, coming.conn.handshake_limit()),
                 Err(source) => Error::os(Phase::Securing, Some(peer), source),
             };
             let Coming { id, conn, begun, .. } = self.coming.remove(nth);
@@ -390,10 +398,9 @@ impl Door {
         stop: &Stop,
         goes_on: bool,
     ) -> Result<Option<(ConnId, Conn)>> {
-        let limit = self.tls.as_ref().map_or(tls::HANDSHAKE, |tls| tls.patience);
         // While a session went on, nobody looked at them.
         let begins = Instant::now();
-        self.coming.iter_mut().for_each(|coming| coming.until = begins + limit);
+        self.coming.iter_mut().for_each(|coming| coming.until = begins + coming.conn.handshake_limit());
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             if stop.requested().is_some() {
@@ -408,7 +415,8 @@ impl Door {
             match if full { Admission::Nobody } else { self.next(listener)? } {
                 Admission::Session(id, conn) if goes_on && conn.is_handshaking() => {
                     let begun = Instant::now();
-                    self.coming.push(Coming { id, conn, begun, until: begun + limit, wants: PollFlags::IN });
+                    let until = begun + conn.handshake_limit();
+                    self.coming.push(Coming { id, conn, begun, until, wants: PollFlags::IN });
                     continue;
                 }
                 Admission::Session(id, conn) => {

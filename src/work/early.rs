@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 
-use crate::acl::{Acl, Cidr};
+use crate::acl::Cidr;
 use crate::addr::Endpoint;
 use crate::error::words;
 use crate::net::conn::Conn;
@@ -28,13 +28,10 @@ impl Headers {
     /// The rule that turns this proxy away, if any.
     #[must_use]
     pub fn distrusts(&self, proxy: &Endpoint) -> Option<String> {
-        let acl = Acl { allow: self.from.clone(), deny: Vec::new() };
-        let denied = match ip_of(proxy) {
-            Some(ip) => acl.denies(ip).is_some(),
-            // Whoever reaches a UNIX socket is on this host, and its file says who may.
-            None => false,
-        };
-        denied.then(|| "not in --proxy-protocol-from".to_owned())
+        // Whoever reaches a UNIX socket is on this host, and its file says who may.
+        let trusted =
+            self.from.is_empty() || ip_of(proxy).is_none_or(|ip| self.from.iter().any(|network| network.contains(ip)));
+        (!trusted).then(|| "not in --proxy-protocol-from".to_owned())
     }
 }
 

@@ -1005,6 +1005,8 @@ fn every_handler_talks_tls(t: &Ctx) {
     };
     assert_eq!(ask(&["--reply", "pong\\n"], b"ping\n"), "pong\n");
     assert_eq!(ask(&["--greeting", "hi\\n", "--reply", "x\\n"], b""), "hi\n");
+    // To send nothing ends nothing.
+    assert_eq!(ask(&["--greeting", "", "--reply", "x\\n"], b"ping\n"), "x\n");
     assert_eq!(ask(&["--discard"], b"ping\n"), "");
     assert_eq!(ask(&["--close"], b""), "");
     assert_eq!(ask(&["--exec", "tr a-z A-Z"], b"ping\n"), "PING\n");

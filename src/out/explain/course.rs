@@ -6,6 +6,7 @@ use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::course::{Course, Ending, Oddity, TcpInfo};
 use crate::error::{Cause, Error, Fact, Phase};
 use crate::event::Side;
+use crate::text::count_of_bytes as count;
 
 use super::{Case, Why, ways, word};
 
@@ -138,10 +139,6 @@ fn bare(case: &Case<'_>) -> String {
     whole.split_once("://").map_or(whole.clone(), |(_, rest)| rest.to_owned())
 }
 
-fn count(bytes: u64) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
-}
-
 fn span(length: Duration) -> String {
     let whole = if length < Duration::from_millis(1) {
         Duration::from_micros(u64::try_from(length.as_micros()).unwrap_or(u64::MAX))
@@ -215,11 +212,9 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
     let stuck =
         tcp.unacknowledged == 0 && tcp.probes > 0 && tcp.window.is_some_and(|window| u64::from(window) >= wanted);
     if stuck {
-        return Why::new(format!(
+        return ways::own_rule(format!(
             "{host} has room for more, and {waits} wait in our send queue: they do not leave this host. Most likely a rule of its own firewall (output chain) or of its routes stops them"
         ))
-        .try_("sudo nft list ruleset")
-        .try_("sudo iptables -S OUTPUT")
         .try_(ways::route_of(case));
     }
     let no_room = tcp.unacknowledged == 0 || tcp.window == Some(0);

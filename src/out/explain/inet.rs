@@ -6,7 +6,7 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Fact, Phase, Process};
 
 use super::held::{in_use, no_port_left, not_available, privileged};
-use super::ways::{no_answer, prohibited, thrown_away, unreachable};
+use super::ways::{no_answer, own_rule, prohibited, thrown_away, unreachable};
 use super::{Case, Why, refused, word};
 
 /// The most that one datagram carries: 65535 less the headers of IPv4 (20, with the packet's own length
@@ -40,11 +40,9 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
         libc::ENOPROTOOPT | libc::EPROTO if Icmp::of(case).is_some() => unreachable(case, errno),
         libc::EACCES if binding => privileged(case),
         libc::EACCES => prohibited(case),
-        libc::EPERM => Why::new(
+        libc::EPERM => own_rule(
             "a rule of this host forbids it before anything leaves: its own firewall (output chain), or a sandbox the program runs in",
-        )
-        .try_("sudo nft list ruleset")
-        .try_("sudo iptables -S OUTPUT"),
+        ),
         libc::EMSGSIZE => too_large(case),
         libc::ENODEV => Why::new("there is no network interface of that name").try_("ip -br link"),
         libc::ECONNRESET | libc::ECONNABORTED if phase == Phase::Connecting => Why::new(format!(

@@ -135,17 +135,16 @@ pub fn explain(command: &str, error: &Error) -> Explained {
         }
         _ => {}
     }
-    if let Cause::Attempts(attempts) = &error.cause
-        && why(command, error, false).is_some()
-    {
-        others(command, error, attempts, &mut explained.details);
+    let why = why(command, error, false);
+    if let (Cause::Attempts(attempts), Some(why)) = (&error.cause, &why) {
+        others(command, error, attempts, &why.cause, &mut explained.details);
     }
     explained.details.extend(scripted(error));
     let servers = names::answers(error);
     if servers.len() > 1 {
         explained.details.extend(servers);
     }
-    if let Some(why) = why(command, error, false) {
+    if let Some(why) = why {
         let why = match error.between() {
             Some(between) => proxy::beyond(why, between),
             None => why,
@@ -196,9 +195,8 @@ fn deciding(error: &Error) -> &Error {
     }
 }
 
-/// Why the others failed, where that is something else than what decided.
-fn others(command: &str, error: &Error, attempts: &[Error], details: &mut [String]) {
-    let whole = why(command, error, false).map(|why| why.cause).unwrap_or_default();
+/// Why the others failed, where that is something else than `whole`, for which it all did.
+fn others(command: &str, error: &Error, attempts: &[Error], whole: &str, details: &mut [String]) {
     let decided = deciding(error);
     let together = error.endpoint.as_ref().is_some_and(|whole| refused::everywhere(command, whole, attempts).is_some());
     for (attempt, detail) in attempts.iter().zip(details).filter(|_| !together) {
@@ -239,14 +237,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn ip(&self) -> Option<IpAddr> {
-        match self.endpoint {
-            Endpoint::Inet(inet) => match &inet.host {
-                Host::V4(addr) => Some(IpAddr::V4(*addr)),
-                Host::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
-                Host::Any | Host::Name(_) => None,
-            },
-            _ => None,
-        }
+        self.endpoint.ip()
     }
 
     fn port(&self) -> Option<u16> {
@@ -329,10 +320,7 @@ impl Case<'_> {
 
     /// The subcommand, where it is one that opens connections; else the one that does nothing but.
     fn client(&self) -> &str {
-        match self.command {
-            "ping" | "wait" => self.command,
-            _ => "connect",
-        }
+        client(self.command)
     }
 
     /// Whether the local address is only the one that a client wants to come from.
@@ -372,6 +360,14 @@ impl Case<'_> {
 
     fn facts(&self) -> &[Fact] {
         &self.error.facts
+    }
+}
+
+/// See [`Case::client`].
+fn client(command: &str) -> &str {
+    match command {
+        "ping" | "wait" => command,
+        _ => "connect",
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::addr::{Endpoint, Inet, IpFamily, Port, Transport};
 use crate::error::{Error, Fact, NameAnswer};
 
+use super::ways::own_rule;
 use super::{Case, Why, list, word};
 
 /// `EAI_NODATA` and `EAI_ADDRFAMILY` of glibc: obsolete (RFC 3493), and still what it answers with.
@@ -171,19 +172,19 @@ fn said(
     Some(match answer {
         NameAnswer::NoSuchName => no_such_name(case, name, servers),
         NameAnswer::AliasOfNothing => {
-Why::new(format!(
+            Why::new(format!(
                 "{name} is an alias (CNAME), and the name that it leads to does not exist or has no address, or is an alias in turn that leads back"
             ))
             .try_(format!("dig {}", word(name)))
         }
         NameAnswer::Addresses(0) => {
-let family = family.map(|family| format!("{family} ")).unwrap_or_default();
+            let family = family.map(|family| format!("{family} ")).unwrap_or_default();
             Why::new(format!("{name} exists, but has no {family}address"))
                 .try_(format!("getent ahosts {}", word(name)))
                 .try_(format!("dig {} any", word(name)))
         }
         NameAnswer::ServerFailure => {
-Why::new(format!(
+            Why::new(format!(
                 "name server {} could not find out (SERVFAIL): the servers of that domain do not answer it, or its signatures (DNSSEC) are wrong",
                 list(servers, "and")
             ))
@@ -191,10 +192,10 @@ Why::new(format!(
             .try_(format!("dig +cd {}", word(name)))
         }
         NameAnswer::Refused => {
-Why::new(format!("name server {} refuses to answer this host (REFUSED)", list(servers, "and")))
+            Why::new(format!("name server {} refuses to answer this host (REFUSED)", list(servers, "and")))
         }
         NameAnswer::Truncated => {
-Why::new(format!(
+            Why::new(format!(
                 "the answer of name server {} is too large for one datagram, and over TCP it gives none: most likely a firewall lets only UDP port 53 through",
                 list(servers, "and")
             ))
@@ -202,14 +203,14 @@ Why::new(format!(
             .try_(format!("dig +tcp {}", word(name)))
         }
         NameAnswer::Garbage => {
-Why::new(format!(
+            Why::new(format!(
                 "what name server {} sends back is no answer to the question: it is broken, or something on the way changes it",
                 list(servers, "and")
             ))
             .try_(format!("dig {}", word(name)))
         }
         NameAnswer::Silence => {
-// One that our own limit cut short may only be slow.
+            // One that our own limit cut short may only be slow.
             let slow = if code.is_none() { "slow, or it is down" } else { "down or too slow" };
             Why::new(format!(
                 "no answer from name server {}: it is {slow}, or a firewall drops the packets, or this host has no network",
@@ -218,15 +219,13 @@ Why::new(format!(
             .try_(format!("ping -c 3 {}", word(&servers[0])))
         }
         NameAnswer::Forbidden => {
-Why::new(format!(
+            own_rule(format!(
                 "a rule of this host's own firewall (output chain), or a sandbox, forbids asking name server {}",
                 list(servers, "or")
             ))
-            .try_("sudo nft list ruleset")
-            .try_("sudo iptables -S OUTPUT")
         }
         NameAnswer::Unreachable => {
-Why::new(format!(
+            Why::new(format!(
                 "name server {} cannot be reached: this host has no network, or no route to it",
                 list(servers, "or")
             ))

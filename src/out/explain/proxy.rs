@@ -1,7 +1,7 @@
 //! A proxy that cannot be reached, and one that says no. Which of the two it is comes first: they are mended in
 //! different places.
 
-use super::{Case, Why, why as why_of, word};
+use super::{Why, client, why as why_of, word};
 use crate::addr::{Endpoint, Host, Inet};
 use crate::error::{Between, Cause, Error, Phase, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
@@ -78,7 +78,7 @@ fn said(command: &str, part: &ProxyPart, answer: &ProxyAnswer) -> Why {
     };
     let works = "the proxy works and let us in";
     let straight = straight(command, part);
-    let again = |scheme: ProxyKind| again(command, scheme.name(), part);
+    let again = |kind: ProxyKind| again(command, kind, part);
     match (answer, answer.about_target()) {
         (_, Some(TargetFailure::Refused)) => {
             Why::new(format!("{works}; nothing listens on {target} as it sees it{there}")).try_(straight)
@@ -173,18 +173,15 @@ fn spoken(kind: ProxyKind) -> &'static str {
 
 /// The same without the proxy: whether the target is there at all.
 fn straight(command: &str, part: &ProxyPart) -> String {
-    let error = Error::usage("");
-    let case = Case { command, error: &error, endpoint: &part.target };
-    let check = if case.client() == "connect" { " -z" } else { "" };
-    format!("sockkit {}{check} {}", case.client(), word(&part.target.to_string()))
+    let client = client(command);
+    let check = if client == "connect" { " -z" } else { "" };
+    format!("sockkit {client}{check} {}", word(&part.target.to_string()))
 }
 
 /// The same by another protocol.
-fn again(command: &str, scheme: &str, part: &ProxyPart) -> String {
-    let error = Error::usage("");
-    let case = Case { command, error: &error, endpoint: &part.target };
+fn again(command: &str, kind: ProxyKind, part: &ProxyPart) -> String {
     let (proxy, target) = (&part.proxy, word(&part.target.to_string()));
-    format!("sockkit {} --proxy {} {target}", case.client(), word(&format!("{scheme}://{proxy}")))
+    format!("sockkit {} --proxy {} {target}", client(command), word(&format!("{kind}://{proxy}")))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use super::*;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::addr::UnixKind;
 use crate::error::{NameAnswer, TimeWait, UnixPathState};
 use crate::span::Misread;
 
@@ -52,7 +53,7 @@ fn server(address: &str, answer: NameAnswer) -> Fact {
     Fact::NameServer { server: SocketAddr::new(address.parse().unwrap(), 53), answer }
 }
 
-fn live(kind: Option<&'static str>, process: Option<(u32, &str)>) -> Fact {
+fn live(kind: Option<UnixKind>, process: Option<(u32, &str)>) -> Fact {
     let process = process.map(|(pid, program)| Process { pid, program: program.to_owned() });
     Fact::UnixPath(UnixPathState::Live { kind, process })
 }
@@ -292,13 +293,16 @@ fn cases() -> Vec<(&'static str, Error)> {
             "connect",
             os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[path(UnixPathState::NotASocket("a regular file"))]),
         ),
-        ("connect", os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[live(Some("stream"), Some((5, "app")))])),
+        (
+            "connect",
+            os(Connecting, "unix:/tmp/s", libc::ECONNREFUSED, &[live(Some(UnixKind::Stream), Some((5, "app")))]),
+        ),
         ("connect", os(Connecting, "unix:@x", libc::ECONNREFUSED, &[])),
         ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[path(UnixPathState::Stale)])),
         ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[path(UnixPathState::NotASocket("a regular file"))])),
-        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[live(Some("stream"), Some((5, "app")))])),
+        ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[live(Some(UnixKind::Stream), Some((5, "app")))])),
         ("listen", os(Binding, "unix:/tmp/s", libc::EADDRINUSE, &[live(None, None)])),
-        ("connect", os(Connecting, "unix:/tmp/s", libc::EPROTOTYPE, &[live(Some("dgram"), Some((5, "app")))])),
+        ("connect", os(Connecting, "unix:/tmp/s", libc::EPROTOTYPE, &[live(Some(UnixKind::Dgram), Some((5, "app")))])),
         ("connect", os(Connecting, "unix-dgram:/tmp/a b", libc::EPROTOTYPE, &[live(None, None)])),
         (
             "connect",

@@ -1,7 +1,7 @@
 //! What can be wrong with TLS: certificates, versions, and peers that speak something else.
 
 use crate::addr::{Endpoint, Port};
-use crate::error::{Fact, Phase};
+use crate::error::Fact;
 use crate::tls::{Certificate, Fault, Flaw, Plain};
 
 use super::{Case, Why, word};
@@ -33,7 +33,7 @@ pub(super) fn why(case: &Case<'_>, fault: &Fault) -> Option<Why> {
             "it is not set up for TLS, or it is another protocol that it speaks; some have a port of their own for TLS",
         )
         .try_(format!("sockkit {} {}", case.client(), case.word()))
-        .try_(secured(case, "").replace("  ", " ")),
+        .try_(secured(case, "")),
         Fault::NoProtocol => Why::new("--tls-alpn lists the protocols that are taken, and the client offers others only"),
         Fault::Other(text) => other(case, text),
     })
@@ -73,12 +73,13 @@ fn inet_port<'a>(case: &Case<'a>) -> Option<&'a Port> {
     }
 }
 
-/// The command with one more flag.
+/// The command with TLS, and one more flag if there is one.
 fn secured(case: &Case<'_>, flag: &str) -> String {
+    let gap = if flag.is_empty() { "" } else { " " };
     if is_client(case) {
-        format!("sockkit {} --tls {flag} {}", case.client(), target(case))
+        format!("sockkit {} --tls{gap}{flag} {}", case.client(), target(case))
     } else {
-        format!("sockkit {} --tls {flag} …", case.command)
+        format!("sockkit {} --tls{gap}{flag} …", case.command)
     }
 }
 
@@ -339,7 +340,7 @@ fn other(case: &Case<'_>, text: &str) -> Why {
 
 /// The handshake did not come to an end in time.
 pub(super) fn stalled(case: &Case<'_>, longer: String) -> Why {
-    if !is_client(case) || case.error.phase != Phase::Securing {
+    if !is_client(case) {
         return Why::new("the client took the connection, and did not do its part of the handshake");
     }
     Why::new(
@@ -357,7 +358,7 @@ mod tests {
     use super::super::explain;
     use super::super::tests::reads_as_written_down;
     use super::*;
-    use crate::error::{Between, Error, ProxyKind};
+    use crate::error::{Between, Error, Phase, ProxyKind};
 
     fn chain(subject: &str, issuer: &str, names: &[&str]) -> Vec<Certificate> {
         let day = Duration::from_secs(86_400);

@@ -62,13 +62,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         ))
         .try_("ss -axp"),
         (libc::EADDRINUSE, Some(UnixPathState::Live { process, kind })) => {
-            let kind = match kind {
-                Some("dgram") => UnixKind::Dgram,
-                Some("seqpacket") => UnixKind::Seqpacket,
-                Some(_) => UnixKind::Stream,
-                None => unix.kind,
-            };
-            let there = Endpoint::Unix(Unix { kind, name: unix.name.clone() });
+            let there = Endpoint::Unix(Unix { kind: kind.unwrap_or(unix.kind), name: unix.name.clone() });
             Why::new(format!("{name} is served by {}; it was left alone", someone(case, process.as_ref())))
                 .try_(format!("sockkit connect {}", word(&there.to_string())))
                 .try_("ss -lxp")
@@ -89,7 +83,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
         .try_(format!("sockkit {} --retry 5s {}", case.client(), case.word()))
         .try_("ss -axp"),
         (libc::ECONNREFUSED, state @ Some(UnixPathState::Live { kind: Some(kind), .. }))
-            if matches!(unix.name, UnixName::Abstract(_)) && kind_named(kind) != Some(unix.kind) =>
+            if matches!(unix.name, UnixName::Abstract(_)) && *kind != unix.kind =>
         {
             wrong_kind(case, unix, &name, state)
         }
@@ -181,7 +175,7 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
         format!("sockkit {} {}", case.client(), word(&other.to_string()))
     };
     let known = match state {
-        Some(UnixPathState::Live { kind: Some(kind), .. }) => kind_named(kind),
+        Some(UnixPathState::Live { kind, .. }) => *kind,
         _ => None,
     };
     let words = |kind| match kind {
@@ -203,15 +197,6 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
         why = why.try_(at(kind));
     }
     why
-}
-
-fn kind_named(name: &str) -> Option<UnixKind> {
-    match name {
-        "stream" => Some(UnixKind::Stream),
-        "dgram" => Some(UnixKind::Dgram),
-        "seqpacket" => Some(UnixKind::Seqpacket),
-        _ => None,
-    }
 }
 
 /// The server does not accept.

@@ -42,7 +42,7 @@ pub(super) fn firewall(case: &Case<'_>) -> &'static str {
 }
 
 /// A rule of this host's output chain.
-pub(super) fn own_rule(cause: String) -> Why {
+pub(super) fn own_rule(cause: impl Into<String>) -> Why {
     Why::new(cause).try_("sudo nft list ruleset").try_("sudo iptables -S OUTPUT")
 }
 

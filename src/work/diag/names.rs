@@ -192,17 +192,32 @@ fn exchange(server: SocketAddr, name: &str, patience: Duration) -> io::Result<[O
 /// The same question over TCP, where an answer may be as long as it likes (RFC 7766).
 fn by_tcp(server: SocketAddr, query: &[u8], patience: Duration) -> Option<NameAnswer> {
     let patience = patience.max(Duration::from_millis(1));
+    let until = Instant::now() + patience;
     let mut stream = TcpStream::connect_timeout(&server, patience).ok()?;
-    stream.set_read_timeout(Some(patience)).ok()?;
     stream.set_write_timeout(Some(patience)).ok()?;
     let mut message = u16::try_from(query.len()).ok()?.to_be_bytes().to_vec();
     message.extend(query);
     stream.write_all(&message).ok()?;
     let mut length = [0; 2];
-    stream.read_exact(&mut length).ok()?;
+    fill(&mut stream, &mut length, until)?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut answer).ok()?;
+    fill(&mut stream, &mut answer, until)?;
     read(&answer, query).filter(|answer| *answer != NameAnswer::Truncated)
+}
+
+/// Reads until the buffer is full, for as long as there is time: each byte may come late, but not all of them.
+fn fill(stream: &mut TcpStream, mut buffer: &mut [u8], until: Instant) -> Option<()> {
+    while !buffer.is_empty() {
+        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        stream.set_read_timeout(Some(left)).ok()?;
+        match stream.read(buffer) {
+            Ok(0) => return None,
+            Ok(length) => buffer = &mut buffer[length..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    Some(())
 }
 
 /// A name in labels (RFC 1035, section 3.1); none when it has none, or does not fit.
@@ -287,6 +302,7 @@ fn count(packet: &[u8], query: &[u8], kind: u16) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     const PATIENCE: Duration = Duration::from_millis(400);
 
@@ -442,17 +458,38 @@ mod tests {
         vec![packet]
     }
 
+    /// A server of such answers, and a listener at the same port.
+    fn cut_and_by_tcp() -> TcpListener {
+        loop {
+            let server = fake(cut);
+            // The same port may be another's by now.
+            if let Ok(listener) = TcpListener::bind(server) {
+                return listener;
+            }
+        }
+    }
+
+    #[test]
+    fn a_trickle_over_tcp_takes_no_longer_than_silence() {
+        let tcp = cut_and_by_tcp();
+        let server = tcp.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = tcp.accept().unwrap();
+            // For as long as anybody reads: more than an hour.
+            while stream.write_all(&[0xff]).is_ok() {
+                thread::sleep(PATIENCE / 4);
+            }
+        });
+        let started = Instant::now();
+        assert_eq!(ask(server, "example.org", PATIENCE), NameAnswer::Truncated);
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    }
+
     #[test]
     fn what_is_cut_short_is_asked_for_over_tcp() {
         let server = fake(cut);
         assert_eq!(ask(server, "example.org", PATIENCE), NameAnswer::Truncated);
-        let tcp = loop {
-            let server = fake(cut);
-            // The same port may be another's by now.
-            if let Ok(listener) = std::net::TcpListener::bind(server) {
-                break listener;
-            }
-        };
+        let tcp = cut_and_by_tcp();
         let server = tcp.local_addr().unwrap();
         thread::spawn(move || {
             for stream in tcp.incoming().take(2) {

@@ -9,11 +9,11 @@ use std::time::Instant;
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::ports::other_user;
 use crate::addr::{Endpoint, Unix, UnixKind, UnixName};
 use crate::error::{Fact, Held, UnixPathState};
 use crate::sys;
 use crate::sys::sockets::{Entry, Protocol, State, Wanted};
-use crate::work::inspect::Users;
 
 /// Looks at the name that failed. `binding` is whether it was to be made (else: used), which decides the
 /// permission that was needed.
@@ -87,33 +87,27 @@ fn at_path(path: &Path, asked: UnixKind, binding: bool, errno: i32, deadline: In
 fn bound(deadline: Instant, is_it: impl Fn(&Entry) -> bool) -> Vec<Fact> {
     let wanted = Wanted { tcp: false, udp: false, unix: true, v4: false, v6: false, states: u32::MAX, details: false };
     let mut entries = sys::sockets(&wanted).unwrap_or_default();
-    entries.retain(|entry| matches!(entry.state, State::Listen | State::Unconnected) || kind(entry) == Some("dgram"));
+    entries.retain(|entry| matches!(entry.state, State::Listen | State::Unconnected) || is_datagram(entry));
     entries.retain(is_it);
     entries.sort_by_key(|entry| entry.state != State::Listen);
     let Some(entry) = entries.into_iter().next() else { return Vec::new() };
     let process = sys::owners(&[entry.inode], deadline).remove(&entry.inode);
-    let kind = kind(&entry);
-    let state = match (entry.state, kind) {
-        (State::Listen, _) | (_, Some("dgram")) => UnixPathState::Live { kind, process },
+    let state = match entry.protocol {
+        Protocol::Unix(kind) if entry.state == State::Listen || kind == UnixKind::Dgram => {
+            UnixPathState::Live { kind: Some(kind), process }
+        }
         _ => UnixPathState::Bound { process },
     };
     let mut facts = vec![Fact::UnixPath(state)];
-    let ours = rustix::process::geteuid().as_raw();
-    if let Some(uid) = entry.uid.filter(|uid| *uid != ours) {
-        let user = Users::read().name(uid).map_or_else(|| uid.to_string(), str::to_owned);
+    if let Some(user) = other_user(&entry) {
         facts.push(Fact::Held(Held { other_user: Some(user), state: None, orphan: false }));
     }
     facts.extend(entry.queue.map(|queue| Fact::AcceptQueue { waiting: queue.waiting, limit: Some(queue.limit) }));
     facts
 }
 
-fn kind(entry: &Entry) -> Option<&'static str> {
-    match entry.protocol {
-        Protocol::Unix(UnixKind::Stream) => Some("stream"),
-        Protocol::Unix(UnixKind::Dgram) => Some("dgram"),
-        Protocol::Unix(UnixKind::Seqpacket) => Some("seqpacket"),
-        _ => None,
-    }
+fn is_datagram(entry: &Entry) -> bool {
+    entry.protocol == Protocol::Unix(UnixKind::Dgram)
 }
 
 /// Tries a datagram socket: that tells a server from a left-over file without making a connection to a
@@ -122,12 +116,14 @@ fn knock(path: &Path, not: Option<UnixKind>) -> Option<UnixPathState> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
     match rustix::net::connect(&socket, &SocketAddrUnix::new(path).ok()?) {
-        Ok(()) | Err(rustix::io::Errno::AGAIN) => Some(UnixPathState::Live { kind: Some("dgram"), process: None }),
+        Ok(()) | Err(rustix::io::Errno::AGAIN) => {
+            Some(UnixPathState::Live { kind: Some(UnixKind::Dgram), process: None })
+        }
         Err(rustix::io::Errno::PROTOTYPE) => {
             // No datagram socket, and not what was tried before: one kind is left.
             let kind = match not {
-                Some(UnixKind::Stream) => Some("seqpacket"),
-                Some(UnixKind::Seqpacket) => Some("stream"),
+                Some(UnixKind::Stream) => Some(UnixKind::Seqpacket),
+                Some(UnixKind::Seqpacket) => Some(UnixKind::Stream),
                 Some(UnixKind::Dgram) | None => None,
             };
             Some(UnixPathState::Live { kind, process: None })

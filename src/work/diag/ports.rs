@@ -156,13 +156,14 @@ pub(super) fn in_use(inet: &Inet, deadline: Instant) -> Vec<Fact> {
 }
 
 fn held(entry: &Entry, receives: bool) -> Held {
+    Held { other_user: other_user(entry), state: (!receives).then(|| entry.state.name()), orphan: entry.inode == 0 }
+}
+
+/// Who made it, where that is somebody else.
+pub(super) fn other_user(entry: &Entry) -> Option<String> {
     let ours = rustix::process::geteuid().as_raw();
-    let other = entry.uid.filter(|uid| *uid != ours);
-    Held {
-        other_user: other.map(|uid| Users::read().name(uid).map_or_else(|| uid.to_string(), str::to_owned)),
-        state: (!receives).then(|| entry.state.name()),
-        orphan: entry.inode == 0,
-    }
+    let other = entry.uid.filter(|uid| *uid != ours)?;
+    Some(Users::read().name(other).map_or_else(|| other.to_string(), str::to_owned))
 }
 
 fn ip(entry: &Entry) -> Option<IpAddr> {

@@ -307,7 +307,7 @@ fn a_path_that_is_served_says_by_whom_and_how() {
     let _listener = UnixListener::bind(&path).unwrap();
     let live = state(Phase::Binding, &unix(UnixKind::Stream, &path), UnixListener::bind(&path).unwrap_err());
     assert!(
-        matches!(live, UnixPathState::Live { kind: Some("stream"), process: Some(p) } if p.pid == std::process::id())
+        matches!(live, UnixPathState::Live { kind: Some(UnixKind::Stream), process: Some(p) } if p.pid == std::process::id())
     );
 
     let path = dir.path().join("dgram");
@@ -315,13 +315,13 @@ fn a_path_that_is_served_says_by_whom_and_how() {
     let wrong = UnixStream::connect(&path).unwrap_err();
     assert_eq!(wrong.raw_os_error(), Some(libc::EPROTOTYPE));
     let live = state(Phase::Connecting, &unix(UnixKind::Stream, &path), wrong);
-    assert!(matches!(live, UnixPathState::Live { kind: Some("dgram"), .. }));
+    assert!(matches!(live, UnixPathState::Live { kind: Some(UnixKind::Dgram), .. }));
 
     // Through a link the name is another one than the kernel's.
     let link = dir.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let live = state(Phase::Connecting, &unix(UnixKind::Stream, &link), UnixStream::connect(&link).unwrap_err());
-    assert!(matches!(live, UnixPathState::Live { kind: Some("dgram"), process: Some(_) }));
+    assert!(matches!(live, UnixPathState::Live { kind: Some(UnixKind::Dgram), process: Some(_) }));
 }
 
 #[test]

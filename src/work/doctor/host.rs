@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
 use super::Check;
 use crate::addr::{Endpoint, Transport};
@@ -130,8 +130,7 @@ fn has_room() -> bool {
     if sys::has_room(DESCRIPTORS) {
         return true;
     }
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let _ = sys::raise_descriptors();
     sys::has_room(DESCRIPTORS)
 }
 

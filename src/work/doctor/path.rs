@@ -260,8 +260,7 @@ fn way(target: &Target) -> Option<Route> {
 
 /// Whether the next hop answers: the address itself, or the router towards it.
 fn neighbour(target: &Target, failed: bool) -> Option<Check> {
-    let Endpoint::Inet(inet) = &target.endpoint else { return None };
-    let Route { gateway, interface: Some(interface), neighbour, .. } = way_to(inet)? else { return None };
+    let Route { gateway, interface: Some(interface), neighbour, .. } = way(target)? else { return None };
     let (next, what) = match gateway {
         Some(gateway) => (gateway, "router"),
         None => (target.address.as_socket()?.ip(), "neighbour"),

@@ -7,6 +7,7 @@ use super::stats::Stats;
 use super::{Answer, Series};
 use crate::addr::Endpoint;
 use crate::error::Error;
+use crate::text::count_of_bytes;
 
 /// How many rows a histogram has at the most, and how wide its longest bar is.
 const ROWS: usize = 10;
@@ -34,8 +35,7 @@ pub(super) fn probe(endpoint: &Endpoint, seq: u64, outcome: &Result<Answer, Erro
                 let _ = write!(line, ", first byte {}", millis(first));
             }
             if let Some(bytes) = answer.bytes {
-                let bytes = if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
-                let _ = write!(line, ", {bytes} back in {}", millis(answer.took));
+                let _ = write!(line, ", {} back in {}", count_of_bytes(bytes as u64), millis(answer.took));
             }
         }
         Err(error) => {

@@ -59,6 +59,12 @@ pub(super) struct Broke {
     pub(super) error: Box<Error>,
 }
 
+impl Broke {
+    pub(super) fn of(party: Party, error: Error) -> Self {
+        Self { party, error: Box::new(error) }
+    }
+}
+
 type Outcome<T> = Result<T, Broke>;
 
 /// What became of a read.
@@ -110,11 +116,11 @@ impl Lane<'_> {
     }
 
     fn not_received(&self, error: Error) -> Broke {
-        Broke { party: self.sender(), error: Box::new(error) }
+        Broke::of(self.sender(), error)
     }
 
     fn not_sent(&self, error: Error) -> Broke {
-        Broke { party: self.receiver(), error: Box::new(error) }
+        Broke::of(self.receiver(), error)
     }
 
     fn is_stream(&self, link: &Link) -> bool {
@@ -148,7 +154,7 @@ impl Lane<'_> {
                     much = of >= MUCH;
                     self.send(&bytes).await?;
                 }
-                Some(Ok(Left::End)) if self.goes_on(before).await => {}
+                Some(Ok(Left::End)) if self.goes_on(before) => {}
                 Some(Ok(Left::End)) => return Ok(()),
                 Some(Err(error)) => self.lost(error)?,
                 None => {}
@@ -215,15 +221,8 @@ impl Lane<'_> {
     }
 
     /// A datagram peer that is silent is there still, while it is sent something; not when the program is to stop.
-    async fn goes_on(&self, before: (u64, u64)) -> bool {
-        if self.from().has_end() || self.to().totals() == before {
-            return false;
-        }
-        tokio::select! {
-            biased;
-            () = self.client.stopping().wait() => false,
-            () = std::future::ready(()) => true,
-        }
+    fn goes_on(&self, before: (u64, u64)) -> bool {
+        !self.from().has_end() && self.to().totals() != before && !self.client.stopping().is_over()
     }
 
     /// Moves bytes through a pipe for as long as there are many. Says whether it can be done.
@@ -340,7 +339,7 @@ impl Lane<'_> {
                     match self.received(bytes.await) {
                         Err(broke) => What::End(Err(broke)),
                         Ok(None) => continue,
-                        Ok(Some(None)) if self.goes_on(before).await => continue,
+                        Ok(Some(None)) if self.goes_on(before) => continue,
                         Ok(Some(None)) => What::End(Ok(End::Eof)),
                         Ok(Some(Some(mut bytes))) => {
                             let done = damage.to(&mut bytes, is_message);

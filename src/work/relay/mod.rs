@@ -320,12 +320,6 @@ async fn drain(mut lane: std::pin::Pin<&mut impl Future<Output = Result<End, Bro
     }
 }
 
-impl Broke {
-    fn of(party: Party, error: Error) -> Self {
-        Self { party, error: Box::new(error) }
-    }
-}
-
 /// Ends a connection by a reset when it is dropped: an end that nobody meant must not look like one.
 struct Abort<'l> {
     link: &'l Link,

@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixName};
-use crate::error::{Error, Phase, Result, words};
+use crate::error::{Error, Phase, Result};
 use crate::event::{ConnId, Event, Sink};
 use crate::net::conn::Conn;
 use crate::net::dial::{Begun, Dial};
@@ -20,14 +20,11 @@ use crate::net::via::Via;
 use crate::sys::confine::Connects;
 use crate::sys::{self, Stop};
 use crate::work::diag;
-use crate::work::door::EXHAUSTED_PAUSE;
+use crate::work::door::{EXHAUSTED_PAUSE, Exhaustion};
 use crate::work::stopping::{Stopping, at};
 
 /// How long it may take to find out why a connection could not be made. Who waits for it is told nothing meanwhile.
 const DIAGNOSIS: Duration = Duration::from_millis(500);
-
-/// After so long without it, a lack of descriptors or memory is told anew.
-const RELIEF: Duration = Duration::from_secs(10);
 
 /// The port of name servers: an answer that is too long for UDP comes over TCP.
 const DOMAIN: u16 = 53;
@@ -59,7 +56,7 @@ pub struct Target {
     pub sink: Arc<dyn Sink>,
     /// The one connection that there is, of a socket that was open before.
     handed: Option<Mutex<Option<Conn>>>,
-    last_exhausted: Mutex<Option<Instant>>,
+    exhaustion: Mutex<Exhaustion>,
     diagnosing: Mutex<()>,
     threads: Semaphore,
 }
@@ -80,7 +77,7 @@ impl Target {
             stop,
             sink,
             handed: None,
-            last_exhausted: Mutex::default(),
+            exhaustion: Mutex::default(),
             diagnosing: Mutex::default(),
             threads: Semaphore::new(MOST_THREADS),
         }
@@ -228,15 +225,9 @@ impl Target {
         outcome.await.map_err(io::Error::other)
     }
 
-    /// Once for each time it happens, however long it lasts.
     fn tell_exhausted(&self, error: &Error) {
-        let mut last = self.last_exhausted.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.replace(Instant::now()).is_none_or(|last| last.elapsed() > RELIEF) {
-            let why = match &error.cause {
-                crate::error::Cause::Os(source) => words(source),
-                cause => cause.to_string(),
-            };
-            let message = format!("cannot make more connections for now: {why}");
+        if self.exhaustion.lock().unwrap_or_else(PoisonError::into_inner).is_news() {
+            let message = format!("cannot make more connections for now: {}", error.cause);
             self.sink.emit(None, &Event::Warning { message: &message });
         }
     }

@@ -11,6 +11,7 @@ use super::{Pattern, Place, quote};
 use crate::error::{Error, Exit, Fact, Phase};
 use crate::event::{ConnId, Event};
 use crate::net::socket::Kind;
+use crate::text::count_of_bytes;
 
 /// How much of what came a failure shows, in bytes.
 const SHOWN: usize = 200;
@@ -215,9 +216,10 @@ impl Engine<'_> {
             let slot = self.slot(id);
             let after = span(begun.elapsed());
             let text = match (how_over(slot), &slot.refused) {
-                _ if before > 0 => {
-                    Some(format!("what came before was not taken ({}), and that is no silence", count(before)))
-                }
+                _ if before > 0 => Some(format!(
+                    "what came before was not taken ({}), and that is no silence",
+                    count_of_bytes(before as u64)
+                )),
                 _ if !slot.buffer.is_empty() => Some(format!("something came instead of silence, after {after}")),
                 (Some(over), _) => Some(format!("{over} instead of silence, after {after}")),
                 (None, Some(refused)) => Some(format!("{refused}, instead of silence, after {after}")),
@@ -277,10 +279,6 @@ fn how_over(slot: &Slot) -> Option<String> {
         (None, true, Some(_)) => Some("the peer ended (FIN)".to_owned()),
         (None, false, Some(_)) => None,
     }
-}
-
-fn count(bytes: usize) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
 }
 
 /// The same of one about what the peer says: why it does not may be seen in how the session went.

@@ -17,7 +17,8 @@ pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream, is_big};
 pub(crate) use needs::{Need, on_path, postgres};
 pub(crate) use net::{
-    accept, connect, free_port, listener, read_all, read_exactly, reset, shut_write, stays_silent, udp, unix_connect,
+    accept, connect, free_port, listener, read_all, read_exactly, reset, shut_write, stays_silent, try_connect, udp,
+    unix_connect,
 };
 pub(crate) use netns::Netns;
 pub(crate) use proc::{Capture, Cmd, Exit, In, Out, Proc, children_of, readable};

@@ -11,8 +11,12 @@ use super::{PATIENCE, readable};
 /// Connects; reads and writes that do not come about fail the test rather than hang it.
 #[track_caller]
 pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap_or_else(|e| panic!("connect to {addr}: {e}"));
-    patient(stream)
+    try_connect(addr).unwrap_or_else(|e| panic!("connect to {addr}: {e}"))
+}
+
+/// As [`connect`], where the peer may have reset the connection before connect(2) has looked at it.
+pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&addr, PATIENCE).map(patient)
 }
 
 #[track_caller]

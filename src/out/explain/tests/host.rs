@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{bare, held, icmp, live, os, ours, reads_as_written_down, server, timed_out};
+use crate::addr::UnixKind;
 use crate::error::{
     Error, Fact, Held, Link, NameAnswer, Neighbour, Phase, Ports, Process, Resolver, Route, RouteKind, TimeWait,
     UnixPathState,
@@ -119,8 +120,16 @@ fn cases() -> Vec<(&'static str, Error)> {
         unix(Connecting, libc::ECONNREFUSED, &[Fact::UnixPath(UnixPathState::Stale)]),
         unix(Binding, libc::EADDRINUSE, &[Fact::UnixPath(UnixPathState::Bound { process: None })]),
         unix(Binding, libc::EADDRINUSE, &[live(None), more(Some("www"), None, false)]),
-        unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 2, limit: Some(1) }]),
-        unix(Connecting, libc::EAGAIN, &[live(Some("stream")), Fact::AcceptQueue { waiting: 0, limit: Some(1) }]),
+        unix(
+            Connecting,
+            libc::EAGAIN,
+            &[live(Some(UnixKind::Stream)), Fact::AcceptQueue { waiting: 2, limit: Some(1) }],
+        ),
+        unix(
+            Connecting,
+            libc::EAGAIN,
+            &[live(Some(UnixKind::Stream)), Fact::AcceptQueue { waiting: 0, limit: Some(1) }],
+        ),
         unix(Connecting, libc::ELOOP, &[]),
         ("ping", timed_out(Receiving, "192.0.2.1:80", "--connect-timeout", &[])),
         ("connect", os(Connecting, "192.0.2.1:80", libc::EADDRNOTAVAIL, &[ports(4, 0)])),
