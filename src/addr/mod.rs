@@ -18,7 +18,7 @@
 //! case-insensitive; everything printed is one line of printable text.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -117,6 +117,18 @@ pub enum Host {
     },
     /// A name for the resolver: at most 253 characters in labels of at most 63 (RFC 1035), as typed.
     Name(String),
+}
+
+impl Host {
+    /// The address, where it is one; a scope is left out.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::V4(addr) => Some(IpAddr::V4(*addr)),
+            Self::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
+            Self::Any | Self::Name(_) => None,
+        }
+    }
 }
 
 /// The port of an [`Inet`] address.
@@ -220,6 +232,15 @@ impl Endpoint {
     #[must_use]
     pub fn as_peer(&self) -> String {
         if self.is_unnamed() { "the peer".to_owned() } else { self.to_string() }
+    }
+
+    /// Its IP address, where it has one and not a name.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Inet(inet) => inet.host.ip(),
+            _ => None,
+        }
     }
 
     /// The address of a socket as the kernel reports it. A scope is kept as the index of its interface.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Netns, SOON, connect, listener, trials};
+use crate::support::{Ctx, NOBODY, Netns, SOON, connect, listener, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["errors";
@@ -352,9 +352,6 @@ fn no_such_interface(t: &Ctx) {
     t.connect(&["--interface", "nosuch0", "127.0.0.1:1"]).run(b"").code(10).says(&["nosuch0"]);
     t.connect(&["[fe80::1%nosuch0]:1"]).run(b"").code(10).says(&["nosuch0"]);
 }
-
-/// In front of a command: an ordinary user.
-const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A user who may have no more threads gets an error, and no panic.
 fn without_threads_left(t: &Ctx) {

@@ -237,14 +237,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn ip(&self) -> Option<IpAddr> {
-        match self.endpoint {
-            Endpoint::Inet(inet) => match &inet.host {
-                Host::V4(addr) => Some(IpAddr::V4(*addr)),
-                Host::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
-                Host::Any | Host::Name(_) => None,
-            },
-            _ => None,
-        }
+        self.endpoint.ip()
     }
 
     fn port(&self) -> Option<u16> {
