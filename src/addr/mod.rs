@@ -18,7 +18,7 @@
 //! case-insensitive; everything printed is one line of printable text.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -119,6 +119,18 @@ pub enum Host {
     Name(String),
 }
 
+impl Host {
+    /// The address, where it is one; a scope is left out.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::V4(addr) => Some(IpAddr::V4(*addr)),
+            Self::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
+            Self::Any | Self::Name(_) => None,
+        }
+    }
+}
+
 /// The port of an [`Inet`] address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Port {
@@ -207,6 +219,27 @@ impl Endpoint {
             Self::Inet(inet) => inet.transport == Transport::Udp,
             Self::Unix(unix) => unix.kind == UnixKind::Dgram,
             _ => false,
+        }
+    }
+
+    /// Whether it is the socket of a UNIX client, which has no address that would be worth showing.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        matches!(self, Self::Unix(Unix { name: UnixName::Unnamed, .. }))
+    }
+
+    /// How a sentence calls the other end.
+    #[must_use]
+    pub fn as_peer(&self) -> String {
+        if self.is_unnamed() { "the peer".to_owned() } else { self.to_string() }
+    }
+
+    /// Its IP address, where it has one and not a name.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Inet(inet) => inet.host.ip(),
+            _ => None,
         }
     }
 

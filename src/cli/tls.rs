@@ -310,13 +310,7 @@ impl ServerTlsArgs {
         }
         let host = match endpoint {
             Endpoint::Inet(Inet { host: Host::Name(name), .. }) => Some(name.clone()),
-            Endpoint::Inet(Inet { host: Host::V4(address), .. }) if !address.is_unspecified() => {
-                Some(address.to_string())
-            }
-            Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) if !addr.is_unspecified() => {
-                Some(addr.to_string())
-            }
-            _ => None,
+            _ => endpoint.ip().filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()),
         };
         let tls = ServerTls::new(&ServerSetup {
             common,

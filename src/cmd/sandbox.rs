@@ -1,6 +1,6 @@
 //! What a server gives up before it serves: whoever takes it over by a fault in it finds little to do.
 
-use crate::addr::{Endpoint, Host};
+use crate::addr::Endpoint;
 use crate::cli::ServingArgs;
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
@@ -64,11 +64,7 @@ fn shrink(reach: &Reach<'_>, sink: &dyn Sink) {
 /// A program for anybody who reaches the port is most often a mistake.
 fn warn(serving: &ServingArgs, bound: &Bound, sink: &dyn Sink) {
     let Endpoint::Inet(inet) = bound.local() else { return };
-    let is_here = match &inet.host {
-        Host::V4(address) => address.is_loopback(),
-        Host::V6 { addr, .. } => addr.to_canonical().is_loopback(),
-        _ => false,
-    };
+    let is_here = inet.host.ip().is_some_and(|ip| ip.to_canonical().is_loopback());
     if !is_here && serving.acl().allow.is_empty() {
         let message = format!(
             "whoever reaches {} runs the program: --allow says who may, 127.0.0.1 for an address keeps to this host",

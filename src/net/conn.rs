@@ -280,12 +280,11 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of recvmsg(2).
     pub fn recv_connected(&self, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+        if let Some(mut layer) = self.tls() {
+            return layer.recv(&self.socket, buffer);
+        }
         match (self.shape.family, self.shape.kind) {
-            (_, Kind::Stream) if self.is_tls() => match self.tls() {
-                Some(mut layer) => layer.recv(&self.socket, buffer),
-                None => Ok(Incoming::Eof),
-            },
-            (_, Kind::Stream) => match retry(|| sys_recv(&self.socket, buffer, RecvFlags::empty()))? {
+            (_, Kind::Stream) => match sys_recv(&self.socket, buffer, RecvFlags::empty())? {
                 0 => Ok(Incoming::Eof),
                 bytes => Ok(Incoming::Bytes(bytes)),
             },
@@ -293,7 +292,7 @@ impl Conn {
                 if family == Family::Unix {
                     make_room(&self.socket, buffer)?;
                 }
-                match retry(|| sys_recv(&self.socket, buffer, RecvFlags::TRUNC))? {
+                match sys_recv(&self.socket, buffer, RecvFlags::TRUNC)? {
                     0 if kind == Kind::Seqpacket && self.is_over()? => Ok(Incoming::Eof),
                     bytes => Ok(Incoming::Bytes(bytes.min(buffer.len()))),
                 }
@@ -327,10 +326,7 @@ impl Conn {
     /// `WouldBlock`, and those of sendmsg(2); `NotConnected` from a datagram server to which nobody spoke yet.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.more.as_deref() {
-            None | Some(More::Proxied(_)) => retry(|| {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(&self.socket, bytes, flags).map_err(io::Error::from)
-            }),
+            None | Some(More::Proxied(_)) => sys_send(&self.socket, bytes),
             Some(More::Tls(layer, _)) => layer.lock().unwrap_or_else(PoisonError::into_inner).send(&self.socket, bytes),
             Some(More::Server(Server { last: Some((to, from)), .. })) => {
                 retry(|| sys::send_packet(&self.socket, bytes, Some(to), *from))
@@ -345,14 +341,17 @@ impl Conn {
     /// # Errors
     /// `WouldBlock`, and those of sendmsg(2).
     pub fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.is_tls() {
-            // A record of its own for each would cost more than the copy.
-            let together: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(TOGETHER).collect();
-            return self.send(&together);
-        }
         // It takes the kernel longer to look for what goes along with a message, of which there is nothing.
         if let [piece] = pieces {
             return self.send(piece);
+        }
+        if self.is_tls() {
+            // A record of its own for each would cost more than the copy.
+            let mut together = Vec::new();
+            for piece in pieces {
+                together.extend_from_slice(&piece[..piece.len().min(TOGETHER - together.len())]);
+            }
+            return self.send(&together);
         }
         retry(|| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -366,7 +365,7 @@ impl Conn {
     /// # Errors
     /// Those of recvmsg(2) but `WouldBlock`.
     pub fn is_at_end(&self) -> io::Result<bool> {
-        match retry(|| sys_recv(&self.socket, &mut [0], RecvFlags::PEEK)) {
+        match sys_recv(&self.socket, &mut [0], RecvFlags::PEEK) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             bytes => Ok(bytes? == 0),
         }
@@ -380,7 +379,7 @@ impl Conn {
         let mut buffer = [0; 4096];
         while bytes > 0 {
             let most = bytes.min(buffer.len());
-            match retry(|| sys_recv(&self.socket, &mut buffer[..most], RecvFlags::empty()))? {
+            match sys_recv(&self.socket, &mut buffer[..most], RecvFlags::empty())? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 taken => bytes -= taken,
             }
@@ -415,7 +414,7 @@ impl Conn {
     /// `WouldBlock`, and those of recvmsg(2).
     pub fn peek(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut head = vec![0; most];
-        let bytes = retry(|| sys_recv(&self.socket, &mut head, RecvFlags::PEEK))?;
+        let bytes = sys_recv(&self.socket, &mut head, RecvFlags::PEEK)?;
         head.truncate(bytes);
         Ok(head)
     }
@@ -510,9 +509,12 @@ impl AsRawFd for Conn {
     }
 }
 
-fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-    let (_, bytes) = rustix::net::recv(socket, buffer, flags | RecvFlags::DONTWAIT)?;
-    Ok(bytes)
+pub(in crate::net) fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    retry(|| Ok(rustix::net::recv(socket, &mut *buffer, flags | RecvFlags::DONTWAIT)?.1))
+}
+
+pub(in crate::net) fn sys_send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    retry(|| Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
 }
 
 /// A UNIX message can be larger than any buffer; a cut one would be lost, so its size is asked first.
@@ -521,7 +523,7 @@ fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<
 /// `WouldBlock` when there is none; EMSGSIZE for one that nobody should take; those of recvmsg(2).
 pub fn make_room(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
     let mut nothing = [0u8; 0];
-    let size = retry(|| sys_recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    let size = sys_recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC)?;
     if size > buffer.len() {
         if size > LARGEST_MESSAGE {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));

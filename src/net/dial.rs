@@ -1,7 +1,7 @@
 //! Making a connection: every address of a name, raced as RFC 8305 says, within one budget.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -477,11 +477,7 @@ impl Dial<'_> {
 /// What was asked of our own end, which may have its packets go another way than those of others.
 #[must_use]
 pub fn own_end(source: Option<&Endpoint>, options: &Options) -> Option<Fact> {
-    let source = match source {
-        Some(Endpoint::Inet(Inet { host: Host::V4(ip), .. })) => Some(IpAddr::V4(*ip)),
-        Some(Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. })) => Some(IpAddr::V6(*addr)),
-        _ => None,
-    };
+    let source = source.and_then(Endpoint::ip);
     let interface = options.value("interface").map(ToString::to_string);
     let any = source.is_some() || interface.is_some() || options.value("mark").is_some();
     any.then_some(Fact::From { source, interface })

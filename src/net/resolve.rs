@@ -1,5 +1,6 @@
 //! Names to addresses, within a time limit.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -78,6 +79,32 @@ impl Budget {
         }
         if Instant::now() >= self.until {
             return Err(Error::timed_out(phase, about, self.flag, self.limit));
+        }
+        Ok(true)
+    }
+
+    /// Sends all of it. `false` when the program is to stop first; the rest as of [`Budget::wait`].
+    ///
+    /// # Errors
+    /// Those of sendmsg(2), and of [`Budget::wait`].
+    pub fn send(
+        self,
+        conn: &Conn,
+        mut bytes: &[u8],
+        stop: &Stop,
+        phase: Phase,
+        about: Option<&Endpoint>,
+    ) -> Result<bool> {
+        while !bytes.is_empty() {
+            match conn.send(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.wait(conn, PollFlags::OUT, stop, phase, about)? {
+                        return Ok(false);
+                    }
+                }
+                Err(source) => return Err(Error::os(phase, about, source)),
+            }
         }
         Ok(true)
     }

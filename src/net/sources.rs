@@ -6,7 +6,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::addr::{Endpoint, Host};
+use crate::addr::Endpoint;
 
 /// The files that decide.
 pub(super) struct Files<'a> {
@@ -28,16 +28,10 @@ impl Files<'_> {
     /// one was asked.
     pub(super) fn tell(&self, name: &str, addresses: &[Endpoint]) -> (Vec<&'static str>, Vec<String>) {
         let listed = self.listed(name);
-        let ip = |endpoint: &Endpoint| match endpoint {
-            Endpoint::Inet(inet) => match inet.host {
-                Host::V4(addr) => Some(IpAddr::V4(addr)),
-                Host::V6 { addr, .. } => Some(IpAddr::V6(addr)),
-                _ => None,
-            },
-            _ => None,
-        };
         let elsewhere = if self.is_dns_all_there_is(name) { "dns" } else { "other" };
-        let source = |endpoint| if ip(endpoint).is_some_and(|ip| listed.contains(&ip)) { "hosts" } else { elsewhere };
+        let source = |endpoint: &Endpoint| {
+            if endpoint.ip().is_some_and(|ip| listed.contains(&ip)) { "hosts" } else { elsewhere }
+        };
         let sources: Vec<_> = addresses.iter().map(source).collect();
         let servers = if sources.contains(&"dns") { self.servers() } else { Vec::new() };
         (sources, servers)

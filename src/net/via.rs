@@ -1,10 +1,7 @@
 //! What stands between us and a target besides the network: the way is dial, proxy, PROXY protocol header, and only
 //! then the session. Its default is the straight way.
 
-use std::io;
 use std::sync::Arc;
-
-use rustix::event::PollFlags;
 
 use crate::addr::Endpoint;
 use crate::error::{Error, Phase, Result};
@@ -40,23 +37,13 @@ impl Announce {
     /// # Errors
     /// Exit 2 for what is no stream; those of send(2); when the budget is used up.
     pub fn send(&self, conn: &Conn, budget: Budget, stop: &Stop, sink: &dyn Sink) -> Result<Option<()>> {
-        let peer = Some(conn.peer());
         if conn.shape().kind != Kind::Stream {
             let text = format!("--proxy-protocol is about streams, and {} is {}", conn.peer(), conn.shape());
             return Err(Error::usage(text));
         }
         let bytes = header(self.version, self.source.as_ref().unwrap_or(conn.local()), conn.peer());
-        let mut left = &bytes[..];
-        while !left.is_empty() {
-            match conn.send(left) {
-                Ok(sent) => left = &left[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !budget.wait(conn, PollFlags::OUT, stop, Phase::Sending, peer)? {
-                        return Ok(None);
-                    }
-                }
-                Err(source) => return Err(Error::os(Phase::Sending, peer, source)),
-            }
+        if !budget.send(conn, &bytes, stop, Phase::Sending, Some(conn.peer()))? {
+            return Ok(None);
         }
         let said = match parse(&bytes) {
             Ok(Some((Header::Relayed { peer, destination }, _))) => format!("from {peer} to {destination}"),

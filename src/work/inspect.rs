@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::addr::{Endpoint, Host, Port, Transport, Unix, UnixKind, UnixName};
+use crate::addr::{Endpoint, Port, Transport, Unix, UnixKind, UnixName};
 use crate::sys::{
     self,
     sockets::{Entry, Protocol, State, Wanted},
@@ -137,7 +137,7 @@ impl End {
     fn is(&self, end: &Endpoint) -> bool {
         match (self, end) {
             (Self::Inet { transport, hosts, port }, Endpoint::Inet(inet)) => {
-                let address = ip(&inet.host).map(|ip| ip.to_canonical());
+                let address = inet.host.ip().map(|ip| ip.to_canonical());
                 transport.is_none_or(|transport| transport == inet.transport)
                     && port.is_none_or(|port| inet.port == Port::Number(port))
                     && (hosts.is_empty() || address.is_some_and(|ip| hosts.contains(&ip)))
@@ -153,14 +153,6 @@ impl End {
             }
             _ => false,
         }
-    }
-}
-
-fn ip(host: &Host) -> Option<IpAddr> {
-    match host {
-        Host::V4(ip) => Some(IpAddr::V4(*ip)),
-        Host::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
-        _ => None,
     }
 }
 
@@ -203,7 +195,7 @@ impl Place {
         match end {
             Some(Endpoint::Inet(inet)) => {
                 let port = if let Port::Number(number) = inet.port { number } else { 0 };
-                Self::Inet(ip(&inet.host), port)
+                Self::Inet(inet.host.ip(), port)
             }
             Some(Endpoint::Unix(Unix { name: UnixName::Path(path), .. })) => {
                 Self::Path(path.as_os_str().as_bytes().to_vec())

@@ -76,7 +76,7 @@ fn ask(addr: SocketAddr, question: &[u8]) -> Vec<u8> {
 }
 
 /// Whether this client is answered; one that is turned away sees an end or a reset.
-fn is_served(mut stream: &TcpStream) -> bool {
+pub(crate) fn is_served(mut stream: &TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     stream.write_all(b"ping").is_ok() && matches!(stream.read(&mut [0; 4]), Ok(1..))
 }

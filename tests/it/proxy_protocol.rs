@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
+use crate::proxy::start_microsocks;
 use crate::support::{
     Ctx, Data, Proc, SOON, accept, connect, let_pass, listener, poll_until, read_all, read_exactly, shut_write,
     stays_silent, trials, unix_connect,
@@ -441,8 +442,8 @@ fn the_header_comes_first(t: &Ctx) {
 }
 
 fn through_a_proxy_and_with_a_header(t: &Ctx) {
-    let mut proxy = t.peer("microsocks", &["-i", "127.0.0.1", "-p", "0"]).spawn();
-    let url = format!("socks5://127.0.0.1:{}", proxy.wait_bound("tcp"));
+    let proxy = start_microsocks(t, &[]);
+    let url = format!("socks5://{}", proxy.addr);
     let echo = server(t, &["echo"]);
     let line = ["--proxy", &url, "--proxy-protocol", "v2", "--proxy-protocol-source", "192.0.2.7:4711"];
     t.connect(&line).args(&["--send", "x", "--expect", "x", echo.addr()]).run(b"").code(0);

@@ -50,7 +50,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 /// A relay from a fresh loopback port to `connect`.
 #[track_caller]
-fn relay(t: &Ctx, args: &[&str], connect: &str) -> Proc {
+pub(crate) fn relay(t: &Ctx, args: &[&str], connect: &str) -> Proc {
     t.sockkit(&["relay"]).args(args).args(&["127.0.0.1:0", connect]).server()
 }
 
@@ -564,7 +564,7 @@ fn a_slow_reader_harms_nobody_else(t: &Ctx) {
 }
 
 /// Sends until no more is taken; how much that was.
-fn fill(stream: &TcpStream) -> u64 {
+pub(crate) fn fill(stream: &TcpStream) -> u64 {
     stream.set_nonblocking(true).unwrap();
     let (mut sent, mut blocked) = (0, Instant::now());
     let mut data = Data::new(1).reader(1 << 40);

@@ -200,7 +200,7 @@ impl Way<'_> {
             connect += before.elapsed();
             let via = conn.peer().clone();
             let outcome = self.handshake(&conn, scheme.as_ref());
-            let failure = match outcome {
+            let (mut error, answer) = match outcome {
                 Ok(login) => {
                     self.tell(&via, login, None, connect, begun.elapsed());
                     conn.leads_to(self.wanted.endpoint.clone(), self.proxy.between());
@@ -211,19 +211,9 @@ impl Way<'_> {
                     continue;
                 }
                 Err(Failure::Stopped) => return Ok(None),
-                Err(failure) => failure,
-            };
-            let (mut error, answer) = match failure {
-                Failure::Error(error) => (error, None),
-                Failure::Answer(answer) => {
-                    let text = answer.words(&self.wanted.endpoint);
-                    (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
-                }
-                _ => {
-                    let answer = ProxyAnswer::LoginRefused;
-                    let text = answer.words(&self.wanted.endpoint);
-                    (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
-                }
+                Err(Failure::Error(error)) => (error, None),
+                Err(Failure::Answer(answer)) => self.refused(answer),
+                Err(Failure::Challenge(_)) => self.refused(ProxyAnswer::LoginRefused),
             };
             error.endpoint = Some(via.clone());
             let login = scheme.as_ref().map_or("none", http::Scheme::name);
@@ -231,6 +221,11 @@ impl Way<'_> {
             error.facts.push(self.part(answer));
             return Err(error);
         }
+    }
+
+    fn refused(&self, answer: ProxyAnswer) -> (Error, Option<ProxyAnswer>) {
+        let text = answer.words(&self.wanted.endpoint);
+        (Error::text(Exit::Proxy, Phase::Proxying, None, text), Some(answer))
     }
 
     fn part(&self, answer: Option<ProxyAnswer>) -> Fact {
@@ -353,17 +348,12 @@ impl Way<'_> {
         Err(ProxyAnswer::Http(100, "without end".to_owned()).into())
     }
 
-    fn send(&self, conn: &Conn, mut bytes: &[u8]) -> Result<(), Failure> {
-        while !bytes.is_empty() {
-            match conn.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(conn, PollFlags::OUT)?,
-                // What it said before it closed tells more.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => return Ok(()),
-                Err(source) => return Err(self.os(source)),
-            }
+    fn send(&self, conn: &Conn, bytes: &[u8]) -> Result<(), Failure> {
+        match self.budget.send(conn, bytes, self.dial.stop, Phase::Proxying, None) {
+            // What it said before it closed tells more.
+            Err(error) if matches!(error.errno(), Some(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
+            outcome => gone_on(outcome),
         }
-        Ok(())
     }
 
     fn receive<T, E>(
@@ -376,25 +366,31 @@ impl Way<'_> {
         loop {
             match head.advance(conn, &parse) {
                 Ok(Some(value)) => return Ok(value),
-                Ok(None) => self.wait(conn, PollFlags::IN)?,
+                Ok(None) => {
+                    gone_on(self.budget.wait(conn, PollFlags::IN, self.dial.stop, Phase::Proxying, None))?;
+                }
                 Err(Broken::Bad(why)) => return Err(bad(why, head).into()),
                 Err(Broken::Ended(bytes)) => return Err(ProxyAnswer::Ended(bytes).into()),
-                Err(Broken::Os(source)) => return Err(self.os(source)),
+                Err(Broken::Os(source)) => {
+                    return Err(lost(Error::os(Phase::Proxying, None, source)));
+                }
             }
         }
     }
+}
 
-    fn wait(&self, conn: &Conn, events: PollFlags) -> Result<(), Failure> {
-        match self.budget.wait(conn, events, self.dial.stop, Phase::Proxying, None) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Stopped),
-            Err(error) => Err(Error { exit: Exit::Proxy, ..error }.into()),
-        }
+/// What came of a step that the program may have been asked to stop in.
+fn gone_on(outcome: Result<bool>) -> Result<(), Failure> {
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Stopped),
+        Err(error) => Err(lost(error)),
     }
+}
 
-    fn os(&self, source: io::Error) -> Failure {
-        Error { exit: Exit::Proxy, ..Error::os(Phase::Proxying, None, source) }.into()
-    }
+/// Whatever fails on the way to a proxy's answer, it is the proxy that failed.
+fn lost(error: Error) -> Failure {
+    Error { exit: Exit::Proxy, ..error }.into()
 }
 
 impl From<Error> for Failure {

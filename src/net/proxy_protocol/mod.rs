@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use crate::addr::{Endpoint, Host, Inet, Port, Transport, Unix, UnixKind, UnixName};
+use crate::addr::{Endpoint, Inet, Port, Transport, Unix, UnixKind, UnixName};
 use crate::text::visible_line;
 
 #[cfg(test)]
@@ -267,9 +267,5 @@ fn sun_path(name: &UnixName) -> Vec<u8> {
 
 fn socket_addr(endpoint: &Endpoint) -> Option<SocketAddr> {
     let Endpoint::Inet(Inet { host, port: Port::Number(port), .. }) = endpoint else { return None };
-    match host {
-        Host::V4(ip) => Some(SocketAddr::new((*ip).into(), *port)),
-        Host::V6 { addr, .. } => Some(SocketAddr::new((*addr).into(), *port)),
-        Host::Any | Host::Name(_) => None,
-    }
+    Some(SocketAddr::new(host.ip()?, *port))
 }

@@ -16,7 +16,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::RecvFlags;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
@@ -24,7 +24,7 @@ use rustls::{AlertDescription, CommonState, Error as Tls};
 use socket2::Socket;
 
 use super::verify;
-use crate::net::conn::Incoming;
+use crate::net::conn::{Incoming, sys_recv, sys_send};
 use crate::tls::{Fault, Plain, Secured};
 
 /// The head of a record, in bytes: RFC 8446, section 5.1.
@@ -111,10 +111,6 @@ enum Next {
     Again,
     Idle,
     PeerClosed,
-}
-
-fn broken(fault: Fault) -> io::Error {
-    io::Error::other(fault)
 }
 
 fn would_block() -> io::Error {
@@ -265,7 +261,7 @@ impl Layer {
                 // The peer is told why, if it will still hear it.
                 let _ = self.flush(socket);
                 let _ = socket.shutdown(Shutdown::Write);
-                return Err(self.fault(error));
+                return Err(self.fault(error).into());
             }
             match self.flush(socket) {
                 Ok(true) => {}
@@ -278,7 +274,7 @@ impl Layer {
                 return Ok(Step::Done);
             }
             if self.ended {
-                return Err(broken(Fault::Gone { reset: false, heard: self.heard }));
+                return Err(Fault::Gone { reset: false, heard: self.heard }.into());
             }
             match self.read_record(socket) {
                 Ok(true) => {}
@@ -342,12 +338,12 @@ impl Layer {
             }
             let from = self.held.len();
             self.held.resize(from + need, 0);
-            let got = recv(socket, &mut self.held[from..]);
+            let got = sys_recv(socket, &mut self.held[from..], RecvFlags::empty());
             self.held.truncate(from + *got.as_ref().unwrap_or(&0));
             match got {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(self.lost(socket, error)),
-                Ok(0) => return Err(broken(Fault::Gone { reset: false, heard: self.heard })),
+                Ok(0) => return Err(Fault::Gone { reset: false, heard: self.heard }.into()),
                 Ok(_) => {}
             }
             let first = !std::mem::replace(&mut self.heard, true);
@@ -359,7 +355,7 @@ impl Layer {
                 return Err(self.not_tls(socket));
             }
             if record.len() >= HEAD && usize::from(u16::from_be_bytes([record[3], record[4]])) + HEAD > RECORD {
-                return Err(broken(Fault::Other("a record that is longer than TLS allows".to_owned())));
+                return Err(Fault::Other("a record that is longer than TLS allows".to_owned()).into());
             }
         }
     }
@@ -368,10 +364,10 @@ impl Layer {
         let mut said = std::mem::take(&mut self.held);
         let from = said.len();
         said.resize(from.max(SAID), 0);
-        let more = recv(socket, &mut said[from..]).unwrap_or(0);
+        let more = sys_recv(socket, &mut said[from..], RecvFlags::empty()).unwrap_or(0);
         said.truncate(from + more);
         let _ = socket.shutdown(Shutdown::Write);
-        broken(Fault::NotTls { looks: Plain::of(&said), said })
+        Fault::NotTls { looks: Plain::of(&said), said }.into()
     }
 
     /// The socket failed in the middle of the handshake. What the peer said before is worth more than that it is gone.
@@ -382,7 +378,7 @@ impl Layer {
                     match self.read_record(socket) {
                         Ok(true) => match self.advance() {
                             Ok(()) => {}
-                            Err(error) => return self.fault(error),
+                            Err(error) => return self.fault(error).into(),
                         },
                         Err(error)
                             if error
@@ -394,15 +390,15 @@ impl Layer {
                         _ => break,
                     }
                 }
-                broken(Fault::Gone { reset: true, heard: self.heard })
+                Fault::Gone { reset: true, heard: self.heard }.into()
             }
             _ => error,
         }
     }
 
     /// The library's error in our words.
-    fn fault(&self, error: Tls) -> io::Error {
-        broken(match error {
+    fn fault(&self, error: Tls) -> Fault {
+        match error {
             Tls::InvalidCertificate(error) => verify::fault(&error, self.name.clone()),
             Tls::AlertReceived(alert) => {
                 Fault::Alert { name: alert_name(alert), code: u8::from(alert), first: !self.greeted }
@@ -411,7 +407,7 @@ impl Layer {
             Tls::NoApplicationProtocol => Fault::NoProtocol,
             Tls::PeerIncompatible(what) => Fault::Incompatible(verify::words(&format!("{what:?}"))),
             error => Fault::Other(error.to_string()),
-        })
+        }
     }
 
     /// Receives into `buffer`, which grows by what one record holds if it must.
@@ -425,7 +421,7 @@ impl Layer {
             }
             loop {
                 if let Some(fault) = &self.failed {
-                    return Err(broken(fault.clone()));
+                    return Err(fault.clone().into());
                 }
                 if self.ended {
                     return Ok(Incoming::Eof);
@@ -438,7 +434,7 @@ impl Layer {
                     continue;
                 }
                 cipher[..held].copy_from_slice(&self.held);
-                let came = recv(socket, &mut cipher[held..most])?;
+                let came = sys_recv(socket, &mut cipher[held..most], RecvFlags::empty())?;
                 if came == 0 {
                     self.ended = self.allow_truncation;
                     if self.ended {
@@ -489,8 +485,7 @@ impl Layer {
                 }
                 Err(error) => {
                     self.alerts(&mut cipher[from..]);
-                    let fault = self.fault(error);
-                    self.failed = fault.get_ref().and_then(|inner| inner.downcast_ref().cloned());
+                    self.failed = Some(self.fault(error));
                     return (filled, 0);
                 }
             }
@@ -520,13 +515,17 @@ impl Layer {
         if self.closing {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        // An empty record would say nothing, and to encrypt nothing is to end.
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let bytes = &bytes[..bytes.len().min(BATCH)];
         BUFFERS.with_borrow_mut(|(_, batch)| {
             batch.clear();
             self.encrypt(bytes, batch)?;
             let mut gone = 0;
             while gone < batch.len() {
-                match send(socket, &batch[gone..]) {
+                match sys_send(socket, &batch[gone..]) {
                     Ok(sent) => gone += sent,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.out = batch[gone..].to_vec();
@@ -566,7 +565,7 @@ impl Layer {
                             }
                             Err(error) => {
                                 batch.truncate(from);
-                                return Err(broken(Fault::Other(error.to_string())));
+                                return Err(Fault::Other(error.to_string()).into());
                             }
                         }
                     }
@@ -579,8 +578,8 @@ impl Layer {
             match next {
                 Ok(Next::Again) => {}
                 Ok(Next::PeerClosed) => self.ended = true,
-                Ok(Next::Idle) => return Err(broken(Fault::Other("nothing can be sent in this state".to_owned()))),
-                Err(error) => return Err(self.fault(error)),
+                Ok(Next::Idle) => return Err(Fault::Other("nothing can be sent in this state".to_owned()).into()),
+                Err(error) => return Err(self.fault(error).into()),
             }
         }
     }
@@ -588,7 +587,7 @@ impl Layer {
     /// Sends what waits; whether all of it is gone.
     pub(in crate::net) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
         while !self.out.is_empty() {
-            match send(socket, &self.out) {
+            match sys_send(socket, &self.out) {
                 Ok(sent) => drop(self.out.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -659,22 +658,5 @@ fn alert_name(alert: AlertDescription) -> String {
     match name.as_str() {
         "unknown_c_a" => "unknown_ca".to_owned(),
         _ => name,
-    }
-}
-
-fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-    retry(|| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.1))
-}
-
-fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-    retry(|| Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
-}
-
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

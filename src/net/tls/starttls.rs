@@ -124,22 +124,18 @@ impl Starttls {
 }
 
 impl Talk<'_> {
-    fn wait(&self, flags: PollFlags) -> Said<()> {
-        match self.budget.wait(self.conn, flags, self.stop, Phase::Securing, Some(self.endpoint))? {
+    fn wait(&self) -> Said<()> {
+        match self.budget.wait(self.conn, PollFlags::IN, self.stop, Phase::Securing, Some(self.endpoint))? {
             true => Ok(()),
             false => Err(Stopped::Asked),
         }
     }
 
-    fn say(&mut self, mut bytes: &[u8]) -> Said<()> {
-        while !bytes.is_empty() {
-            match self.conn.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
-                Err(source) => return Err(Error::os(Phase::Securing, Some(self.endpoint), source).into()),
-            }
+    fn say(&mut self, bytes: &[u8]) -> Said<()> {
+        match self.budget.send(self.conn, bytes, self.stop, Phase::Securing, Some(self.endpoint))? {
+            true => Ok(()),
+            false => Err(Stopped::Asked),
         }
-        Ok(())
     }
 
     /// The next bytes, exactly so many.
@@ -153,7 +149,7 @@ impl Talk<'_> {
                     let fault = Fault::Gone { reset: false, heard: true };
                     return Err(Error::os(Phase::Securing, Some(self.endpoint), fault.into()).into());
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.wait()?,
                 Err(source) => return Err(Error::os(Phase::Securing, Some(self.endpoint), source).into()),
             }
         }

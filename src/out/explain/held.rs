@@ -121,10 +121,8 @@ fn held(case: &Case<'_>, local: &Endpoint, process: Option<&Process>, other: Str
 /// Why one address is in the way of another: which one it is, what that has to do with ours, and how to have both.
 fn overlap(case: &Case<'_>, local: &Endpoint) -> (&'static str, String, Option<String>) {
     let host = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Inet(Inet { host: Host::V4(ip), .. }) => Some(IpAddr::V4(*ip)),
-        Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) => Some(IpAddr::V6(*addr)),
         Endpoint::Inet(Inet { host: Host::Any, .. }) => Some(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
-        _ => None,
+        _ => endpoint.ip(),
     };
     let (asked, held) = match (host(case.endpoint), host(local)) {
         (Some(asked), Some(held)) if asked != held => (asked, held),

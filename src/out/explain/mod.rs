@@ -237,14 +237,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn ip(&self) -> Option<IpAddr> {
-        match self.endpoint {
-            Endpoint::Inet(inet) => match &inet.host {
-                Host::V4(addr) => Some(IpAddr::V4(*addr)),
-                Host::V6 { addr, .. } => Some(IpAddr::V6(*addr)),
-                Host::Any | Host::Name(_) => None,
-            },
-            _ => None,
-        }
+        self.endpoint.ip()
     }
 
     fn port(&self) -> Option<u16> {
@@ -299,6 +292,11 @@ impl Case<'_> {
             self.error.between().is_none() && self.facts().iter().any(known)
         };
         self.is_loopback() || self.ip().is_some_and(ours)
+    }
+
+    /// The other end.
+    fn peer(&self) -> String {
+        self.endpoint.as_peer()
     }
 
     /// Who came to the peer.

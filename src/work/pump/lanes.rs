@@ -109,7 +109,7 @@ impl Session<'_> {
     /// server outlives a peer that is gone.
     fn sending_failed(&mut self, source: io::Error) {
         if self.conn.is_server() && source.raw_os_error() != Some(libc::EMSGSIZE) {
-            let message = format!("{} did not get an answer: {}", self.conn.peer(), words(&source));
+            let message = format!("{} did not get an answer: {}", self.conn.peer().as_peer(), words(&source));
             self.sink.emit(Some(self.id), &Event::Warning { message: &message });
             self.up.pending = 0..0;
             return;

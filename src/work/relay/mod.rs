@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::addr::{Endpoint, Unix, UnixName};
+use crate::addr::Endpoint;
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event, Side, Sink};
 use crate::net::conn::Conn;
@@ -139,7 +139,7 @@ impl Relay {
         }
         let Some(conn) = self.target.connect(client.id, client.stopping()).await? else { return Ok(()) };
         let _own = Own::new(self, &conn);
-        if conn.peer() == client.local() && !is_unnamed(conn.peer()) {
+        if conn.peer() == client.local() && !conn.peer().is_unnamed() {
             // The connection that was just made is about to come in here, and must not make the next one.
             *self.circle.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             return Err(self.leads_back(client));
@@ -288,10 +288,6 @@ impl Relay {
             before = now;
         }
     }
-}
-
-fn is_unnamed(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Unnamed, .. }))
 }
 
 /// Waits until no datagram has come for a while.
