@@ -16,7 +16,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::event::PollFlags;
 use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier};
@@ -435,28 +435,17 @@ fn self_signed(host: Option<&str>) -> Result<(Vec<CertificateDer<'static>>, Priv
         }
     }
     let mut params = rcgen::CertificateParams::new(names).map_err(failed)?;
-    let (from, until) = year();
-    params.not_before = rcgen::date_time_ymd(from.0, from.1, from.2);
-    params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    let now = rcgen::date_time_ymd(1970, 1, 1) + UNIX_EPOCH.elapsed().unwrap_or_default();
+    let day = Duration::from_secs(86_400);
+    // A clock may be a little behind.
+    params.not_before = now - day;
+    params.not_after = now + day * 365;
     let mut name = rcgen::DistinguishedName::new();
     name.push(rcgen::DnType::CommonName, "sockkit self-signed");
     params.distinguished_name = name;
     let key = rcgen::KeyPair::generate().map_err(failed)?;
     let cert = params.self_signed(&key).map_err(failed)?;
     Ok((vec![cert.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
-}
-
-/// Yesterday, and in a year: a clock may be a little behind.
-fn year() -> ((i32, u8, u8), (i32, u8, u8)) {
-    let day = Duration::from_secs(86_400);
-    let date = |moment: std::time::SystemTime| {
-        let text = humantime::format_rfc3339_seconds(moment).to_string();
-        let mut parts = text[..10].split('-').filter_map(|part| part.parse::<i32>().ok());
-        let mut next = || parts.next().unwrap_or(1);
-        (next(), u8::try_from(next()).unwrap_or(1), u8::try_from(next()).unwrap_or(1))
-    };
-    let now = std::time::SystemTime::now();
-    (date(now - day), date(now + day * 365))
 }
 
 /// Whether a fingerprint is one, and in the form that [`ClientSetup::pin`] takes: 64 digits, with or without colons.
