@@ -248,9 +248,7 @@ impl ClientTls {
     /// # Errors
     /// Exit 2 where there is no name to verify, or no byte stream.
     pub fn begin(&self, conn: &mut Conn, endpoint: &Endpoint) -> Result<()> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         let name = self.name(endpoint)?;
         let asked = name.to_str().into_owned();
         let side = UnbufferedClientConnection::new(self.config.clone(), name)
@@ -273,9 +271,7 @@ impl ClientTls {
         stop: &Stop,
         sink: &dyn Sink,
     ) -> Result<bool> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         if let Some(starttls) = self.starttls {
             let name = self.name(endpoint)?;
             let asked = starttls.ask(conn, endpoint, &name.to_str(), budget, stop);
@@ -288,9 +284,11 @@ impl ClientTls {
     }
 }
 
-/// Exit 2: TLS needs a byte stream.
-#[must_use]
-pub fn needs_a_stream(endpoint: &Endpoint) -> Error {
+fn check_shape(conn: &Conn) -> Result<()> {
+    if conn.shape().kind == Kind::Stream { Ok(()) } else { Err(needs_a_stream(conn.peer())) }
+}
+
+fn needs_a_stream(endpoint: &Endpoint) -> Error {
     Error::usage(format!("TLS needs a byte stream: {endpoint} has messages (DTLS is not spoken here)"))
 }
 
@@ -401,9 +399,7 @@ impl ServerTls {
     /// # Errors
     /// Exit 2 where there is no byte stream.
     pub fn begin(&self, conn: &mut Conn) -> Result<()> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         let side = UnbufferedServerConnection::new(self.config.clone())
             .map_err(|error| Error::text(Exit::Tls, Phase::Securing, Some(conn.peer()), error.to_string()))?;
         let mut layer = Layer::new(Side::Server(Box::new(side)), None, "ca", self.allow_truncation);
