@@ -82,7 +82,10 @@ impl Runnable for Replay {
         for (nth, session) in sessions.iter().enumerate() {
             let came = match &mut listener {
                 Some((listener, door)) => door.wait(listener, Some(self.timeout), &context.stop, false)?,
-                None => self.dial(&via, tls.as_ref(), context)?.map(|conn| (CONN + nth as u64, conn)),
+                None => {
+                    let id = CONN + nth as u64;
+                    self.dial(id, &via, tls.as_ref(), context)?.map(|conn| (id, conn))
+                }
             };
             if nth + 1 == last {
                 // Whoever comes after the last one is refused.
@@ -117,9 +120,9 @@ impl Replay {
         }
     }
 
-    fn dial(&self, via: &Via, tls: Option<&ClientTls>, context: &Context) -> Result<Option<Conn>> {
+    fn dial(&self, conn: ConnId, via: &Via, tls: Option<&ClientTls>, context: &Context) -> Result<Option<Conn>> {
         let (endpoint, options) = (builtin::reachable(self.address.endpoint()?)?, self.socket.options());
-        Dial { timeout: self.timeout, tls, ..context.dial(&endpoint, via, &options) }.dial()
+        Dial { conn, timeout: self.timeout, tls, ..context.dial(&endpoint, via, &options) }.dial()
     }
 
     fn bind(&self, context: &Context) -> Result<(Listener, Door)> {
