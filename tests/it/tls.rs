@@ -1105,7 +1105,14 @@ fn ping_and_wait(t: &Ctx) {
     t.sockkit(&["wait", "--tls", "--tls-ca", &ca.pem(), ours.addr()]).spawn().wait().code(0);
     let other = Ca::new(t, "other");
     let exit = t.sockkit(&["wait", "--timeout", "0", "--tls", "--tls-ca", &other.pem(), ours.addr()]).spawn().wait();
-    exit.code(124).says(&["not trusted"]);
+    exit.code(124).says(&[
+        "not trusted",
+        "cause: ",
+        &format!("try: sockkit wait --tls --tls-ca CA.pem {}\n", ours.addr()),
+    ]);
+    let plain = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let exit = t.sockkit(&["wait", "--timeout", "0", "--tls", plain.addr()]).spawn().wait();
+    exit.code(124).says(&["cause: our own words came back", &format!("try: sockkit wait {}\n", plain.addr())]);
 }
 
 fn events_tell_how_it_is_secured(t: &Ctx) {
