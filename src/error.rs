@@ -565,7 +565,7 @@ impl fmt::Display for Error {
             (Phase::Resolving, Some(_)) => f.write_str("resolving the proxy's name")?,
             (phase, _) => write!(f, "{phase}")?,
         }
-        if let Some(endpoint) = &self.endpoint {
+        if let Some(endpoint) = self.endpoint.as_ref().filter(|endpoint| !endpoint.is_unnamed()) {
             write!(f, ", {endpoint}")?;
         }
         write!(f, ": {}", self.answer())

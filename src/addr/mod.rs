@@ -222,6 +222,18 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is the socket of a UNIX client, which has no address that would be worth showing.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        matches!(self, Self::Unix(Unix { name: UnixName::Unnamed, .. }))
+    }
+
+    /// How a sentence calls the other end.
+    #[must_use]
+    pub fn as_peer(&self) -> String {
+        if self.is_unnamed() { "the peer".to_owned() } else { self.to_string() }
+    }
+
     /// Its IP address, where it has one and not a name.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Cause, Error, Exit, Fact, Phase, Process};
 use crate::addr::Endpoint;
+use crate::tls::Fault;
 
 /// The way that this host has to an address: rtnetlink(7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +155,7 @@ pub enum NameAnswer {
 }
 
 /// What trying an address came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saw {
     /// Connecting failed with this number.
     Errno(i32),
@@ -162,6 +163,8 @@ pub enum Saw {
     NoAnswer,
     /// The name did not resolve: the `EAI_` code of getaddrinfo(3).
     NoName(i32),
+    /// TLS with it failed.
+    Tls(Box<Fault>),
     /// It accepted, and closed or reset the connection before a word was said.
     Closes,
 }
@@ -173,15 +176,16 @@ impl Error {
         let endpoint = self.endpoint.as_ref()?;
         let (what, after) = self.saw()?;
         let mut last = match what {
-            Saw::Errno(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(errno)),
+            Saw::Errno(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(*errno)),
             Saw::NoAnswer => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
             Saw::NoName(code) => Self {
                 exit: Exit::Resolve,
                 phase: Phase::Resolving,
                 endpoint: Some(endpoint.clone()),
-                cause: Cause::Resolver { code, text: String::new() },
+                cause: Cause::Resolver { code: *code, text: String::new() },
                 facts: Vec::new(),
             },
+            Saw::Tls(fault) => Self::os(Phase::Securing, Some(endpoint), Fault::clone(fault).into()),
             Saw::Closes => return None,
         };
         last.facts.clone_from(&self.facts);
@@ -207,9 +211,9 @@ impl Error {
 
     /// What was seen last of an address, and how long it was waited for.
     #[must_use]
-    pub fn saw(&self) -> Option<(Saw, Duration)> {
+    pub fn saw(&self) -> Option<(&Saw, Duration)> {
         self.facts.iter().find_map(|fact| match fact {
-            Fact::Saw { what, after } => Some((*what, *after)),
+            Fact::Saw { what, after } => Some((what, *after)),
             _ => None,
         })
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::addr::{Unix, UnixName};
 
 #[test]
 fn words_never_show_a_bare_number() {
@@ -42,6 +43,13 @@ fn attempts_say_in_one_line_what_each_says() {
     let silent = || Error::timed_out(Phase::Connecting, Some(&endpoint), "--connect-timeout", Duration::from_secs(1));
     let all = Error::attempts(&endpoint, vec![silent(), silent()]).to_string();
     assert_eq!(all, "connecting, example.org:80: no answer within 1s (--connect-timeout) (all 2 addresses)");
+}
+
+#[test]
+fn a_socket_without_an_address_is_not_named() {
+    let unnamed = Unix { kind: UnixKind::Stream, name: UnixName::Unnamed };
+    let error = Error::text(Exit::Reset, Phase::Sending, Some(&Endpoint::Unix(unnamed)), "it is gone");
+    assert_eq!(error.to_string(), "sending: it is gone");
 }
 
 #[test]

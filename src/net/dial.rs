@@ -12,7 +12,7 @@ use crate::addr::{Endpoint, Host, Inet, IpFamily, Port};
 use crate::error::{Error, Exit, Fact, Phase, Result, words};
 use crate::event::{ConnId, Event, Route, Sink};
 use crate::net::bind::{inherited_fd, shape_of, systemd_fd};
-use crate::net::conn::{Conn, endpoint_of};
+use crate::net::conn::{Conn, endpoint_of, peer_of};
 use crate::net::options::{Options, Role, Stage};
 use crate::net::proxy;
 use crate::net::resolve::{Budget, Purpose, Target, resolve};
@@ -492,7 +492,7 @@ fn outcome(attempt: &Attempt<'_>) -> Option<io::Error> {
     match attempt.socket.take_error() {
         Ok(Some(error)) | Err(error) => Some(error),
         // A loopback connect to a free ephemeral port can meet itself: a simultaneous open of one socket.
-        Ok(None) => match (attempt.socket.local_addr(), attempt.socket.peer_addr()) {
+        Ok(None) => match (attempt.socket.local_addr(), peer_of(&attempt.socket)) {
             (Ok(local), Ok(peer)) if local == peer => Some(io::Error::from_raw_os_error(libc::ECONNREFUSED)),
             (_, Err(error)) => Some(error),
             _ => None,

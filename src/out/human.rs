@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::stamp::{Stamper, Timestamps};
-use crate::addr::{Endpoint, Unix, UnixName};
+use crate::addr::Endpoint;
 use crate::event::{ConnId, Detail, Event, Limit, Payload, Route, Side, Sink};
 use crate::text::{count_of_bytes as bytes, visible_line};
 use crate::tls::{Certificate, Secured};
@@ -227,7 +227,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             }
             (Default, text)
         }
-        Event::Accepted { local, peer, via: None, .. } if is_unnamed(peer) => {
+        Event::Accepted { local, peer, via: None, .. } if peer.is_unnamed() => {
             (Default, format!("accepted a connection on {local}"))
         }
         Event::Accepted { local, peer, via, destination } => {
@@ -457,13 +457,8 @@ fn found(addresses: &[Endpoint], sources: &[&'static str], servers: &[String]) -
     text
 }
 
-fn is_unnamed(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Unnamed, .. }))
-}
-
-/// A UNIX client has no address of its own that would be worth showing.
 fn unless_unnamed(word: &str, endpoint: &Endpoint) -> String {
-    if is_unnamed(endpoint) { String::new() } else { format!(" {word} {endpoint}") }
+    if endpoint.is_unnamed() { String::new() } else { format!(" {word} {endpoint}") }
 }
 
 /// A duration as a person wants it: three digits, or minutes and seconds.

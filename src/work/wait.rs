@@ -225,7 +225,7 @@ impl Wait<'_> {
             // Nor, of a try through a proxy, which of the two.
             let about_it = self.banner.is_none() && !named && proxy.is_none();
             let unanswered = || (known.tries == 0 && about_it).then_some(Saw::NoAnswer);
-            let saw = closes().or(known.saw).or_else(unanswered);
+            let saw = closes().or_else(|| known.saw.clone()).or_else(unanswered);
             error.facts.extend(saw.map(|what| Fact::Saw { what, after: self.timeout }));
             error = error.beyond(proxy.as_ref());
             error.facts.extend(own_end(None, self.options));
@@ -426,13 +426,15 @@ fn behind(error: &Error) -> &'static str {
     }
 }
 
-/// What the explanation of a failure to connect needs to know, where it was about this very address.
+/// What the explanation of a failure to connect needs to know, where it was about this very address. TLS is with
+/// whoever was typed.
 fn saw(endpoint: &Endpoint, error: &Error) -> Option<Saw> {
     let about_it = error.phase == Phase::Connecting && error.endpoint.as_ref() == Some(endpoint);
     match &error.cause {
         Cause::Os(_) if about_it => error.errno().map(Saw::Errno),
         Cause::TimedOut { .. } if about_it => Some(Saw::NoAnswer),
         Cause::Resolver { code, .. } => Some(Saw::NoName(*code)),
+        Cause::Tls(fault) => Some(Saw::Tls(fault.clone())),
         _ => None,
     }
 }

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Netns, SOON, connect, listener, trials};
+use crate::support::{Ctx, NOBODY, Netns, SOON, connect, listener, trials};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["errors";
@@ -42,6 +42,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         black_holed_route [Root],
         link_local_without_a_route [Root],
         what_to_try_has_the_address_that_was_typed,
+        a_unix_client_has_no_address_to_be_called_by,
         a_peer_that_does_not_read_is_named,
         silence_of_udp_is_explained [Root],
         unix_path_missing,
@@ -352,9 +353,6 @@ fn no_such_interface(t: &Ctx) {
     t.connect(&["[fe80::1%nosuch0]:1"]).run(b"").code(10).says(&["nosuch0"]);
 }
 
-/// In front of a command: an ordinary user.
-const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-
 /// A user who may have no more threads gets an error, and no panic.
 fn without_threads_left(t: &Ctx) {
     let under = ["setpriv", "--reuid=64321", "--clear-groups", "prlimit", "--nproc=1"];
@@ -404,6 +402,24 @@ fn what_to_try_has_the_address_that_was_typed(t: &Ctx) {
     silent().args(&["echo:"]).spawn().wait().code(8).says(&["try: sockkit connect --idle-timeout 3s echo:\n"]);
     let mut server = t.listen(&["--accept-timeout", "0.1", "127.0.0.1:0"]).piped().spawn();
     server.wait().code(7).says(&["try: sockkit listen --accept-timeout 3s"]).says_not(&["sockkit connect"]);
+}
+
+fn a_unix_client_has_no_address_to_be_called_by(t: &Ctx) {
+    let address = format!("unix:{}", t.file("s"));
+    let mut server = t.listen(&["-i", "0.3", &address]).piped().server();
+    let client = UnixStream::connect(t.path("s")).unwrap();
+    let exit = server.wait();
+    exit.code(8)
+        .says(&["listen failed: waiting: no progress for 300ms", "cause: the peer connected and says nothing"])
+        .says_not(&["unix::", "unix: "]);
+    drop(client);
+    let _server = t.listen(&["--reply", "x", &address]).server();
+    let exit = t.connect(&["-I", &address]).run(b"/info\n/conns\n");
+    exit.code(0).says(&[
+        "local      (unnamed)\n",
+        &format!("peer       {address}\n"),
+        &format!("(unnamed) -> {address}  "),
+    ]);
 }
 
 fn a_peer_that_does_not_read_is_named(t: &Ctx) {

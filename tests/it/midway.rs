@@ -10,7 +10,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Cmd, Ctx, Exit, In, Netns, Out, Proc, accept, connect, let_pass, listener, read_exactly, reset, shut_write, trials,
+    Cmd, Ctx, Exit, In, NOBODY, Netns, Out, Proc, accept, connect, let_pass, listener, read_exactly, reset, shut_write,
+    trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -557,8 +558,7 @@ fn this_host_begins_to_stop_it(t: &Ctx) {
         &["ip route show"],
     );
     // Who may not look sees at least that nothing leaves.
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let blind = talk(&nobody, &rule("drop"), clear);
+    let blind = talk(&NOBODY, &rule("drop"), clear);
     let stuck = &["10.2.0.1 has room for more, and 15 bytes wait in our send queue: they do not leave this host"];
     check(&blind, 8, stuck, &["nft list ruleset", "ip route get 10.2.0.1"]);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::support::{
-    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, poll_until, read_all, read_exactly,
+    Ctx, Data, In, Need, PATIENCE, Proc, SOON, accept, connect, listener, on_path, read_all, read_exactly,
     stays_silent, trials,
 };
 
@@ -78,7 +78,7 @@ pub(crate) fn take_socks5(conn: &mut TcpStream) -> Vec<u8> {
     address
 }
 
-pub(crate) fn take_http(conn: &mut TcpStream) -> String {
+fn take_http(conn: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(read_exactly(&mut *conn, 1));
@@ -100,17 +100,22 @@ pub(crate) fn take_socks4(conn: &mut TcpStream, strings: usize) -> Vec<u8> {
     request
 }
 
+/// Takes the request of this scheme; of SOCKS 4a, one for an address and not for a name.
+pub(crate) fn take(scheme: &str, conn: &mut TcpStream) {
+    match scheme {
+        "socks5" | "socks5h" => drop(take_socks5(conn)),
+        "socks4" | "socks4a" => drop(take_socks4(conn, 1)),
+        _ => drop(take_http(conn)),
+    }
+}
+
 /// The schemes, each with a proxy that takes the request and then says this.
-pub(crate) fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
+fn each_scheme(reply: impl Fn(&str) -> Vec<u8>, said: impl Fn(&str, String)) {
     for scheme in ["socks5", "socks5h", "socks4", "socks4a", "http"] {
         let answer = reply(scheme);
         let name = scheme.to_owned();
         let (addr, served) = scripted(move |mut conn| {
-            match name.as_str() {
-                "socks5" | "socks5h" => drop(take_socks5(&mut conn)),
-                "socks4" | "socks4a" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
-            }
+            take(&name, &mut conn);
             conn.write_all(&answer).unwrap();
             conn.shutdown(Shutdown::Write).unwrap();
             read_all(&conn);
@@ -249,11 +254,8 @@ fn ssh_dynamic_forwarding(t: &Ctx) {
     );
     std::fs::write(t.path("sshd_config"), config).unwrap();
     std::fs::set_permissions(t.path("host"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let sshd = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-        .chain(["/usr/sbin".into()])
-        .map(|dir| dir.join("sshd"))
-        .find(|path| path.is_file())
-        .unwrap();
+    // It has to be named by its whole path, to start itself again.
+    let sshd = on_path("sshd").expect("asked for");
     let mut server = t.peer(sshd.to_str().unwrap(), &["-D", "-e", "-f", &t.file("sshd_config")]).spawn();
     server.wait_bound("tcp");
     let socks = t.loopback();
@@ -282,7 +284,7 @@ fn ssh_dynamic_forwarding(t: &Ctx) {
 fn digest(t: &Ctx) {
     for algorithm in ["MD5", "SHA-256", "MD5-sess", "SHA-256-sess"] {
         let mut proxy = t.python("digest_proxy.py", &[algorithm]).spawn();
-        let port = poll_until("the port of the proxy", || proxy.stdout.text().trim().parse::<u16>().ok());
+        let port = proxy.printed_port();
         t.connect(&["-z", "--proxy", &format!("http://bob:wrong@127.0.0.1:{port}"), "127.0.0.1:1"])
             .run(b"")
             .code(13)
@@ -363,8 +365,7 @@ fn r42_replies_byte_by_byte(t: &Ctx) {
                     slowly(&mut conn, &[5, 0]);
                     read_exactly(&mut conn, 10);
                 }
-                "socks4" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
+                _ => take(scheme, &mut conn),
             }
             slowly(&mut conn, &[granted(scheme), b"banner".to_vec()].concat());
         });
@@ -412,11 +413,7 @@ fn r42_short_replies(t: &Ctx) {
         for cut in 0..whole.len() {
             let reply = whole[..cut].to_vec();
             let (addr, served) = scripted(move |mut conn| {
-                match scheme {
-                    "socks5" => drop(take_socks5(&mut conn)),
-                    "socks4" => drop(take_socks4(&mut conn, 1)),
-                    _ => drop(take_http(&mut conn)),
-                }
+                take(scheme, &mut conn);
                 conn.write_all(&reply).unwrap();
             });
             let exit = t.connect(&["--proxy", &format!("{scheme}://{addr}"), "127.0.0.1:80"]).run(b"");
@@ -539,11 +536,7 @@ fn every_reply_code_has_its_words(t: &Ctx) {
 fn nothing_is_sent_before_the_way_is_open(t: &Ctx) {
     for scheme in ["socks5", "socks4", "http"] {
         let (addr, served) = scripted(move |mut conn| {
-            match scheme {
-                "socks5" => drop(take_socks5(&mut conn)),
-                "socks4" => drop(take_socks4(&mut conn, 1)),
-                _ => drop(take_http(&mut conn)),
-            }
+            take(scheme, &mut conn);
             stays_silent(&conn, Duration::from_millis(300));
             conn.write_all(&granted(scheme)).unwrap();
             assert_eq!(read_exactly(&mut conn, 7), b"payload");
@@ -854,8 +847,8 @@ pub(crate) fn start_microsocks_or_scripted(t: &Ctx) -> Real {
         return start_microsocks(t, &[]);
     }
     let python = t.python("socks5.py", &[]).spawn();
-    let port = poll_until("the port of the proxy", || python.stdout.text().trim().parse::<u16>().ok());
-    Real { _process: python, addr: format!("127.0.0.1:{port}") }
+    let addr = format!("127.0.0.1:{}", python.printed_port());
+    Real { _process: python, addr }
 }
 
 fn wait_through_a_proxy(t: &Ctx) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
+use crate::proxy::start_microsocks;
 use crate::support::{
-    Ctx, Data, Proc, SOON, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
-    trials, unix_connect,
+    Ctx, Data, Proc, SOON, accept, connect, let_pass, listener, poll_until, read_all, read_exactly, shut_write,
+    stays_silent, trials, unix_connect,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -23,6 +24,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         bytes_behind_the_header_are_kept,
         silent_clients_block_nobody,
         late_headers,
+        a_late_header_behind_many_handshakes_costs_no_cpu,
         nothing_leaks,
         handlers_see_the_real_peer,
         scripts_accept_with_headers,
@@ -271,6 +273,28 @@ fn late_headers(t: &Ctx) {
     }
 }
 
+fn a_late_header_behind_many_handshakes_costs_no_cpu(t: &Ctx) {
+    let tls = ["listen", "-k", "--tls", "--tls-self-signed", "--tls-handshake-timeout", "60s"];
+    let server = server(t, &[&tls[..], &["--proxy-protocol-timeout", "500ms"]].concat());
+    let _silent = connect(server.socket_addr());
+    // As many as are waited for at once; none of them goes on.
+    let _stuck: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let conn = connect(server.socket_addr());
+            says(&conn, V1);
+            conn
+        })
+        .collect();
+    poll_until("64 handshakes", || {
+        (server.stderr.text().matches("accepted 192.0.2.7:4711").count() == 64).then_some(())
+    });
+    let_pass(Duration::from_millis(500));
+    let before = server.cpu();
+    let_pass(Duration::from_secs(1));
+    let used = server.cpu() - before;
+    assert!(used < Duration::from_millis(100), "{used:?} of CPU in 1 s");
+}
+
 fn nothing_leaks(t: &Ctx) {
     let server = server(t, &["echo", "-m", "4", "-q", "--proxy-protocol-timeout", "300ms"]);
     let ping = || {
@@ -418,8 +442,8 @@ fn the_header_comes_first(t: &Ctx) {
 }
 
 fn through_a_proxy_and_with_a_header(t: &Ctx) {
-    let mut proxy = t.peer("microsocks", &["-i", "127.0.0.1", "-p", "0"]).spawn();
-    let url = format!("socks5://127.0.0.1:{}", proxy.wait_bound("tcp"));
+    let proxy = start_microsocks(t, &[]);
+    let url = format!("socks5://{}", proxy.addr);
     let echo = server(t, &["echo"]);
     let line = ["--proxy", &url, "--proxy-protocol", "v2", "--proxy-protocol-source", "192.0.2.7:4711"];
     t.connect(&line).args(&["--send", "x", "--expect", "x", echo.addr()]).run(b"").code(0);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
+use crate::relay::fill;
 use crate::support::{
     Ctx, Data, PATIENCE, Proc, SOON, accept, check_stream, connect, let_pass, listener, poll_until, read_all,
     read_exactly, reset, shut_write, stays_silent, trials,
@@ -130,13 +131,7 @@ fn r26_term_in_each_state(t: &Ctx) {
                 assert_eq!(read_all(target.as_ref().unwrap()), b"");
             }
             ("stalled", Some(client)) => {
-                client.set_nonblocking(true).unwrap();
-                let mut blocked = Instant::now();
-                while blocked.elapsed() < Duration::from_millis(200) {
-                    if (&*client).write(&[0; 65_536]).is_ok() {
-                        blocked = Instant::now();
-                    }
-                }
+                fill(client);
             }
             ("connecting", _) => let_pass(Duration::from_millis(50)),
             _ => {}
@@ -250,11 +245,12 @@ fn idle_timeout(t: &Ctx) {
     let (relay, _echo) = relay(t, &["-i", "400ms"]);
     let client = connect(relay.socket_addr());
     // What moves, in whichever direction, is not idle.
+    let mut begin = Instant::now();
     for _ in 0..8 {
         let_pass(Duration::from_millis(100));
+        begin = Instant::now();
         echo_through(&client, "moves");
     }
-    let begin = Instant::now();
     assert_eq!(read_all(&client), b"");
     assert!(begin.elapsed() >= Duration::from_millis(350) && begin.elapsed() < SOON, "{:?}", begin.elapsed());
     relay.stderr.wait_for("it took too long");

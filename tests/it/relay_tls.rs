@@ -8,10 +8,11 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
+use crate::relay::relay;
 use crate::support::{
-    Ca, Ctx, Data, In, Proc, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
-    trials,
+    Ca, Ctx, Data, In, Proc, accept, connect, listener, read_all, read_exactly, shut_write, stays_silent, trials,
 };
+use crate::tls::serve;
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["relay_tls";
@@ -34,12 +35,6 @@ pub(crate) fn tests() -> Vec<Trial> {
     ]
 }
 
-/// A relay with these flags to this target, a good certificate in front.
-#[track_caller]
-fn relay(t: &Ctx, args: &[&str], target: &str) -> Proc {
-    t.sockkit(&["relay"]).args(args).args(&["127.0.0.1:0", target]).server()
-}
-
 /// All of it there and back, by a client with these flags.
 #[track_caller]
 fn there_and_back(t: &Ctx, relay: &Proc, args: &[&str]) {
@@ -53,15 +48,14 @@ fn terminated(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let ours = ca.issue("ours", &["127.0.0.1"]);
     let echo = t.sockkit(&["echo", "-q", "127.0.0.1:0"]).server();
-    let relay = relay(t, &["--tls", "--tls-cert", &ours.cert, "--tls-key", &ours.key], echo.addr());
+    let relay = relay(t, &ours.flags(), echo.addr());
     there_and_back(t, &relay, &["--tls", "--tls-ca", &ca.pem()]);
 }
 
 fn originated(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let theirs = ca.issue("theirs", &["127.0.0.1"]);
-    let echo = t.sockkit(&["echo", "-q", "--tls", "--tls-cert", &theirs.cert, "--tls-key", &theirs.key, "127.0.0.1:0"]);
-    let echo = echo.server();
+    let echo = serve(t, &["echo", "-q"], &theirs);
     let relay = relay(t, &["--tls-originate", "--tls-ca", &ca.pem()], echo.addr());
     there_and_back(t, &relay, &[]);
     // And nothing of it in the clear.
@@ -88,8 +82,7 @@ fn terminated_and_originated(t: &Ctx) {
 fn passed_as_it_is(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let theirs = ca.issue("theirs", &["127.0.0.1"]);
-    let echo = t.sockkit(&["echo", "-q", "--tls", "--tls-cert", &theirs.cert, "--tls-key", &theirs.key, "127.0.0.1:0"]);
-    let echo = echo.server();
+    let echo = serve(t, &["echo", "-q"], &theirs);
     let relay = relay(t, &[], echo.addr());
     let data = Data::new(4).bytes(1 << 20);
     let client = t.connect(&["-q", "--tls", "--tls-ca", &ca.pem(), relay.addr()]).run(&data);
@@ -136,9 +129,9 @@ fn openssl_on_both_sides(t: &Ctx) {
     let args = ["s_server", "-quiet", "-accept", "127.0.0.1:0", "-cert", &pem.cert, "-key", &pem.key, "-rev"];
     let mut server = t.peer("openssl", &args).stdin(In::Pipe).spawn();
     let port = server.wait_bound("tcp");
-    let tls = ["--tls", "--tls-cert", &pem.cert, "--tls-key", &pem.key, "--tls-originate", "--tls-ca", &ca.pem()];
-    let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
     let ca = ca.pem();
+    let tls = [&pem.flags()[..], &["--tls-originate", "--tls-ca", &ca]].concat();
+    let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
     let args = ["s_client", "-quiet", "-verify_return_error", "-CAfile", &ca, "-connect", relay.addr()];
     let mut client = t.peer("openssl", &args).piped().spawn();
     client.write(b"backwards\n");
@@ -241,7 +234,7 @@ fn what_came_before_a_reset_arrives(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let pem = ca.issue("pem", &["127.0.0.1"]);
     let mut target = t.python("tls.py", &["server", &pem.cert, &pem.key, "reset"]).spawn();
-    let port = poll_until("a port", || target.stdout.text().lines().next().map(str::to_owned));
+    let port = target.printed_port();
     let tls = ["--tls-originate", "--tls-ca", &ca.pem(), "--sndbuf", "4k"];
     let relay = relay(t, &tls, &format!("127.0.0.1:{port}"));
     // Most of it waits in the relay, for the client has no room.
@@ -261,7 +254,7 @@ fn our_certificate_for_the_target(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let (ours, theirs) = (ca.issue("ours", &["us"]), ca.issue("theirs", &["127.0.0.1"]));
     let ca = ca.pem();
-    let echo = t.sockkit(&["echo", "-q", "--tls-client-ca", &ca, "127.0.0.1:0"]).args(&theirs.flags()).server();
+    let echo = serve(t, &["echo", "-q", "--tls-client-ca", &ca], &theirs);
     let args = ["--tls-originate", "--tls-ca", &ca, "--tls-cert", &ours.cert, "--tls-key", &ours.key];
     there_and_back(t, &relay(t, &args, echo.addr()), &[]);
 }
@@ -270,7 +263,7 @@ fn starttls_to_the_target(t: &Ctx) {
     let ca = Ca::new(t, "ca");
     let pem = ca.issue("pem", &["127.0.0.1"]);
     let target = t.python("starttls.py", &["smtp", &pem.cert, &pem.key]).spawn();
-    let port = poll_until("a port", || target.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
+    let port = target.printed_port();
     let front = relay(t, &["--starttls", "smtp", "--tls-ca", &ca.pem()], &format!("127.0.0.1:{port}"));
     let mut client = connect(front.socket_addr());
     client.write_all(b"behind it\n").unwrap();

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
 
+use crate::listen::is_served_within;
+use crate::serving::from;
 use crate::support::{
     Ctx, Data, In, Out, Proc, SOON, accept, connect, is_big, let_pass, listener, poll_until, read_all, reset,
     shut_write, trials,
@@ -110,28 +111,16 @@ fn r14_copies_of_datagrams(t: &Ctx) {
     assert_eq!((&buffer[..len], fs::read(t.path("log")).unwrap()), (&b"ping"[..], b"pingpong".to_vec()));
 }
 
-/// A client from an address of its own.
-fn from(source: &str, addr: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&format!("{source}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
-    socket.connect(&addr.into()).unwrap();
-    socket.into()
-}
-
-fn is_served(mut stream: &TcpStream) -> bool {
-    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    stream.write_all(b"?").is_ok() && matches!(stream.read(&mut [0; 16]), Ok(1..))
-}
-
 fn r16_a_thousand_clients(t: &Ctx) {
     let server = t.listen(&["-q", "-k", "-m", "2", "--deny", "127.0.0.9", "--exec", "cat", "127.0.0.1:0"]).server();
     for nth in 0..if is_big() { 1000 } else { 300 } {
-        let source = if nth % 4 == 3 { "127.0.0.9" } else { "127.0.0.1" };
+        let source = Ipv4Addr::new(127, 0, 0, if nth % 4 == 3 { 9 } else { 1 });
         let mut stream = from(source, server.socket_addr());
         // May be turned away by now; it is the count that matters.
         let _ = stream.write_all(b"\x16\x03\x01garbage");
         if nth % 2 == 0 { reset(stream) } else { drop(stream) }
     }
+    let is_served = |stream: &TcpStream| is_served_within(stream, Duration::from_millis(500));
     let two = poll_until("two places", || {
         let two = [connect(server.socket_addr()), connect(server.socket_addr())];
         two.iter().all(is_served).then_some(two)
@@ -305,6 +294,11 @@ fn r40_floods_of_datagrams_and_connections(t: &Ctx) {
             most = most.max(datagrams.children().len()).max(connections.children().len());
         }
     }
+    // They may only begin to be served when all of them are there.
+    poll_until("a process", || {
+        most = most.max(datagrams.children().len()).max(connections.children().len());
+        (most > 0).then_some(())
+    });
     // 64 is the limit where nobody says another.
     assert!((1..=64).contains(&most), "{most} processes at once");
     drop(streams);

@@ -2,13 +2,18 @@
 //! the privilege that it was started with.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
+use std::net::Shutdown;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
+use socket2::Socket;
 
-use crate::support::{Ctx, Data, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect};
+use crate::relay::resets_who_comes;
+use crate::support::{
+    Ctx, Data, NOBODY, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect,
+};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["sandbox";
@@ -60,6 +65,15 @@ fn answers(server: &Proc) {
     read_all(&stream);
 }
 
+/// What it is sent comes back, and then the end.
+#[track_caller]
+fn is_echoed(server: &Proc, stream: impl Into<Socket>) {
+    let mut stream = stream.into();
+    stream.write_all(b"ping\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(stream), b"ping\n", "{}", server.stderr.text());
+}
+
 fn who_takes_a_server_over_is_stopped(t: &Ctx) {
     for args in SERVERS {
         for way in WAYS {
@@ -105,10 +119,7 @@ fn relay_tries(t: &Ctx, target: &str, way: &str) -> String {
     let args = ["relay", "-v", "127.0.0.1:0", target];
     let mut relay = t.sockkit(&args).env("SOCKKIT_TEST_ESCAPE", way).server();
     relay.stderr.wait_for("escape by");
-    let mut stream = connect(relay.socket_addr());
-    stream.write_all(b"ping\n").unwrap();
-    shut_write(&stream);
-    assert_eq!(read_all(&stream), b"ping\n", "{target}: {}", relay.stderr.text());
+    is_echoed(&relay, connect(relay.socket_addr()));
     relay.signal(Signal::TERM);
     relay.wait().code(143).stderr.clone()
 }
@@ -135,7 +146,7 @@ fn a_relay_reaches_its_target_alone(t: &Ctx) {
     }
     // Why there is nobody is found out all the same.
     let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", "127.0.0.1:9"]).server();
-    read_some(&connect(relay.socket_addr()));
+    resets_who_comes(relay.socket_addr());
     relay.stderr.wait_for("cause: nothing listens on 127.0.0.1:9");
     t.sockkit(&["relay", "127.0.0.1:0", "127.0.0.1:nosuch"]).run(b"").code(4).says(&["nosuch"]);
 }
@@ -148,12 +159,7 @@ fn a_relay_that_leaves_a_low_port(t: &Ctx) {
     let args = ["relay", "--user", "nobody", "--chroot", "jail", "-s", "127.0.0.1", "127.0.0.1:8", "127.0.0.1:7"];
     let relay = t.sockkit(&args).under(&ns.wrap()).server();
     assert_eq!(status(relay.pid().as_raw_nonzero(), "Uid"), all("65534"));
-    ns.within(|| {
-        let mut stream = connect(relay.socket_addr());
-        stream.write_all(b"ping").unwrap();
-        shut_write(&stream);
-        assert_eq!(read_all(&stream), b"ping");
-    });
+    ns.within(|| is_echoed(&relay, connect(relay.socket_addr())));
 }
 
 /// The files of a host's names are changed by putting others in their place.
@@ -167,19 +173,11 @@ fn names_may_come_to_mean_something_else(t: &Ctx) {
     let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", &format!("target.example:{port}")]);
     let relay = relay.under(&["unshare", "-m", "sh", "-c", &script]).server();
     relay.stderr.wait_for("sandbox: ");
-    read_some(&connect(relay.socket_addr()));
+    resets_who_comes(relay.socket_addr());
     relay.stderr.wait_for("Connection refused");
     fs::write(t.path("etc/new"), "127.0.0.1 target.example\n").unwrap();
     fs::rename(t.path("etc/new"), t.path("etc/hosts")).unwrap();
-    let mut stream = connect(relay.socket_addr());
-    stream.write_all(b"ping").unwrap();
-    shut_write(&stream);
-    assert_eq!(read_all(&stream), b"ping", "{}", relay.stderr.text());
-}
-
-/// Reads to the end, however that comes.
-fn read_some(mut stream: &std::net::TcpStream) {
-    let _ = stream.read_to_end(&mut Vec::new());
+    is_echoed(&relay, connect(relay.socket_addr()));
 }
 
 fn who_asks_the_kernel_starts_nothing(t: &Ctx) {
@@ -247,10 +245,7 @@ fn a_socket_file_goes_all_the_same(t: &Ctx) {
             let mut server = t.sockkit(&["echo", "-v", &format!("{kind}:{name}")]).server();
             server.stderr.wait_for("sandbox: ");
             if kind == "unix" {
-                let mut stream = unix_connect(&t.path("s"));
-                stream.write_all(b"x").unwrap();
-                stream.shutdown(std::net::Shutdown::Write).unwrap();
-                assert_eq!(read_all(stream), b"x");
+                is_echoed(&server, unix_connect(&t.path("s")));
             }
             server.signal(Signal::TERM);
             server.wait().code(143);
@@ -362,10 +357,7 @@ fn a_socket_file_goes_from_another_root(t: &Ctx) {
     for more in [&["--no-sandbox"][..], &[]] {
         let args = ["echo", "--chroot", "jail", "--user", "nobody", "unix:s"];
         let mut server = t.sockkit(&args).args(more).server();
-        let mut stream = unix_connect(&t.path("s"));
-        stream.write_all(b"x").unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        assert_eq!(read_all(stream), b"x");
+        is_echoed(&server, unix_connect(&t.path("s")));
         server.signal(Signal::TERM);
         server.wait().code(143);
         assert!(!t.path("s").exists(), "{more:?}");
@@ -374,7 +366,6 @@ fn a_socket_file_goes_from_another_root(t: &Ctx) {
 
 fn without_privilege(t: &Ctx) {
     fs::set_permissions(t.dir(), fs::Permissions::from_mode(0o777)).unwrap();
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     for (args, needs) in [(["--user", "daemon"], "CAP_SETUID"), (["--chroot", "."], "CAP_SYS_CHROOT")] {
         // Where the program was built may be no place for nobody. Copied by another process: a program that somebody
         // has open to write cannot be run, and a child of ours that starts at this moment would have it open.
@@ -383,7 +374,7 @@ fn without_privilege(t: &Ctx) {
             t.peer("cp", &[env!("CARGO_BIN_EXE_sockkit"), copy.to_str().unwrap()]).run(b"").code(0);
         }
         let run = t.peer(copy.to_str().unwrap(), &["echo", "--ready-file", "ready"]).args(&args);
-        let exit = run.args(&["127.0.0.1:0"]).under(&nobody).run(b"");
+        let exit = run.args(&["127.0.0.1:0"]).under(&NOBODY).run(b"");
         exit.code(11).says(&[&args.join(" "), "Operation not permitted: only root may, or who has", needs]);
         assert!(!t.path("ready").exists(), "a server that did not come was told to be ready");
     }

@@ -43,7 +43,7 @@ pub(crate) fn raise_limit() {
 }
 
 /// A connection from an address of its own, for one has not enough ports for all that have been there lately.
-fn from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
+pub(crate) fn from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
     socket.connect(&server.into()).unwrap();

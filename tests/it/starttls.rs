@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ca, Ctx, Pem, Proc, accept, listener, poll_until, postgres, trials};
+use crate::support::{Ca, Ctx, Pem, Proc, accept, free_port, listener, postgres, trials};
+use crate::tls::usual;
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["starttls";
@@ -22,21 +23,9 @@ pub(crate) fn tests() -> Vec<Trial> {
     ]
 }
 
-fn usual(t: &Ctx) -> (Ca<'_>, Pem) {
-    let ca = Ca::new(t, "ca");
-    let server = ca.issue("server", &["localhost", "127.0.0.1"]);
-    (ca, server)
-}
-
-/// Starts a server that prints its port.
-fn port_of(server: &Proc) -> String {
-    let port = poll_until("a port", || server.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
-    format!("localhost:{port}")
-}
-
 pub(crate) fn scripted(t: &Ctx, pem: &Pem, protocol: &str, how: &str) -> (Proc, String) {
     let server = t.python("starttls.py", &[protocol, &pem.cert, &pem.key, how]).spawn();
-    let addr = port_of(&server);
+    let addr = format!("localhost:{}", server.printed_port());
     (server, addr)
 }
 
@@ -57,7 +46,7 @@ import time
 time.sleep(600)
 ";
     let server = t.peer("/usr/bin/python3", &["-c", program, &pem.cert, &pem.key]).spawn();
-    let addr = port_of(&server);
+    let addr = format!("localhost:{}", server.printed_port());
     let mail =
         ["--send", "EHLO me\\r\\n", "--expect", "/250 HELP|250 .*\\n/", "--send", "QUIT\\r\\n", "--expect", "221"];
     let exit =
@@ -95,7 +84,7 @@ fn a_database(t: &Ctx) {
     run(&["chmod", "600", &pem.key]);
     let mut init = as_postgres("initdb", &["-D", &data, "-A", "trust", "-N"]).spawn();
     init.wait_within(crate::support::PATIENCE * 8).code(0);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let ssl = ["ssl=on".to_owned(), format!("ssl_cert_file={}", pem.cert), format!("ssl_key_file={}", pem.key)];
     let mut args = vec!["-D", &data, "-h", "127.0.0.1", "-p", &port, "-k", &data];
     for setting in &ssl {

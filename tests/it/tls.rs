@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use rcgen::date_time_ymd;
 
 use crate::support::{
-    Ca, Cmd, Ctx, Data, In, Out, PATIENCE, Pem, Proc, accept, big, connect, is_big, listener, one_bulk_at_a_time,
-    poll_until, read_all, trials, year,
+    Ca, Cmd, Ctx, Data, In, Out, PATIENCE, Pem, Proc, accept, big, connect, free_port, is_big, listener,
+    one_bulk_at_a_time, poll_until, read_all, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -274,7 +275,7 @@ fn localhost(port: u16) -> String {
 
 fn an_expired_certificate(t: &Ctx) {
     let ca = Ca::new(t, "ca");
-    let pem = ca.issue_with("old", &["localhost"], |params| year(2021)(params, true));
+    let pem = ca.issue_with("old", &["localhost"], |params| params.not_after = date_time_ymd(2021, 1, 1));
     refused(
         t,
         &pem,
@@ -290,7 +291,7 @@ fn an_expired_certificate(t: &Ctx) {
 
 fn a_certificate_of_tomorrow(t: &Ctx) {
     let ca = Ca::new(t, "ca");
-    let pem = ca.issue_with("new", &["localhost"], |params| year(2080)(params, false));
+    let pem = ca.issue_with("new", &["localhost"], |params| params.not_before = date_time_ymd(2080, 1, 1));
     refused(
         t,
         &pem,
@@ -625,8 +626,8 @@ fn flags_that_do_not_fit(t: &Ctx) {
 
 fn python(t: &Ctx, pem: &Pem, what: &str, version: &str) -> (Proc, String) {
     let server = t.python("tls.py", &["server", &pem.cert, &pem.key, what, version]).spawn();
-    let port = poll_until("a port", || server.stdout.text().lines().next().and_then(|line| line.parse::<u16>().ok()));
-    (server, localhost(port))
+    let addr = localhost(server.printed_port());
+    (server, addr)
 }
 
 fn r05_no_byte_stays_behind(t: &Ctx) {
@@ -885,11 +886,11 @@ fn a_clients_certificate_that_is_not_good(t: &Ctx) {
         dial(t, &ca, &client).run(b"secret").code(12).stdout("");
     };
     bad(
-        &ca.issue_with("old", &["me.example"], |params| year(2021)(params, true)),
+        &ca.issue_with("old", &["me.example"], |params| params.not_after = date_time_ymd(2021, 1, 1)),
         &["the certificate has expired", "the client has let it run out"],
     );
     bad(
-        &ca.issue_with("new", &["me.example"], |params| year(2080)(params, false)),
+        &ca.issue_with("new", &["me.example"], |params| params.not_before = date_time_ymd(2080, 1, 1)),
         &["the certificate is not valid yet: it will be good from 2080-01-01"],
     );
     bad(
@@ -1104,7 +1105,14 @@ fn ping_and_wait(t: &Ctx) {
     t.sockkit(&["wait", "--tls", "--tls-ca", &ca.pem(), ours.addr()]).spawn().wait().code(0);
     let other = Ca::new(t, "other");
     let exit = t.sockkit(&["wait", "--timeout", "0", "--tls", "--tls-ca", &other.pem(), ours.addr()]).spawn().wait();
-    exit.code(124).says(&["not trusted"]);
+    exit.code(124).says(&[
+        "not trusted",
+        "cause: ",
+        &format!("try: sockkit wait --tls --tls-ca CA.pem {}\n", ours.addr()),
+    ]);
+    let plain = t.sockkit(&["echo", "127.0.0.1:0"]).server();
+    let exit = t.sockkit(&["wait", "--timeout", "0", "--tls", plain.addr()]).spawn().wait();
+    exit.code(124).says(&["cause: our own words came back", &format!("try: sockkit wait {}\n", plain.addr())]);
 }
 
 fn events_tell_how_it_is_secured(t: &Ctx) {
@@ -1276,11 +1284,6 @@ fn stunnel_between(t: &Ctx) {
     exit.code(0).stdout_len(LEN);
     let exit = t.connect(&[&localhost(out)]).stdin(file(t, BACK, LEN)).stdout(Out::Check(BACK)).spawn().wait();
     exit.code(0).stdout_len(LEN);
-}
-
-/// A port that was free a moment ago, for a program that cannot choose one itself.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn unix_sockets_too(t: &Ctx) {

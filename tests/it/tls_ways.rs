@@ -7,8 +7,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::proxy::{
-    Real, closed, granted, scripted, start_microsocks, start_microsocks_or_scripted, start_tinyproxy, take_http,
-    take_socks4, take_socks5,
+    Real, closed, granted, scripted, start_microsocks, start_microsocks_or_scripted, start_tinyproxy, take_socks4,
+    take_socks5,
 };
 use crate::proxy_protocol::haproxy;
 use crate::support::{
@@ -92,13 +92,11 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// Takes the request of this scheme.
+/// Takes the request of this scheme; that of SOCKS 4a is for a name.
 fn take(scheme: &str, conn: &mut TcpStream) {
     match scheme {
-        "socks5" | "socks5h" => drop(take_socks5(conn)),
-        "socks4" => drop(take_socks4(conn, 1)),
         "socks4a" => drop(take_socks4(conn, 2)),
-        _ => drop(take_http(conn)),
+        _ => crate::proxy::take(scheme, conn),
     }
 }
 

@@ -21,14 +21,6 @@ else:
     plain = socket.create_connection((where, int(second)))
 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-if what == "stall":
-    plain.recv(1)
-    time.sleep(600)
-if what == "leave":
-    plain.recv(5)
-    plain.close()
-    sys.exit()
-
 tls = context.wrap_socket(plain, server_side=role == "server")
 
 

@@ -54,19 +54,19 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             let name = course.tls_alert().map(alert).unwrap_or_default();
             let why = Why::new(format!(
                 "the answer is a TLS alert{name}: {} speaks TLS, and got plain text from us",
-                case.endpoint
+                case.peer()
             ));
             in_tls(case, course, why.try_(format!("sockkit connect --tls {}", case.word())))
         }
         Oddity::ClientHello => Why::new(format!(
             "{} began a TLS handshake (a ClientHello came), and this server speaks plain text",
-            case.endpoint
+            case.peer()
         ))
         .try_(format!("sockkit {} --tls --tls-self-signed …", case.server()))
         .try_("sockkit connect ADDR   # on the client, without TLS".to_owned()),
         Oddity::ClosedAtOnce => Why::new(format!(
             "{} accepted and closed at once, without a word: most likely a proxy or port forwarding with nothing behind it, or a service that does not let {} in",
-            case.endpoint,
+            case.peer(),
             case.comer()
         ))
         .try_(format!("sockkit wait --stable 1s {}", case.word()))
@@ -79,7 +79,7 @@ fn odd(case: &Case<'_>, course: &Course, oddity: Oddity) -> Why {
             };
             let why = Why::new(format!(
                 "{} took {} and closed without an answer: {most}; or a proxy found nothing behind it; or that was all it wanted",
-                case.endpoint,
+                case.peer(),
                 count(course.sent)
             ));
             in_tls(case, course, why).try_(format!("sockkit connect{} --hex -v {}", flag(course), case.word()))
@@ -157,7 +157,7 @@ fn longer(case: &Case<'_>, limit: &str, after: Duration) -> String {
 
 /// A limit passed: what of the two directions stood still, and why.
 fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Option<Why> {
-    let peer = case.endpoint;
+    let peer = case.peer();
     if course.output_full {
         return Some(
             Why::new(format!(
@@ -166,7 +166,7 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
             .try_("ss -tmi   # a Recv-Q that stays full is ours".to_owned()),
         );
     }
-    if let (Endpoint::Unix(Unix { kind: UnixKind::Dgram, .. }), "--send-timeout") = (peer, limit) {
+    if let (Endpoint::Unix(Unix { kind: UnixKind::Dgram, .. }), "--send-timeout") = (case.endpoint, limit) {
         return Some(
             Why::new(format!(
                 "the queue of {peer} is full: as many messages wait in it as may (net.unix.max_dgram_qlen), for its program does not read them"
@@ -325,7 +325,7 @@ fn slow(case: &Case<'_>, tcp: &TcpInfo) -> Option<Why> {
 
 /// Nothing of ours is left to send: it is the peer's turn.
 fn silent(case: &Case<'_>, course: &Course) -> Why {
-    let peer = case.endpoint;
+    let peer = case.peer();
     if let Some(missing) = course.tcp.and_then(|tcp| tcp.out_of_order).filter(|count| *count > 0)
         && course.quiet > Duration::from_millis(300)
         && !course.peer_ended
@@ -380,7 +380,7 @@ fn silent(case: &Case<'_>, course: &Course) -> Why {
 
 /// A RST came.
 fn reset(case: &Case<'_>, course: &Course) -> Why {
-    let peer = case.endpoint;
+    let peer = case.peer();
     if ways::is_own_rule(case) {
         return ways::own_rule(format!(
             "most likely a rule of this host's own firewall (output chain) reset the connection in the name of {peer}: it stops what goes there"
@@ -432,7 +432,7 @@ fn reset(case: &Case<'_>, course: &Course) -> Why {
 
 /// What we sent came after the peer had closed.
 fn late(case: &Case<'_>) -> Why {
-    let peer = case.endpoint;
+    let peer = case.peer();
     Why::new(format!(
         "{peer} had closed the connection already (FIN), so that nobody reads what is still sent: it had what it wanted, or it gave up on us"
     ))

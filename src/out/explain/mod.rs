@@ -294,6 +294,11 @@ impl Case<'_> {
         self.is_loopback() || self.ip().is_some_and(ours)
     }
 
+    /// The other end.
+    fn peer(&self) -> String {
+        self.endpoint.as_peer()
+    }
+
     /// Who came to the peer.
     fn comer(&self) -> &'static str {
         if self.error.between().is_some() { "the proxy" } else { "this host" }

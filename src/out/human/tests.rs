@@ -1,4 +1,5 @@
 use super::*;
+use crate::addr::{Unix, UnixKind, UnixName};
 use crate::event::Payload;
 
 use std::io;
@@ -40,7 +41,7 @@ fn said(event: &Event<'_>) -> String {
 
 #[test]
 fn lines_that_matter() {
-    let unnamed = Endpoint::Unix(Unix { kind: crate::addr::UnixKind::Stream, name: UnixName::Unnamed });
+    let unnamed = Endpoint::Unix(Unix { kind: UnixKind::Stream, name: UnixName::Unnamed });
     let second = Duration::from_secs(1);
     for (event, text) in [
         (

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use rustix::fs::RawDir;
 
-use super::procfs::{open_descriptors, program, socket_at};
+use super::procfs::{open_descriptors, program, socket_at, started};
 use crate::error::Process;
 
 /// So many descriptors of one process are a piece of work.
@@ -30,16 +30,18 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Those of one socket, by PID.
+    /// Those of one socket, the one that has run longest first: the others have it from that one, and some of them
+    /// only for the moment between fork(2) and execve(2).
     pub fn of(&mut self, inode: u64) -> Vec<Process> {
         let from = self.pairs.partition_point(|(known, _)| *known < inode);
         let these = self.pairs[from..].iter().take_while(|(known, _)| *known == inode);
+        let mut pids: Vec<u32> = these.map(|(_, pid)| *pid).collect();
+        if pids.len() > 1 {
+            pids.sort_by_cached_key(|pid| started(*pid).unwrap_or(u64::MAX));
+        }
         let programs = &mut self.programs;
-        these
-            .map(|(_, pid)| Process {
-                pid: *pid,
-                program: programs.entry(*pid).or_insert_with(|| program(*pid)).clone(),
-            })
+        pids.into_iter()
+            .map(|pid| Process { pid, program: programs.entry(pid).or_insert_with(|| program(pid)).clone() })
             .collect()
     }
 }
@@ -176,6 +178,33 @@ mod tests {
         }
         drop(twice);
         assert!(owners.of(0).is_empty() && owners.of(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn the_process_that_made_a_socket_comes_before_its_children() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&socket).unwrap().st_ino;
+        let me = std::process::id();
+        let cat = || {
+            let socket = OwnedFd::from(socket.try_clone().unwrap());
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).stdout(socket).spawn().unwrap()
+        };
+        let mut child = cat();
+        // A clock tick is 10 ms.
+        while started(child.id()) == started(me) {
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            child = cat();
+        }
+        let mut owners = socket_owners(soon());
+        assert!(owners.of(inode).iter().any(|owner| owner.pid == child.id()));
+        assert_eq!(owners.of(inode)[0].pid, me);
+        // PIDs start again from the bottom some day.
+        owners.pairs.reverse();
+        owners.pairs.sort_by_key(|(known, _)| *known);
+        assert_eq!(owners.of(inode)[0].pid, me);
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]

@@ -178,6 +178,14 @@ pub(super) fn program(pid: u32) -> String {
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }
 
+/// When the process was started, in clock ticks since boot: `starttime` of proc_pid_stat(5).
+pub(super) fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name comes second, in parentheses, and may hold blanks and parentheses of its own.
+    let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

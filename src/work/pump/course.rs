@@ -50,11 +50,13 @@ pub(super) fn account(end: &mut End, course: &Course, conn: ConnId, peer: &Endpo
 /// What is odd, as an error that is none.
 #[must_use]
 pub fn odd(course: &Course, peer: &Endpoint) -> Option<Error> {
-    let text = match course.oddity()? {
-        Oddity::ClosedAtOnce => format!("{peer} closed the connection at once"),
-        Oddity::ClosedUnanswered => format!("{peer} closed the connection without an answer"),
-        Oddity::AnswersInTls => format!("{peer} speaks TLS, and we do not"),
-        Oddity::ClientHello => format!("{peer} speaks TLS, and this server does not"),
+    let oddity = course.oddity()?;
+    let name = peer.as_peer();
+    let text = match oddity {
+        Oddity::ClosedAtOnce => format!("{name} closed the connection at once"),
+        Oddity::ClosedUnanswered => format!("{name} closed the connection without an answer"),
+        Oddity::AnswersInTls => format!("{name} speaks TLS, and we do not"),
+        Oddity::ClientHello => format!("{name} speaks TLS, and this server does not"),
     };
     let mut odd = Error::text(Exit::Ok, Phase::Receiving, Some(peer), text);
     odd.facts.push(Fact::Course(Box::new(course.clone())));

@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::addr::{Endpoint, Unix, UnixName};
+use crate::addr::Endpoint;
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::{ConnId, Event, Side, Sink};
 use crate::net::conn::Conn;
@@ -139,7 +139,7 @@ impl Relay {
         }
         let Some(conn) = self.target.connect(client.id, client.stopping()).await? else { return Ok(()) };
         let _own = Own::new(self, &conn);
-        if conn.peer() == client.local() && !is_unnamed(conn.peer()) {
+        if conn.peer() == client.local() && !conn.peer().is_unnamed() {
             // The connection that was just made is about to come in here, and must not make the next one.
             *self.circle.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             return Err(self.leads_back(client));
@@ -210,10 +210,10 @@ impl Relay {
             let (way, end) = tokio::select! {
                 end = &mut up, if !up_ended => (Way::Up, end),
                 end = &mut down, if !down_ended => (Way::Down, end),
-                error = client.broke(), if up_ended => (Way::Up, Err(Broke::of(Party::Client, error))),
+                error = client.broke(), if up_ended => (Way::Up, Err(up_lane.not_received(error))),
                 error = target.broke(), if down_ended || !target.has_end() => match is_about_a_datagram(target, &error) {
                     true => { up_lane.tell_lost(&error); continue }
-                    false => (Way::Down, Err(Broke::of(Party::Target, error))),
+                    false => (Way::Down, Err(down_lane.not_received(error))),
                 },
                 () = target.flush(), if up_ended && !up_flushed => { up_flushed = true; continue }
                 () = client.flush(), if down_ended && !down_flushed => { down_flushed = true; continue }
@@ -221,29 +221,28 @@ impl Relay {
                 error = &mut idle => return Verdict { error: Some(Box::new(error)), ..Verdict::ours("timeout") },
                 () = &mut lull => return Verdict::ours("stop"),
             };
+            let lane = if way == Way::Up { &up_lane } else { &down_lane };
             let end = match end {
                 Ok(End::Eof) => {
-                    let (to, whose) = if way == Way::Up { (target, Party::Target) } else { (client, Party::Client) };
                     if way == Way::Up {
                         up_ended = true;
                     } else {
                         down_ended = true;
                         client.sink().emit(Some(client.id), &Event::Eof { side: Side::Local });
                     }
-                    to.finish().map(|()| End::Eof).map_err(|error| Broke::of(whose, error))
+                    lane.to().finish().map(|()| End::Eof).map_err(|error| lane.not_sent(error))
                 }
                 end => end,
             };
             match end {
                 Ok(End::Eof) => {
-                    let (by, from) = if way == Way::Up { (Party::Client, client) } else { (Party::Target, target) };
-                    first.get_or_insert(by);
-                    if !from.has_end() {
+                    let by = *first.get_or_insert(lane.sender());
+                    if !lane.from().has_end() {
                         // It has been silent for so long that it is gone.
-                        return Verdict::of(by, "silence");
+                        return Verdict::of(lane.sender(), "silence");
                     }
                     if up_ended && down_ended {
-                        return Verdict::of(first.unwrap_or(by), "end");
+                        return Verdict::of(by, "end");
                     }
                 }
                 Ok(End::Cut(ending)) => {
@@ -289,10 +288,6 @@ impl Relay {
             before = now;
         }
     }
-}
-
-fn is_unnamed(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Unnamed, .. }))
 }
 
 /// Waits until no datagram has come for a while.

@@ -6,6 +6,7 @@ use super::act::span;
 use super::commands::{self, COMMANDS, CommandInfo};
 use super::run::{Engine, Failure, usage};
 use super::slot::{Slot, State};
+use crate::addr::Endpoint;
 use crate::error::{Error, Phase};
 use crate::event::Event;
 use crate::net::conn::Conn;
@@ -59,8 +60,8 @@ impl Engine<'_> {
             "connection {}, {}\nlocal      {}\npeer       {}\nstate      {}\nage        {}\nunread     {} bytes",
             slot.id,
             slot.shape,
-            slot.local(),
-            slot.peer(),
+            name(slot.local()),
+            name(slot.peer()),
             state(slot),
             span(slot.age()),
             slot.unread()
@@ -154,8 +155,8 @@ impl Engine<'_> {
             lines.push(format!(
                 "{mark} {}  {} {arrow} {}  {}  sent {}, received {}",
                 slot.id,
-                slot.local(),
-                slot.peer(),
+                name(slot.local()),
+                name(slot.peer()),
                 state(slot),
                 slot.sent,
                 slot.received
@@ -163,6 +164,11 @@ impl Engine<'_> {
         }
         self.face.say(&lines.join("\n"));
     }
+}
+
+/// An end, or that it has no address: one of a UNIX socket that was not bound.
+fn name(endpoint: &Endpoint) -> String {
+    if endpoint.is_unnamed() { "(unnamed)".to_owned() } else { endpoint.to_string() }
 }
 
 fn state(slot: &Slot) -> String {

@@ -2,17 +2,16 @@
 //! check of what is said.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::support::{Cmd, Ctx, Exit, Netns, poll_until};
+use socket2::{Domain, Socket, Type};
 
-/// In front of a command: an ordinary user.
-pub(super) const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+use crate::support::{Cmd, Ctx, Exit, Netns, poll_until};
 
 /// The causes of a group of failures, which must all differ in more than numbers.
 #[derive(Default)]
@@ -242,28 +241,19 @@ fn reply(query: &[u8], answer: Answer) -> Option<Vec<u8>> {
 }
 
 /// Clients that hold as many connections to a listener in the namespace.
-pub(super) fn connections(ns: &Netns, to: &str, count: usize) -> Vec<std::net::TcpStream> {
-    let connect = || std::net::TcpStream::connect(to).unwrap();
-    ns.within(|| (0..count).map(|_| connect()).collect())
+pub(super) fn connections(ns: &Netns, to: &str, count: usize) -> Vec<TcpStream> {
+    ns.within(|| (0..count).map(|_| TcpStream::connect(to).unwrap()).collect())
 }
 
 /// A listener with this backlog, and clients that it does not accept until no more fit.
-pub(crate) fn full(ns: &Netns, at: &str, backlog: i32) -> impl Drop + use<> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
-    struct Full(#[allow(dead_code, reason = "held open")] std::os::fd::OwnedFd, Vec<std::net::TcpStream>);
-    impl Drop for Full {
-        fn drop(&mut self) {
-            self.1.clear();
-        }
-    }
-    let at: std::net::SocketAddr = at.parse().unwrap();
+pub(crate) fn full(ns: &Netns, at: &str, backlog: i32) -> (Vec<TcpStream>, Socket) {
+    let at: SocketAddr = at.parse().unwrap();
     ns.within(|| {
-        // Closed on exec, or the child of a test beside this one would hold it too.
-        let listener = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
-        bind(&listener, &at).unwrap();
-        listen(&listener, backlog).unwrap();
-        let clients = (0..=backlog).map(|_| std::net::TcpStream::connect(at).unwrap()).collect();
-        Full(listener, clients)
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&at.into()).unwrap();
+        listener.listen(backlog).unwrap();
+        let clients = (0..=backlog).map(|_| TcpStream::connect(at).unwrap()).collect();
+        (clients, listener)
     })
 }
 

@@ -5,8 +5,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use libtest_mimic::Trial;
 
-use super::lab::{Answer, NOBODY, NameServer, Road, bare, cause_of, full, rules, tries_of};
-use crate::support::{Ctx, Exit, trials};
+use super::lab::{Answer, NameServer, Road, bare, cause_of, full, rules, tries_of};
+use crate::support::{Ctx, Exit, NOBODY, trials};
 
 pub(super) fn tests() -> Vec<Trial> {
     trials!["faults"; one_number_and_two_causes [Root, Nft, Setpriv] 120]

@@ -6,8 +6,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use libtest_mimic::Trial;
 
-use super::lab::{Causes, NOBODY};
-use crate::support::{Ctx, one_bulk_at_a_time, trials};
+use super::lab::Causes;
+use crate::support::{Ctx, NOBODY, one_bulk_at_a_time, trials};
 
 pub(super) fn tests() -> Vec<Trial> {
     trials!["faults";

@@ -4,8 +4,8 @@ use std::net::{TcpListener, UdpSocket};
 
 use libtest_mimic::Trial;
 
-use super::lab::{Causes, NOBODY, Road, connect, connections};
-use crate::support::{Ctx, Netns, poll_until, trials};
+use super::lab::{Causes, Road, connect, connections};
+use crate::support::{Ctx, NOBODY, Netns, poll_until, trials};
 
 pub(super) fn tests() -> Vec<Trial> {
     trials!["faults";

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use libtest_mimic::Trial;
 
-use super::lab::{Causes, NOBODY, Road, cause_of, connect, rules};
-use crate::support::{Ctx, Netns, trials};
+use super::lab::{Causes, Road, cause_of, connect, rules};
+use crate::support::{Ctx, NOBODY, Netns, trials};
 
 pub(super) fn tests() -> Vec<Trial> {
     trials!["faults";

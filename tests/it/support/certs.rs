@@ -79,11 +79,3 @@ impl Pem {
         ["--tls", "--tls-cert", &self.cert, "--tls-key", &self.key]
     }
 }
-
-/// The year of a certificate's end, or beginning.
-pub(crate) fn year(year: i32) -> impl Copy + Fn(&mut CertificateParams, bool) {
-    move |params, end| {
-        let date = date_time_ymd(year, 1, 1);
-        if end { params.not_after = date } else { params.not_before = date }
-    }
-}

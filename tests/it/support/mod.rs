@@ -12,12 +12,13 @@ mod pty;
 
 use std::time::Duration;
 
-pub(crate) use certs::{Ca, Pem, year};
+pub(crate) use certs::{Ca, Pem};
 pub(crate) use ctx::{Ctx, Spec, one_bulk_at_a_time, trial};
 pub(crate) use data::{Data, big, check_stream, is_big};
-pub(crate) use needs::{Need, postgres};
+pub(crate) use needs::{Need, on_path, postgres};
 pub(crate) use net::{
-    accept, connect, listener, read_all, read_exactly, reset, shut_write, stays_silent, try_connect, udp, unix_connect,
+    accept, connect, free_port, listener, read_all, read_exactly, reset, shut_write, stays_silent, try_connect, udp,
+    unix_connect,
 };
 pub(crate) use netns::Netns;
 pub(crate) use proc::{Capture, Cmd, Exit, In, Out, Proc, children_of, readable};
@@ -28,6 +29,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The promise "within a second", with a second of grace for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
+
+/// In front of a command: an ordinary user, by setpriv(1).
+pub(crate) const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// Registers tests: `trials!["area"; name, name2 [Ncat, Root], slow [] 120]`. The names are those of functions
 /// that take a [`Ctx`] and panic to fail; in brackets is what they need; the number is a deadline in seconds, `120 / 900`

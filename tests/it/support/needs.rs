@@ -1,6 +1,7 @@
 //! What a test may need that a machine may not have.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -82,22 +83,24 @@ impl Need {
         match self {
             Need::Root => succeeds("unshare", &["-n", "true"]) && succeeds("ip", &["netns", "list"]),
             Need::Nft => Need::Root.is_here() && succeeds("unshare", &["-n", "nft", "list", "ruleset"]),
-            Need::Sshd => ["sshd", "ssh", "ssh-keygen"].into_iter().all(on_path),
+            Need::Sshd => ["sshd", "ssh", "ssh-keygen"].into_iter().all(|program| on_path(program).is_some()),
             Need::Strace => {
                 succeeds("strace", &["-D", "-f", "-o", "/dev/null", "-e", "inject=uname:error=EPERM", "true"])
             }
             Need::Aiosmtpd => succeeds("/usr/bin/python3", &["-c", "import aiosmtpd"]),
             Need::Postgres => postgres().is_some() && succeeds("runuser", &["-u", "postgres", "--", "true"]),
             Need::Ipv6 => std::net::TcpListener::bind("[::1]:0").is_ok(),
-            program => on_path(program.name()),
+            program => on_path(program.name()).is_some(),
         }
     }
 }
 
-fn on_path(program: &str) -> bool {
-    let Some(path) = std::env::var_os("PATH") else { return false };
+/// Where a program is.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
     // Servers live in sbin, which is not on every user's path.
-    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(program).is_file())
+    let mut places = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|dir| dir.join(program));
+    places.find(|place| place.is_file())
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {
@@ -124,7 +127,7 @@ pub(crate) fn python() -> String {
 }
 
 /// Where the programs of a PostgreSQL server are: Debian has them on nobody's path.
-pub(crate) fn postgres() -> Option<std::path::PathBuf> {
+pub(crate) fn postgres() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     versions.filter_map(Result::ok).map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").is_file())
 }

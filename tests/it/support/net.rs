@@ -40,6 +40,11 @@ pub(crate) fn listener() -> (TcpListener, String) {
     (listener, addr)
 }
 
+/// A port that was free a moment ago, for a program that cannot choose one itself.
+pub(crate) fn free_port() -> u16 {
+    listener().0.local_addr().unwrap().port()
+}
+
 /// Asserts that nothing comes and nothing ends for a while.
 #[track_caller]
 pub(crate) fn stays_silent(mut stream: &TcpStream, time: Duration) {

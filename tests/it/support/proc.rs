@@ -333,6 +333,16 @@ impl Proc {
         self.socket_addr().port()
     }
 
+    /// The port that it prints as the first line of its standard output.
+    #[track_caller]
+    pub(crate) fn printed_port(&self) -> u16 {
+        poll_until(&format!("{}: a port", self.label), || {
+            let text = self.stdout.text();
+            // Of a line that has not come whole it would be another port.
+            text.split_once('\n')?.0.parse().ok()
+        })
+    }
+
     /// The port that this process has come to listen on (`"tcp"`) or is bound to (`"udp"`), of either family, for
     /// peers that tell nobody.
     #[track_caller]

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -179,69 +178,4 @@ pub fn idle(addr: &Addr, conns: usize, pid: usize) {
     thread::sleep(Duration::from_secs(1));
     let each = with.saturating_sub(before) as f64 / conns as f64;
     println!(r#"{{"each":{each:.0},"before":{before},"with":{with},"after":{}}}"#, memory(pid));
-}
-
-/// Calm and storm in turn, each of `count` round trips; in the storm, hundred clients vanish one after another.
-pub fn storm(addr: &Addr, rounds: usize, count: usize) {
-    os::raise_limit();
-    let steady = addr.connect(false, None).unwrap();
-    let p99 = || {
-        let mut times: Vec<Duration> = (0..count).map(|_| round_trip(&steady)).collect();
-        times.sort();
-        (times[count / 2].as_nanos() as f64 / 1000.0, times[count * 99 / 100].as_nanos() as f64 / 1000.0)
-    };
-    p99();
-    let (mut calm, mut stormy) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        calm.push(p99());
-        let gone = AtomicU32::new(0);
-        thread::scope(|scope| {
-            let storm = scope.spawn(|| vanish(addr, &gone));
-            let mut all = Vec::new();
-            while !storm.is_finished() {
-                all.push(round_trip(&steady));
-            }
-            all.sort();
-            let at = |part: usize| all[all.len() * part / 100].as_nanos() as f64 / 1000.0;
-            eprintln!("{} round trips while {} vanished", all.len(), gone.load(Ordering::Relaxed));
-            stormy.push((at(50), at(99)));
-        });
-    }
-    let median = |of: &mut dyn Iterator<Item = f64>| {
-        let mut all: Vec<f64> = of.collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
-    let [cm, c9] = [median(&mut calm.iter().map(|x| x.0)), median(&mut calm.iter().map(|x| x.1))];
-    let [sm, s9] = [median(&mut stormy.iter().map(|x| x.0)), median(&mut stormy.iter().map(|x| x.1))];
-    println!(
-        r#"{{"calm_p50_us":{cm:.1},"calm_p99_us":{c9:.1},"storm_p50_us":{sm:.1},"storm_p99_us":{s9:.1},"ratio":{:.2}}}"#,
-        s9 / c9
-    );
-}
-
-fn vanish(addr: &Addr, gone: &AtomicU32) {
-    let mut kept = Vec::new();
-    for nth in 0..100 {
-        let fd = addr.connect(true, None).unwrap();
-        thread::sleep(Duration::from_micros(500));
-        match nth % 5 {
-            0 => os::reset(fd),
-            1 => {
-                let _ = os::write(fd.as_raw_fd(), b"said and gone");
-                os::reset(fd);
-            }
-            2 => {
-                os::shut_write(&fd);
-                kept.push(fd);
-            }
-            3 => kept.push(fd),
-            _ => {
-                while os::write(fd.as_raw_fd(), &[1; 65_536]).is_ok() {}
-                kept.push(fd);
-            }
-        }
-        gone.fetch_add(1, Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(2));
-    }
 }

@@ -16,7 +16,6 @@ serving closed ADDR CONNS SECONDS        so many connections, each with one mess
 serving accept ADDR COUNT AT_ONCE        connect, 16 bytes each way, close
 serving burst ADDR COUNT                 so many connects at once, 16 bytes each way
 serving idle ADDR CONNS PID              memory of the server for each connection
-serving storm ADDR ROUNDS COUNT          round trips of one client while others vanish
 serving udp ADDR SOCKETS WINDOW SECONDS  datagrams, so many under way on each socket
 serving fan ADDR RECEIVERS WINDOW SECONDS chat|raw   lines from one to all
 ADDR: tcp:HOST:PORT, unix:PATH, udp:HOST:PORT";
@@ -34,7 +33,6 @@ fn main() {
         ["accept", addr, count, at_once] => closed::accept(&os::Addr::of(addr), number(count), number(at_once)),
         ["burst", addr, count] => closed::burst(&os::Addr::of(addr), number(count)),
         ["idle", addr, conns, pid] => closed::idle(&os::Addr::of(addr), number(conns), number(pid)),
-        ["storm", addr, rounds, count] => closed::storm(&os::Addr::of(addr), number(rounds), number(count)),
         ["udp", addr, sockets, window, seconds] => {
             udp::load(&os::Addr::of(addr), number(sockets), number(window), number(seconds));
         }

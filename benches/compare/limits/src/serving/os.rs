@@ -113,15 +113,6 @@ pub fn set(fd: &OwnedFd, level: i32, name: i32, value: i32) {
     check(done).unwrap();
 }
 
-/// Ends with a reset.
-pub fn reset(fd: OwnedFd) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: the value lives as long as the call.
-    unsafe {
-        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), 8);
-    }
-}
-
 pub fn accept(fd: RawFd) -> io::Result<OwnedFd> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: the descriptor is new, and ours.
@@ -136,11 +127,6 @@ pub fn read(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
 pub fn write(fd: RawFd, buffer: &[u8]) -> io::Result<usize> {
     // SAFETY: the buffer is as long as is said.
     check_size(unsafe { libc::send(fd, buffer.as_ptr().cast(), buffer.len(), libc::MSG_NOSIGNAL) })
-}
-
-pub fn shut_write(fd: &OwnedFd) {
-    // SAFETY: takes no pointer.
-    unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
 }
 
 pub fn is_full(error: &io::Error) -> bool {
