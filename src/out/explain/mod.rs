@@ -521,7 +521,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     match (case.error.phase, limit) {
         (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
-            Endpoint::Unix(unix) => unix::full_queue(case, unix, longer(case.client())),
+            Endpoint::Unix(_) => unix::full_queue(case, longer(case.client())),
             // Whether there is a machine of that CID, only its host knows.
             _ => Why::new("nothing answered: no machine with that CID is running, or the queue of the server there is full")
                 .try_(longer(case.client())),
