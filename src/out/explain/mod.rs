@@ -363,6 +363,14 @@ impl Case<'_> {
         format!("ping -c 3 {}", word(&self.host()))
     }
 
+    /// How many wait in the accept queue of the server, and how many may, where that is known.
+    fn accept_queue(&self) -> Option<(u32, Option<u32>)> {
+        self.facts().iter().find_map(|fact| match fact {
+            Fact::AcceptQueue { waiting, limit } => Some((*waiting, *limit)),
+            _ => None,
+        })
+    }
+
     fn facts(&self) -> &[Fact] {
         &self.error.facts
     }
@@ -393,6 +401,11 @@ fn holder(local: &Endpoint, process: Option<&Process>) -> String {
         Some(process) => format!("{local} ({})", name_of(process)),
         None => local.to_string(),
     }
+}
+
+/// `1 connection`, `2 connections`.
+fn connections(count: usize) -> String {
+    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
 }
 
 /// `a`, `a and b`, `a, b and c`.

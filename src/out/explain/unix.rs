@@ -7,7 +7,7 @@ use crate::addr::{Endpoint, UNIX_NAME_MAX, Unix, UnixKind, UnixName};
 use crate::error::{Fact, Phase, Process, UnixPathState};
 use crate::text::visible_line;
 
-use super::{Case, Why, name_of, word};
+use super::{Case, Why, connections, name_of, word};
 
 pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
     let phase = case.error.phase;
@@ -205,15 +205,11 @@ pub(super) fn full_queue(case: &Case<'_>, again: String) -> Why {
         Fact::UnixPath(UnixPathState::Live { process, .. }) => Some(process.as_ref()),
         _ => None,
     });
-    let queue = case.facts().iter().find_map(|fact| match fact {
-        Fact::AcceptQueue { waiting, limit: Some(limit) } => Some((*waiting, *limit)),
-        _ => None,
-    });
-    let (Some(process), Some((waiting, limit))) = (process, queue) else {
+    let (Some(process), Some((waiting, Some(limit)))) = (process, case.accept_queue()) else {
         return Why::new("the server does not accept: its queue of waiting connections is full").try_(again);
     };
     let name = case.endpoint;
-    let connections = if waiting == 1 { "1 connection".to_owned() } else { format!("{waiting} connections") };
+    let connections = connections(waiting as usize);
     let who = someone(case, process);
     let cause = if waiting > limit {
         format!(
