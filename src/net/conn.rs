@@ -72,8 +72,7 @@ impl Conn {
     /// # Errors
     /// Those of fcntl(2), getsockname(2), getpeername(2); that of a connection which broke at once.
     pub fn connected(socket: Socket, shape: Shape, own: bool) -> io::Result<Self> {
-        // After a reset there is no peer any more: ENOTCONN, which says nothing of why.
-        let peer = socket.peer_addr().map_err(|error| socket.take_error().ok().flatten().unwrap_or(error))?;
+        let peer = peer_of(&socket)?;
         Self::new(socket, shape, own, endpoint_of(&peer, shape), None)
     }
 
@@ -554,6 +553,15 @@ pub fn inet_endpoint(transport: Transport, address: SocketAddr) -> Endpoint {
         *scope = Some(name);
     }
     endpoint
+}
+
+/// The peer's address. After a reset there is none any more: ENOTCONN, which says nothing of why, so it is the reset
+/// that is told.
+///
+/// # Errors
+/// Those of getpeername(2), and what has broken the connection.
+pub(super) fn peer_of(socket: &Socket) -> io::Result<SockAddr> {
+    socket.peer_addr().map_err(|error| socket.take_error().ok().flatten().unwrap_or(error))
 }
 
 /// A kernel address in the address grammar. An IPv4 peer of a dual-stack socket is an IPv4 address.

@@ -166,7 +166,7 @@ impl Door {
     /// Takes a connection that has just come, unless its header is still to come.
     fn meet(&mut self, conn: Conn) -> Admission {
         let session = match &self.headers {
-            None => self.admit(conn),
+            None => self.admit(conn, None),
             Some(headers) => {
                 if let Some(rule) = headers.distrusts(conn.peer()) {
                     self.turn_away(conn.peer(), &rule);
@@ -228,11 +228,11 @@ impl Door {
                 self.turn_away(conn.peer(), &why);
                 None
             }
-            Ok(Header::Own) => self.admit(conn),
+            Ok(Header::Own) => self.admit(conn, None),
             Ok(Header::Relayed { peer, destination }) => {
                 let via = conn.peer().clone();
                 conn.stands_for(peer);
-                self.admit_for(conn, Some((&via, &destination)))
+                self.admit(conn, Some((&via, &destination)))
             }
         }
     }
@@ -260,12 +260,8 @@ impl Door {
         }
     }
 
-    /// Looks at a connection that is already there.
-    pub fn admit(&mut self, conn: Conn) -> Option<(ConnId, Conn)> {
-        self.admit_for(conn, None)
-    }
-
-    fn admit_for(&mut self, mut conn: Conn, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<(ConnId, Conn)> {
+    /// Numbers a connection, unless a rule turns it away, and makes it ready. `relayed`: by whom, and for what address.
+    fn admit(&mut self, mut conn: Conn, relayed: Option<(&Endpoint, &Endpoint)>) -> Option<(ConnId, Conn)> {
         let id = self.number(conn.local(), conn.peer(), relayed)?;
         match self.options.apply(conn.socket(), conn.shape(), Role::Accepted, Stage::After) {
             Ok(reports) => {
@@ -437,9 +433,10 @@ impl Door {
                 pause = Some(Instant::now() + EXHAUSTED_PAUSE);
             } else if !full {
                 fds.extend(self.watched(listener));
+                pause = pause.into_iter().chain(self.late()).min();
             }
             fds.extend(self.coming.iter().map(|coming| PollFd::new(&coming.conn, coming.wants)));
-            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).chain(self.late()).min();
+            let pause = self.coming.iter().map(|coming| coming.until).chain(pause).min();
             if let (Some(asked), Some(_)) = (stop.asked(), &self.tally) {
                 fds.push(PollFd::new(asked, PollFlags::IN));
             }

@@ -16,7 +16,7 @@
 //! no faster, with the programs at both ends on the same CPUs), reads of 64 KiB, 128 KiB, 512 KiB or 1 MiB, SO_RCVLOWAT.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::net::conn::{Conn, Incoming};
 use crate::net::socket::Family;
@@ -25,6 +25,59 @@ use crate::work::local::{Input, Kind, Output};
 
 /// How much is moved in one call, in bytes. More is no faster, and keeps the loop from its timers.
 const CHUNK: usize = 1 << 20;
+
+/// A pipe of our own, for what is on its way from one descriptor to another.
+#[derive(Debug)]
+pub struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+    /// Bytes in it.
+    pub inside: usize,
+}
+
+impl Pipe {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// Those of pipe2(2).
+    pub fn new() -> io::Result<Self> {
+        sys::pipe().map(|(read, write)| Self { read, write, inside: 0 })
+    }
+
+    /// Moves up to `len` bytes into it.
+    ///
+    /// # Errors
+    /// Those of splice(2); where it is empty, `WouldBlock` is about `from`.
+    pub fn fill(&mut self, from: impl AsFd, len: usize) -> io::Result<usize> {
+        let moved = sys::splice(from, &self.write, len)?;
+        self.inside += moved;
+        Ok(moved)
+    }
+
+    /// Moves what it holds on, as far as there is room.
+    ///
+    /// # Errors
+    /// Those of splice(2).
+    pub fn drain(&mut self, to: impl AsFd) -> io::Result<usize> {
+        let moved = sys::splice(&self.read, to, self.inside)?;
+        self.inside -= moved;
+        Ok(moved)
+    }
+
+    /// What it holds, for whoever copies on.
+    ///
+    /// # Errors
+    /// Those of read(2).
+    pub fn take_rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut rest = vec![0; self.inside];
+        let mut filled = 0;
+        while filled < rest.len() {
+            filled += rustix::io::retry_on_intr(|| rustix::io::read(&self.read, &mut rest[filled..]))?;
+        }
+        self.inside = 0;
+        Ok(rest)
+    }
+}
 
 /// A receiving lane inside the kernel.
 #[derive(Debug)]
@@ -37,12 +90,7 @@ pub enum SpliceDown {
         had_room: bool,
     },
     /// Through a pipe of our own into a file or device.
-    Through {
-        /// Our pipe.
-        pipe: (OwnedFd, OwnedFd),
-        /// How many bytes are in it.
-        inside: usize,
-    },
+    Through(Pipe),
 }
 
 impl SpliceDown {
@@ -55,7 +103,7 @@ impl SpliceDown {
         if output.kind() == Kind::Pipe {
             return Some(Self::Direct { full: false, had_room: false });
         }
-        Some(Self::Through { pipe: sys::pipe().ok()?, inside: 0 })
+        Some(Self::Through(Pipe::new().ok()?))
     }
 
     /// Whether it waits for room in the output, and not for the peer.
@@ -63,7 +111,7 @@ impl SpliceDown {
     pub fn is_blocked(&self) -> bool {
         match self {
             Self::Direct { full, .. } => *full,
-            Self::Through { inside, .. } => *inside > 0,
+            Self::Through(pipe) => pipe.inside > 0,
         }
     }
 
@@ -85,15 +133,11 @@ impl SpliceDown {
                 moved?
             }
             // This pipe is empty.
-            Self::Through { pipe: (_, write), inside } => match sys::splice(conn, write, CHUNK) {
+            Self::Through(pipe) => match pipe.fill(conn, CHUNK) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Err(io::ErrorKind::InvalidInput.into());
                 }
-                moved => {
-                    let moved = moved?;
-                    *inside += moved;
-                    moved
-                }
+                moved => moved?,
             },
         };
         match moved {
@@ -110,11 +154,7 @@ impl SpliceDown {
     pub fn flush(&mut self, output: &Output<'_>) -> io::Result<usize> {
         match self {
             Self::Direct { .. } => Ok(0),
-            Self::Through { pipe: (read, _), inside } => {
-                let moved = sys::splice(read, output, *inside)?;
-                *inside -= moved;
-                Ok(moved)
-            }
+            Self::Through(pipe) => pipe.drain(output),
         }
     }
 
@@ -125,14 +165,7 @@ impl SpliceDown {
     pub fn take_rest(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Direct { .. } => Ok(Vec::new()),
-            Self::Through { pipe: (read, _), inside } => {
-                let mut rest = vec![0; inside];
-                let mut filled = 0;
-                while filled < inside {
-                    filled += rustix::io::retry_on_intr(|| rustix::io::read(&read, &mut rest[filled..]))?;
-                }
-                Ok(rest)
-            }
+            Self::Through(mut pipe) => pipe.take_rest(),
         }
     }
 }

@@ -703,10 +703,15 @@ fn over_a_unix_socket(t: &Ctx) {
     assert!(text.contains("[lobby] -- b joined\n[lobby] <b> hi\n[lobby] -- b left\n"), "{text}");
 }
 
+/// A broker that tells who comes: whoever is not in yet gets nothing of what is sent.
+fn serve_raw(t: &Ctx) -> Proc {
+    t.sockkit(&["chat", "serve", "--raw", "127.0.0.1:0"]).server()
+}
+
 fn raw_is_byte_for_byte(t: &Ctx) {
-    let server = serve(t, &["--raw"]);
+    let server = serve_raw(t);
     let [a, b, c] = [0; 3].map(|_| connect(server.socket_addr()));
-    let_pass(Duration::from_millis(100));
+    server.stderr.wait_for("#3 accepted");
     let bytes: Vec<u8> = (0..=255).collect();
     (&a).write_all(&bytes).unwrap();
     for other in [&b, &c] {
@@ -725,9 +730,9 @@ fn raw_waits_for_nobody_who_does_not_read(t: &Ctx) {
     let _alone = one_bulk_at_a_time();
     let data = Data::new(90);
     let total = if is_big() { 100 << 20 } else { 24 << 20 };
-    let server = serve(t, &["--raw"]);
+    let server = serve_raw(t);
     let [mut sender, reader, stalled] = [0; 3].map(|_| connect(server.socket_addr()));
-    let_pass(Duration::from_millis(100));
+    server.stderr.wait_for("#3 accepted");
     let reading = thread::spawn(move || check_stream(reader.take(total), data));
     let begun = Instant::now();
     std::io::copy(&mut data.reader(total), &mut sender).unwrap();
@@ -745,12 +750,11 @@ fn raw_drops_a_stopped_client(t: &Ctx) {
     let _alone = one_bulk_at_a_time();
     let data = Data::new(91);
     let total = 24 << 20;
-    let server = serve(t, &["--raw"]);
+    let server = serve_raw(t);
     let address = format!("127.0.0.1:{}", server.port());
     let receive = |out| t.connect(&["-q", "--recv-only", &address]).stdout(out).spawn();
     let (stopped, mut reader) = (receive(Out::Null), receive(Out::Check(data)));
-    poll_until("both of them", || (server.fds() >= 4 + 2).then_some(()));
-    let_pass(Duration::from_millis(200));
+    server.stderr.wait_for("#2 accepted");
     stopped.signal(Signal::STOP);
     stopped.wait_stopped();
     t.connect(&["-q", "--send-only", &address]).stdin(In::Fd(source(t, data, total))).spawn().wait().code(0);
@@ -765,13 +769,12 @@ fn source(t: &Ctx, data: Data, total: u64) -> std::os::fd::OwnedFd {
 }
 
 fn r24_one_that_vanishes_stops_nobody(t: &Ctx) {
-    let server = serve(t, &["--raw"]);
+    let server = serve_raw(t);
     let port = server.port();
     let receive = || t.connect(&["-q", "--recv-only", &format!("127.0.0.1:{port}")]).spawn();
     let [one, two, three] = [0; 3].map(|_| receive());
     let mut talker = connect(server.socket_addr());
-    poll_until("all of them", || (server.fds() >= 4 + 4).then_some(()));
-    let_pass(Duration::from_millis(100));
+    server.stderr.wait_for("#4 accepted");
     talker.write_all(b"first\n").unwrap();
     for receiver in [&one, &two, &three] {
         receiver.stdout.wait_for("first\n");

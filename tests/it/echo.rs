@@ -473,18 +473,14 @@ fn chunk_of_messages(t: &Ctx) {
 }
 
 fn drip(t: &Ctx) {
-    let server = echo(t, &["--drip", "10/100ms"]);
+    let server = echo(t, &["--drip", "10/100ms", "--json"]);
     let mut stream = connect(server.socket_addr());
     let begin = Instant::now();
     stream.write_all(&[b'x'; 50]).unwrap();
-    let mut came = Vec::new();
-    let mut buffer = [0; 100];
-    while came.iter().sum::<usize>() < 50 {
-        came.push(stream.read(&mut buffer).unwrap());
-    }
+    assert_eq!(read_exactly(&stream, 50), [b'x'; 50]);
     // The first ten at once, and four times ten after a tenth of a second each.
     assert!(begin.elapsed() >= Duration::from_millis(400), "{:?}", begin.elapsed());
-    assert!(came.len() >= 2 && came[0] == 10, "{came:?}");
+    assert_eq!(writes(&server, 50), [10; 5]);
 }
 
 fn drip_of_messages(t: &Ctx) {

@@ -76,8 +76,13 @@ fn ask(addr: SocketAddr, question: &[u8]) -> Vec<u8> {
 }
 
 /// Whether this client is answered; one that is turned away sees an end or a reset.
-pub(crate) fn is_served(mut stream: &TcpStream) -> bool {
-    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+fn is_served(stream: &TcpStream) -> bool {
+    is_served_within(stream, PATIENCE)
+}
+
+/// The same where it may have to wait for its turn.
+pub(crate) fn is_served_within(mut stream: &TcpStream, time: Duration) -> bool {
+    stream.set_read_timeout(Some(time)).unwrap();
     stream.write_all(b"ping").is_ok() && matches!(stream.read(&mut [0; 4]), Ok(1..))
 }
 
@@ -365,6 +370,7 @@ fn r16_max_conns_does_not_leak(t: &Ctx) {
         let _ = stream.write_all(b"x");
         if n % 2 == 0 { reset(stream) } else { drop(stream) }
     }
+    let is_served = |stream: &TcpStream| is_served_within(stream, Duration::from_millis(500));
     let two = poll_until("two slots", || {
         let two = [connect(server.socket_addr()), connect(server.socket_addr())];
         two.iter().all(is_served).then_some(two)

@@ -8,8 +8,8 @@ use libtest_mimic::Trial;
 
 use crate::proxy::start_microsocks;
 use crate::support::{
-    Ctx, Data, Proc, SOON, accept, connect, listener, poll_until, read_all, read_exactly, shut_write, stays_silent,
-    trials, unix_connect,
+    Ctx, Data, Proc, SOON, accept, connect, let_pass, listener, poll_until, read_all, read_exactly, shut_write,
+    stays_silent, trials, unix_connect,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -24,6 +24,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         bytes_behind_the_header_are_kept,
         silent_clients_block_nobody,
         late_headers,
+        a_late_header_behind_many_handshakes_costs_no_cpu,
         nothing_leaks,
         handlers_see_the_real_peer,
         scripts_accept_with_headers,
@@ -270,6 +271,28 @@ fn late_headers(t: &Ctx) {
         says(&connect(server.socket_addr()), V1);
         server.stderr.wait_for("accepted 192.0.2.7:4711");
     }
+}
+
+fn a_late_header_behind_many_handshakes_costs_no_cpu(t: &Ctx) {
+    let tls = ["listen", "-k", "--tls", "--tls-self-signed", "--tls-handshake-timeout", "60s"];
+    let server = server(t, &[&tls[..], &["--proxy-protocol-timeout", "500ms"]].concat());
+    let _silent = connect(server.socket_addr());
+    // As many as are waited for at once; none of them goes on.
+    let _stuck: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let conn = connect(server.socket_addr());
+            says(&conn, V1);
+            conn
+        })
+        .collect();
+    poll_until("64 handshakes", || {
+        (server.stderr.text().matches("accepted 192.0.2.7:4711").count() == 64).then_some(())
+    });
+    let_pass(Duration::from_millis(500));
+    let before = server.cpu();
+    let_pass(Duration::from_secs(1));
+    let used = server.cpu() - before;
+    assert!(used < Duration::from_millis(100), "{used:?} of CPU in 1 s");
 }
 
 fn nothing_leaks(t: &Ctx) {

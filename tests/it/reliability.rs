@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
-use crate::listen::is_served;
+use crate::listen::is_served_within;
 use crate::serving::from;
 use crate::support::{
     Ctx, Data, In, Out, Proc, SOON, accept, connect, is_big, let_pass, listener, poll_until, read_all, reset,
@@ -120,6 +120,7 @@ fn r16_a_thousand_clients(t: &Ctx) {
         let _ = stream.write_all(b"\x16\x03\x01garbage");
         if nth % 2 == 0 { reset(stream) } else { drop(stream) }
     }
+    let is_served = |stream: &TcpStream| is_served_within(stream, Duration::from_millis(500));
     let two = poll_until("two places", || {
         let two = [connect(server.socket_addr()), connect(server.socket_addr())];
         two.iter().all(is_served).then_some(two)
@@ -293,6 +294,11 @@ fn r40_floods_of_datagrams_and_connections(t: &Ctx) {
             most = most.max(datagrams.children().len()).max(connections.children().len());
         }
     }
+    // They may only begin to be served when all of them are there.
+    poll_until("a process", || {
+        most = most.max(datagrams.children().len()).max(connections.children().len());
+        (most > 0).then_some(())
+    });
     // 64 is the limit where nobody says another.
     assert!((1..=64).contains(&most), "{most} processes at once");
     drop(streams);

@@ -2,7 +2,7 @@
 //! the privilege that it was started with.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 use socket2::Socket;
 
+use crate::relay::resets_who_comes;
 use crate::support::{
     Ctx, Data, NOBODY, Netns, Out, Proc, connect, poll_until, read_all, shut_write, trials, unix_connect,
 };
@@ -145,7 +146,7 @@ fn a_relay_reaches_its_target_alone(t: &Ctx) {
     }
     // Why there is nobody is found out all the same.
     let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", "127.0.0.1:9"]).server();
-    read_some(&connect(relay.socket_addr()));
+    resets_who_comes(relay.socket_addr());
     relay.stderr.wait_for("cause: nothing listens on 127.0.0.1:9");
     t.sockkit(&["relay", "127.0.0.1:0", "127.0.0.1:nosuch"]).run(b"").code(4).says(&["nosuch"]);
 }
@@ -172,16 +173,11 @@ fn names_may_come_to_mean_something_else(t: &Ctx) {
     let relay = t.sockkit(&["relay", "-v", "127.0.0.1:0", &format!("target.example:{port}")]);
     let relay = relay.under(&["unshare", "-m", "sh", "-c", &script]).server();
     relay.stderr.wait_for("sandbox: ");
-    read_some(&connect(relay.socket_addr()));
+    resets_who_comes(relay.socket_addr());
     relay.stderr.wait_for("Connection refused");
     fs::write(t.path("etc/new"), "127.0.0.1 target.example\n").unwrap();
     fs::rename(t.path("etc/new"), t.path("etc/hosts")).unwrap();
     is_echoed(&relay, connect(relay.socket_addr()));
-}
-
-/// Reads to the end, however that comes.
-fn read_some(mut stream: &std::net::TcpStream) {
-    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 fn who_asks_the_kernel_starts_nothing(t: &Ctx) {

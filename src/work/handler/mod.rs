@@ -148,27 +148,20 @@ impl Handler {
         // in a box of its own size.
         match self {
             Self::Echo(echo) if echo.is_faithful() => Box::pin(echo::faithful(link)).await,
+            Self::Echo(echo) => Box::pin(echo.run(link)).await,
             Self::Time(time) => Box::pin(time.run(link)).await,
+            Self::Reply(reply) => Box::pin(reply.run(link)).await,
+            Self::Discard => Box::pin(discard(link)).await,
+            Self::Close => Ok(()),
+            Self::Exec(program) => Box::pin(program.run(link, link.stopping())).await,
+            Self::Save(save) => Box::pin(save.run(link)).await,
             Self::Chat(chat) => Box::pin(chat.run(link)).await,
             Self::Relay(relay) => Box::pin(relay.run(link)).await,
-            _ => Box::pin(self.run_large(link)).await,
         }
     }
+}
 
-    async fn run_large(&self, link: &Link) -> Result<()> {
-        match self {
-            Self::Echo(echo) => echo.run(link).await,
-            Self::Time(time) => time.run(link).await,
-            Self::Reply(reply) => reply.run(link).await,
-            Self::Discard => {
-                while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
-                link.finish()
-            }
-            Self::Close => Ok(()),
-            Self::Exec(program) => program.run(link, link.stopping()).await,
-            Self::Save(save) => save.run(link).await,
-            Self::Chat(chat) => chat.run(link).await,
-            Self::Relay(relay) => relay.run(link).await,
-        }
-    }
+async fn discard(link: &Link) -> Result<()> {
+    while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
+    link.finish()
 }

@@ -51,23 +51,20 @@ impl Session<'_> {
         };
         self.times.input = Instant::now();
         self.times.sent = self.times.input;
-        self.up.pending = 0..bytes;
         if let Some(charset) = self.up.typed {
             // A terminal gives a line at a time.
-            let buffer = if self.rules.crlf { &mut self.up.raw } else { &mut self.up.buffer };
-            let typed = charset.typed(buffer[..bytes].to_vec()).unwrap_or_else(|message| {
+            *buffer = charset.typed(buffer[..bytes].to_vec()).unwrap_or_else(|message| {
                 self.sink.emit(Some(self.id), &Event::Warning { message: &message });
                 Vec::new()
             });
-            *buffer = typed;
             bytes = buffer.len();
-            self.up.pending = 0..bytes;
         }
         if self.rules.crlf {
             self.up.buffer.clear();
             to_crlf(&self.up.raw[..bytes], &mut self.up.last_was_cr, &mut self.up.buffer);
-            self.up.pending = 0..self.up.buffer.len();
+            bytes = self.up.buffer.len();
         }
+        self.up.pending = 0..bytes;
         self.send();
         Ok(())
     }

@@ -12,10 +12,10 @@ use crate::event::{Detail, Event};
 use crate::net::socket::Kind;
 use crate::work::handler::Ending;
 use crate::work::link::{Got, Link};
-use crate::work::splice::is_unsupported;
+use crate::work::splice::{Pipe, is_unsupported};
 
 use super::faults::{Damage, Faults, IN_FLIGHT, Pace, tell};
-use super::pipes::{Pipe, Pipes};
+use super::pipes::{Lent, Pipes};
 use super::{Party, Way};
 
 /// What one splice moves at the most, in bytes. Of 128, 256 and 512 KiB none is faster, and each takes more CPU time.
@@ -59,12 +59,6 @@ pub(super) struct Broke {
     pub(super) error: Box<Error>,
 }
 
-impl Broke {
-    pub(super) fn of(party: Party, error: Error) -> Self {
-        Self { party, error: Box::new(error) }
-    }
-}
-
 type Outcome<T> = Result<T, Broke>;
 
 /// What became of a read.
@@ -99,15 +93,15 @@ enum What {
 }
 
 impl Lane<'_> {
-    fn from(&self) -> &Link {
+    pub(super) fn from(&self) -> &Link {
         if self.way == Way::Up { self.client } else { self.target }
     }
 
-    fn to(&self) -> &Link {
+    pub(super) fn to(&self) -> &Link {
         if self.way == Way::Up { self.target } else { self.client }
     }
 
-    fn sender(&self) -> Party {
+    pub(super) fn sender(&self) -> Party {
         if self.way == Way::Up { Party::Client } else { Party::Target }
     }
 
@@ -115,12 +109,12 @@ impl Lane<'_> {
         if self.way == Way::Up { Party::Target } else { Party::Client }
     }
 
-    fn not_received(&self, error: Error) -> Broke {
-        Broke::of(self.sender(), error)
+    pub(super) fn not_received(&self, error: Error) -> Broke {
+        Broke { party: self.sender(), error: Box::new(error) }
     }
 
-    fn not_sent(&self, error: Error) -> Broke {
-        Broke::of(self.receiver(), error)
+    pub(super) fn not_sent(&self, error: Error) -> Broke {
+        Broke { party: self.receiver(), error: Box::new(error) }
     }
 
     fn is_stream(&self, link: &Link) -> bool {
@@ -227,7 +221,7 @@ impl Lane<'_> {
 
     /// Moves bytes through a pipe for as long as there are many. Says whether it can be done.
     async fn in_the_kernel(&self) -> Outcome<bool> {
-        let mut held: Option<Pipe<'_>> = None;
+        let mut held: Option<Lent<'_>> = None;
         // What was moved since it was last waited for, whether that is worth a pipe, and what was moved since the others
         // had their turn.
         let (mut burst, mut worth_it, mut turn) = (0, true, 0);
@@ -277,7 +271,7 @@ impl Lane<'_> {
     }
 
     /// Empties the pipe. Says whether that socket can do it; if not, it has been copied.
-    async fn out_of(&self, pipe: &mut Pipe<'_>) -> Outcome<bool> {
+    async fn out_of(&self, pipe: &mut Pipe) -> Outcome<bool> {
         while pipe.inside > 0 {
             let sent = self.to().put(|conn| match pipe.drain(conn) {
                 Ok(sent) => Ok(Some(sent)),
@@ -354,8 +348,7 @@ impl Lane<'_> {
                     }
                 }
             };
-            let now = Instant::now();
-            let due = now.checked_add(delay).unwrap_or(now);
+            let due = Instant::now() + delay;
             let (size, is_end) = match &what {
                 // Even an empty message takes some memory.
                 What::Bytes(bytes) => (bytes.len().clamp(64, IN_FLIGHT).min(most), false),

@@ -210,10 +210,10 @@ impl Relay {
             let (way, end) = tokio::select! {
                 end = &mut up, if !up_ended => (Way::Up, end),
                 end = &mut down, if !down_ended => (Way::Down, end),
-                error = client.broke(), if up_ended => (Way::Up, Err(Broke::of(Party::Client, error))),
+                error = client.broke(), if up_ended => (Way::Up, Err(up_lane.not_received(error))),
                 error = target.broke(), if down_ended || !target.has_end() => match is_about_a_datagram(target, &error) {
                     true => { up_lane.tell_lost(&error); continue }
-                    false => (Way::Down, Err(Broke::of(Party::Target, error))),
+                    false => (Way::Down, Err(down_lane.not_received(error))),
                 },
                 () = target.flush(), if up_ended && !up_flushed => { up_flushed = true; continue }
                 () = client.flush(), if down_ended && !down_flushed => { down_flushed = true; continue }
@@ -221,29 +221,28 @@ impl Relay {
                 error = &mut idle => return Verdict { error: Some(Box::new(error)), ..Verdict::ours("timeout") },
                 () = &mut lull => return Verdict::ours("stop"),
             };
+            let lane = if way == Way::Up { &up_lane } else { &down_lane };
             let end = match end {
                 Ok(End::Eof) => {
-                    let (to, whose) = if way == Way::Up { (target, Party::Target) } else { (client, Party::Client) };
                     if way == Way::Up {
                         up_ended = true;
                     } else {
                         down_ended = true;
                         client.sink().emit(Some(client.id), &Event::Eof { side: Side::Local });
                     }
-                    to.finish().map(|()| End::Eof).map_err(|error| Broke::of(whose, error))
+                    lane.to().finish().map(|()| End::Eof).map_err(|error| lane.not_sent(error))
                 }
                 end => end,
             };
             match end {
                 Ok(End::Eof) => {
-                    let (by, from) = if way == Way::Up { (Party::Client, client) } else { (Party::Target, target) };
-                    first.get_or_insert(by);
-                    if !from.has_end() {
+                    let by = *first.get_or_insert(lane.sender());
+                    if !lane.from().has_end() {
                         // It has been silent for so long that it is gone.
-                        return Verdict::of(by, "silence");
+                        return Verdict::of(lane.sender(), "silence");
                     }
                     if up_ended && down_ended {
-                        return Verdict::of(first.unwrap_or(by), "end");
+                        return Verdict::of(by, "end");
                     }
                 }
                 Ok(End::Cut(ending)) => {

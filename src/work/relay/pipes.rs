@@ -4,11 +4,10 @@
 //! Only a reader that does not read keeps one, with what it has not taken yet. There are few of them: who gets none
 //! copies.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::sys;
+use crate::work::splice::Pipe;
 
 /// Empty pipes that are kept for the next one who needs one.
 const SPARE: usize = 4;
@@ -21,13 +20,8 @@ pub(super) struct Pipes {
 
 #[derive(Default)]
 struct State {
-    spare: Vec<Ends>,
+    spare: Vec<Pipe>,
     lent: usize,
-}
-
-struct Ends {
-    read: OwnedFd,
-    write: OwnedFd,
 }
 
 impl Pipes {
@@ -37,79 +31,51 @@ impl Pipes {
     }
 
     /// One, if there is one to be had.
-    pub(super) fn lend(&self) -> Option<Pipe<'_>> {
+    pub(super) fn lend(&self) -> Option<Lent<'_>> {
         let mut state = self.state();
         if state.lent >= self.most {
             return None;
         }
-        let ends = match state.spare.pop() {
-            Some(ends) => ends,
-            None => sys::pipe().ok().map(|(read, write)| Ends { read, write })?,
+        let pipe = match state.spare.pop() {
+            Some(pipe) => pipe,
+            None => Pipe::new().ok()?,
         };
         state.lent += 1;
-        Some(Pipe { pool: self, ends: Some(ends), inside: 0 })
+        Some(Lent { pool: self, pipe: Some(pipe) })
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A pipe on loan.
-pub(super) struct Pipe<'p> {
+pub(super) struct Lent<'p> {
     pool: &'p Pipes,
-    ends: Option<Ends>,
-    /// Bytes in it.
-    pub(super) inside: usize,
+    pipe: Option<Pipe>,
 }
 
-impl Pipe<'_> {
-    fn ends(&self) -> &Ends {
-        self.ends.as_ref().expect("a pipe that was not given back")
-    }
+impl Deref for Lent<'_> {
+    type Target = Pipe;
 
-    /// Moves up to `len` bytes from a socket into it.
-    ///
-    /// # Errors
-    /// Those of splice(2); `WouldBlock` of one that is empty is about the socket.
-    pub(super) fn fill(&mut self, from: impl std::os::fd::AsFd, len: usize) -> io::Result<usize> {
-        let moved = sys::splice(from, &self.ends().write, len)?;
-        self.inside += moved;
-        Ok(moved)
-    }
-
-    /// Moves what it holds into a socket, as far as that takes it.
-    ///
-    /// # Errors
-    /// Those of splice(2).
-    pub(super) fn drain(&mut self, to: impl std::os::fd::AsFd) -> io::Result<usize> {
-        let moved = sys::splice(&self.ends().read, to, self.inside)?;
-        self.inside -= moved;
-        Ok(moved)
-    }
-
-    /// What it holds, for whoever copies on.
-    ///
-    /// # Errors
-    /// Those of read(2).
-    pub(super) fn take_rest(&mut self) -> io::Result<Vec<u8>> {
-        let mut rest = vec![0; self.inside];
-        let mut filled = 0;
-        while filled < rest.len() {
-            filled += rustix::io::read(&self.ends().read, &mut rest[filled..])?;
-        }
-        self.inside = 0;
-        Ok(rest)
+    fn deref(&self) -> &Pipe {
+        self.pipe.as_ref().expect("a pipe that was not given back")
     }
 }
 
-impl Drop for Pipe<'_> {
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Pipe {
+        self.pipe.as_mut().expect("a pipe that was not given back")
+    }
+}
+
+impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state();
         state.lent -= 1;
         // One with something in it is not clean any more.
         if self.inside == 0 && state.spare.len() < SPARE {
-            state.spare.extend(self.ends.take());
+            state.spare.extend(self.pipe.take());
         }
     }
 }
