@@ -289,7 +289,7 @@ fn flawed(f: &mut fmt::Formatter<'_>, flaw: &Flaw, name: Option<&str>, own: Opti
     }
 }
 
-/// `2026-11-20`, of UTC.
+/// `2026-11-20 00:00:00 UTC`.
 fn date(moment: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(moment).to_string();
     text.replacen('T', " ", 1).replacen('Z', " UTC", 1)

@@ -123,9 +123,11 @@ pub struct RelayAddresses {
 
 impl RelayAddresses {
     /// The address to bind.
-    #[must_use]
-    pub fn listen(&self) -> ServerAddress {
-        ServerAddress { addr: vec![self.listen.clone()], reading: self.reading.clone() }
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the address.
+    pub fn listen(&self) -> Result<Endpoint> {
+        Ok(Endpoint::parse(std::slice::from_ref(&self.listen), &self.reading.reading())?)
     }
 
     fn client(&self) -> ClientAddress {

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::serving;
 use super::{Context, Runnable};
+use crate::addr::Endpoint;
 use crate::cli::faults::Faults;
 use crate::cli::{OutputArgs, ServerAddress, ServerArgs};
 use crate::error::{Error, Exit, Result};
@@ -25,7 +26,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    fn watch(&self, context: &Context) -> Result<Exit> {
+    fn watch(&self, endpoint: &Endpoint, context: &Context) -> Result<Exit> {
         self.server.serving.none_side_by_side()?;
         self.server.serving.check_accepts(false)?;
         if self.server.serving.stats {
@@ -34,8 +35,7 @@ impl Echo {
             ));
         }
         context.answer_usr1()?;
-        match serving::bind(Needs::Tables, &self.address, &self.server.socket.options(), &self.server.serving, context)?
-        {
+        match serving::bind(Needs::Tables, endpoint, &self.server.socket.options(), &self.server.serving, context)? {
             Bound::Listener(listener) => {
                 queue::watch(&listener, self.server.socket.options().asked_backlog(), &context.stop, &*context.sink)
             }
@@ -57,11 +57,12 @@ impl Runnable for Echo {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        self.faults.check(&self.address.endpoint()?)?;
+        let endpoint = self.address.endpoint()?;
+        self.faults.check(&endpoint)?;
         if self.faults.never_accept {
-            return self.watch(context);
+            return self.watch(&endpoint, context);
         }
         let handler = Handler::Echo(self.faults.echo(&*context.sink));
-        serving::serve(&self.address, &self.server, handler, true, context)
+        serving::serve(&endpoint, &self.server, handler, true, context)
     }
 }

@@ -83,7 +83,7 @@ impl Runnable for Listen {
             return Err(Error::usage(format!("{flag} is about stdin and stdout, which this handler leaves alone")));
         }
         match handler {
-            Some(handler) => serving::serve(&self.address, &self.server, handler, self.keep_open, context),
+            Some(handler) => serving::serve(&self.address.endpoint()?, &self.server, handler, self.keep_open, context),
             None => self.one_at_a_time(script, context),
         }
     }
@@ -114,7 +114,7 @@ impl Listen {
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
         let needs = self.handlers.needs(script.as_ref(), self.script.reports()).unwrap_or_else(|| stdio.needs());
-        let bound = serving::bind(needs, &self.address, &options, serving, context)?;
+        let bound = serving::bind(needs, &at, &options, serving, context)?;
         if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
         }

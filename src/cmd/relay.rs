@@ -58,7 +58,7 @@ impl Relay {
     /// # Errors
     /// Exit 2, with the place in the address.
     pub(super) fn addresses(&self) -> Result<(Endpoint, Endpoint)> {
-        Ok((self.address.listen().endpoint()?, self.address.connect()?))
+        Ok((self.address.listen()?, self.address.connect()?))
     }
 }
 
@@ -75,7 +75,6 @@ impl Runnable for Relay {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        let listen = self.address.listen();
         let (from, connect) = self.addresses()?;
         if is_itself(&from, &connect) && self.server.socket.options().value("v6only").is_none() {
             return Err(Error::usage(format!(
@@ -112,10 +111,10 @@ impl Runnable for Relay {
         // A target that is one connection ends with its one session, and that is how the program ends.
         let mut server = ServerArgs { socket: self.server.socket.only(theirs), ..self.server.clone() };
         server.serving.tls = self.originate.rest(&self.server.serving.tls);
-        serving::serve(&listen, &server, handler, !single, context)
+        serving::serve(&from, &server, handler, !single, context)
     }
 
     fn address(&self) -> Option<Endpoint> {
-        self.address.listen().endpoint().ok()
+        self.address.listen().ok()
     }
 }

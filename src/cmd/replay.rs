@@ -15,6 +15,8 @@ use crate::event::{ConnId, Event};
 use crate::net::bind::{Bind, Bound, Listener};
 use crate::net::conn::Conn;
 use crate::net::dial::{CONN, Dial};
+use crate::net::tls::ClientTls;
+use crate::net::via::Via;
 use crate::value::parse_duration;
 use crate::work::builtin;
 use crate::work::door::Door;
@@ -74,11 +76,16 @@ impl Runnable for Replay {
     fn run(&self, context: &Context) -> Result<Exit> {
         let sessions = read(&self.file, if self.listen { Role::Server } else { Role::Client })?;
         let mut listener = if self.listen { Some(self.bind(context)?) } else { None };
+        let tls = if self.listen { None } else { self.tls.as_client(&self.trust)? };
+        let via = self.route.via(&*context.sink)?;
         let last = sessions.len();
         for (nth, session) in sessions.iter().enumerate() {
             let came = match &mut listener {
                 Some((listener, door)) => door.wait(listener, Some(self.timeout), &context.stop, false)?,
-                None => self.dial(context)?.map(|conn| (CONN + nth as u64, conn)),
+                None => {
+                    let id = CONN + nth as u64;
+                    self.dial(id, &via, tls.as_ref(), context)?.map(|conn| (id, conn))
+                }
             };
             if nth + 1 == last {
                 // Whoever comes after the last one is refused.
@@ -113,11 +120,9 @@ impl Replay {
         }
     }
 
-    fn dial(&self, context: &Context) -> Result<Option<Conn>> {
-        let tls = self.tls.as_client(&self.trust)?;
-        let endpoint = builtin::reachable(self.address.endpoint()?)?;
-        let (via, options) = (self.route.via(&*context.sink)?, self.socket.options());
-        Dial { timeout: self.timeout, tls: tls.as_ref(), ..context.dial(&endpoint, &via, &options) }.dial()
+    fn dial(&self, conn: ConnId, via: &Via, tls: Option<&ClientTls>, context: &Context) -> Result<Option<Conn>> {
+        let (endpoint, options) = (builtin::reachable(self.address.endpoint()?)?, self.socket.options());
+        Dial { conn, timeout: self.timeout, tls, ..context.dial(&endpoint, via, &options) }.dial()
     }
 
     fn bind(&self, context: &Context) -> Result<(Listener, Door)> {

@@ -6,7 +6,7 @@ use super::Context;
 use super::ready::Ready;
 use super::sandbox::confine;
 use crate::addr::{Endpoint, Unix, UnixName};
-use crate::cli::{ServerAddress, ServerArgs, ServingArgs};
+use crate::cli::{ServerArgs, ServingArgs};
 use crate::error::{Error, Exit, Phase, Result};
 use crate::event::Event;
 use crate::net::bind::{Bind, Bound};
@@ -24,12 +24,11 @@ use crate::work::serve::{GRACE, Serve};
 /// Those of binding; exit 2 for rules that do not fit the address.
 pub(super) fn bind(
     needs: Needs<'_>,
-    address: &ServerAddress,
+    endpoint: &Endpoint,
     options: &Options,
     serving: &ServingArgs,
     context: &Context,
 ) -> Result<Bound> {
-    let endpoint = address.endpoint()?;
     let file = matches!(endpoint, Endpoint::Unix(Unix { name: UnixName::Path(_), .. }));
     // A header names peers with IP addresses whatever it comes over.
     let by_address = !serving.acl().is_empty() && serving.headers().is_none();
@@ -42,7 +41,7 @@ pub(super) fn bind(
     let ready = Ready::of(serving)?;
     let privilege = serving.privilege.resolve()?;
     let bind = Bind {
-        endpoint: &endpoint,
+        endpoint,
         options,
         mode: serving.mode,
         unlink: serving.unlink,
@@ -86,7 +85,7 @@ pub(super) fn door(serving: &ServingArgs, options: Options, tls: Option<Arc<Serv
 /// # Errors
 /// Those of binding and of the listener.
 pub(super) fn serve(
-    address: &ServerAddress,
+    endpoint: &Endpoint,
     server: &ServerArgs,
     handler: Handler,
     keep_open: bool,
@@ -94,11 +93,11 @@ pub(super) fn serve(
 ) -> Result<Exit> {
     let ServerArgs { serving, timeouts, socket, .. } = server;
     let options = socket.options();
-    let tls = serving.tls.server(&address.endpoint()?, &*context.sink)?;
+    let tls = serving.tls.server(endpoint, &*context.sink)?;
     // Before it is ready: from then on somebody may ask.
     let asked = Asked::by_signal().map_err(|source| Error::os(Phase::Opening, None, source))?;
     let limit = sys::raise_descriptors();
-    let bound = bind(handler.needs(), address, &options, serving, context)?;
+    let bound = bind(handler.needs(), endpoint, &options, serving, context)?;
     let max_conns = max_conns(serving, &handler, limit, &bound, context);
     let serve = Serve {
         door: door(serving, options, tls, context),

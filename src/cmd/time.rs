@@ -74,7 +74,7 @@ impl Runnable for Time {
         }
         let time = Handled { format: self.format.unwrap_or_default(), on_connect: self.on_connect };
         let handler = Handler::Time(time);
-        serving::serve(&self.address, &self.server, handler, true, context)
+        serving::serve(&self.address.endpoint()?, &self.server, handler, true, context)
     }
 }
 

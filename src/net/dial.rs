@@ -159,7 +159,7 @@ impl Dial<'_> {
         }
         let budget = Budget::new(self.timeout, "--connect-timeout");
         let mut via = None;
-        let mut conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
+        let conn = match (self.via.proxy_to(self.endpoint), self.endpoint) {
             (Some(proxy), _) => proxy::open(self, proxy, budget)?.map(|through| {
                 via = Some(through.via);
                 through.conn
@@ -170,22 +170,20 @@ impl Dial<'_> {
             }
             (None, _) => self.reach(budget)?,
         };
-        if let Some(conn) = &conn
-            && let Some(announce) = &self.via.announce
-            && announce.send(conn, budget, self.stop, self.sink)?.is_none()
+        let Some(mut conn) = conn else { return Ok(None) };
+        if let Some(announce) = &self.via.announce
+            && !announce.send(&conn, budget, self.stop, self.sink)?
         {
             return Ok(None);
         }
-        if let Some(conn) = &mut conn {
-            let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
-            self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });
-            if let Some(tls) = self.tls
-                && !tls.secure(conn, self.conn, self.endpoint, budget, self.stop, self.sink)?
-            {
-                return Ok(None);
-            }
+        let (local, peer, took) = (conn.local(), conn.peer(), started.elapsed());
+        self.sink.emit(Some(self.conn), &Event::Connected { local, peer, via: via.as_ref(), took });
+        if let Some(tls) = self.tls
+            && !tls.secure(&mut conn, self.conn, self.endpoint, budget, self.stop, self.sink)?
+        {
+            return Ok(None);
         }
-        Ok(conn)
+        Ok(Some(conn))
     }
 
     /// Connects straight to the address. `None` when the program is to end first.

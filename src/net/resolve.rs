@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use socket2::SockAddr;
 
-use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixKind, UnixName};
+use crate::addr::{Endpoint, Host, Inet, IpFamily, Port, Transport, Unix, UnixName};
 use crate::error::{Cause, Error, Exit, Phase, Result};
 use crate::event::{Event, Sink};
 use crate::net::conn::{Conn, inet_endpoint};
@@ -140,11 +140,6 @@ pub fn resolve(
 
 fn unix_target(endpoint: &Endpoint, unix: &Unix) -> Result<Target> {
     use std::os::unix::ffi::OsStrExt as _;
-    let kind = match unix.kind {
-        UnixKind::Stream => Kind::Stream,
-        UnixKind::Dgram => Kind::Dgram,
-        UnixKind::Seqpacket => Kind::Seqpacket,
-    };
     let address = match &unix.name {
         UnixName::Path(path) => SockAddr::unix(path),
         UnixName::Abstract(name) => {
@@ -155,7 +150,7 @@ fn unix_target(endpoint: &Endpoint, unix: &Unix) -> Result<Target> {
         UnixName::Unnamed => SockAddr::unix(""),
     };
     let address = address.map_err(|source| Error::os(Phase::Arguments, Some(endpoint), source))?;
-    Ok(Target { address, shape: Shape { family: Family::Unix, kind }, endpoint: endpoint.clone() })
+    Ok(Target { address, shape: Shape { family: Family::Unix, kind: unix.kind.into() }, endpoint: endpoint.clone() })
 }
 
 fn resolve_inet(
@@ -283,10 +278,7 @@ fn literal(endpoint: &Endpoint, inet: &Inet, port: u16) -> Result<Vec<SocketAddr
 }
 
 fn targets(transport: Transport, addresses: Vec<SocketAddr>) -> Vec<Target> {
-    let kind = match transport {
-        Transport::Tcp => Kind::Stream,
-        Transport::Udp => Kind::Dgram,
-    };
+    let kind = transport.into();
     addresses
         .into_iter()
         .map(|address| Target {

@@ -28,6 +28,25 @@ pub enum Kind {
     Seqpacket,
 }
 
+impl From<UnixKind> for Kind {
+    fn from(kind: UnixKind) -> Self {
+        match kind {
+            UnixKind::Stream => Self::Stream,
+            UnixKind::Dgram => Self::Dgram,
+            UnixKind::Seqpacket => Self::Seqpacket,
+        }
+    }
+}
+
+impl From<Transport> for Kind {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self::Stream,
+            Transport::Udp => Self::Dgram,
+        }
+    }
+}
+
 /// Family and type together: what decides which options apply and how bytes move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -48,16 +67,9 @@ impl Shape {
                     (Host::V6 { .. }, _) | (_, Some(IpFamily::V6)) => vec![Family::V6],
                     _ => vec![Family::V4, Family::V6],
                 };
-                (families, if inet.transport == Transport::Udp { Kind::Dgram } else { Kind::Stream })
+                (families, inet.transport.into())
             }
-            Endpoint::Unix(unix) => {
-                let kind = match unix.kind {
-                    UnixKind::Stream => Kind::Stream,
-                    UnixKind::Dgram => Kind::Dgram,
-                    UnixKind::Seqpacket => Kind::Seqpacket,
-                };
-                (vec![Family::Unix], kind)
-            }
+            Endpoint::Unix(unix) => (vec![Family::Unix], unix.kind.into()),
             Endpoint::Vsock { .. } => (vec![Family::Vsock], Kind::Stream),
             Endpoint::Builtin(_) => (vec![Family::V4], Kind::Stream),
             Endpoint::Fd(_) | Endpoint::Systemd(_) => (Vec::new(), Kind::Stream),

@@ -32,18 +32,18 @@ pub struct Announce {
 }
 
 impl Announce {
-    /// Sends it. `None` when the program is to stop first.
+    /// Sends it. `false` when the program is to stop first.
     ///
     /// # Errors
     /// Exit 2 for what is no stream; those of send(2); when the budget is used up.
-    pub fn send(&self, conn: &Conn, budget: Budget, stop: &Stop, sink: &dyn Sink) -> Result<Option<()>> {
+    pub fn send(&self, conn: &Conn, budget: Budget, stop: &Stop, sink: &dyn Sink) -> Result<bool> {
         if conn.shape().kind != Kind::Stream {
             let text = format!("--proxy-protocol is about streams, and {} is {}", conn.peer(), conn.shape());
             return Err(Error::usage(text));
         }
         let bytes = header(self.version, self.source.as_ref().unwrap_or(conn.local()), conn.peer());
         if !budget.send(conn, &bytes, stop, Phase::Sending, Some(conn.peer()))? {
-            return Ok(None);
+            return Ok(false);
         }
         let said = match parse(&bytes) {
             Ok(Some((Header::Relayed { peer, destination }, _))) => format!("from {peer} to {destination}"),
@@ -55,7 +55,7 @@ impl Announce {
         };
         let note = Some(said.as_str());
         sink.emit(None, &Event::Option { name: "proxy-protocol", asked, effective: asked, note });
-        Ok(Some(()))
+        Ok(true)
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_recorded_session_passes_again,
         what_comes_back_otherwise_is_shown,
         either_side_can_be_played,
+        each_session_has_a_number,
         a_record_keeps_its_times,
         a_session_that_its_own_side_ended,
         bad_records_are_usage_errors,
@@ -47,6 +48,26 @@ fn either_side_can_be_played(t: &Ctx) {
     let addr = said.split("listening on ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     t.sockkit(&["replay", "--speed=0", &file, &addr]).run(b"").code(0);
     server.wait().code(0);
+}
+
+fn each_session_has_a_number(t: &Ctx) {
+    let file = t.file("record");
+    let mut recorded = t.listen(&["-k", "--count=2", "--reply", "pong\\n", "--record", &file, "127.0.0.1:0"]).server();
+    for _ in 0..2 {
+        t.connect(&[recorded.addr()]).run(b"ping\n").code(0).stdout("pong\n");
+    }
+    recorded.wait().code(0);
+    let server = t.listen(&["-k", "--reply", "pong\\n", "127.0.0.1:0"]).server();
+    let again = t.file("again");
+    t.sockkit(&["replay", "--speed=0", "--record", &again, &file, server.addr()]).run(b"").code(0);
+    let text = std::fs::read_to_string(&again).unwrap();
+    let connected: Vec<_> = text.lines().filter(|line| line.contains("\"event\":\"connected\"")).collect();
+    for (number, line) in (1..).zip(&connected) {
+        assert!(line.contains(&format!("\"conn\":{number},")), "{text}");
+    }
+    assert_eq!(connected.len(), 2, "{text}");
+    // So what it recorded of them is a record too.
+    t.sockkit(&["replay", "--speed=0", &again, server.addr()]).run(b"").code(0);
 }
 
 fn a_record_keeps_its_times(t: &Ctx) {

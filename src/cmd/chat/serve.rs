@@ -73,10 +73,10 @@ impl Runnable for Serve {
     }
 
     fn run(&self, context: &Context) -> Result<Exit> {
-        stream(self.address.endpoint()?)?;
+        let endpoint = stream(self.address.endpoint()?)?;
         let queue = usize::try_from(self.chat.queue).unwrap_or(usize::MAX);
         let chat = if self.server.output.raw { Chat::raw(queue) } else { self.chat.rooms(queue, context)? };
-        serving::serve(&self.address, &self.server, Handler::Chat(chat), true, context)
+        serving::serve(&endpoint, &self.server, Handler::Chat(chat), true, context)
     }
 }
 

@@ -3,6 +3,8 @@
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512_256};
 
+use crate::text::hex;
+
 /// Which hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
@@ -62,7 +64,7 @@ impl Algorithm {
             Hash::Sha256 => Sha256::digest(&bytes).to_vec(),
             Hash::Sha512_256 => Sha512_256::digest(&bytes).to_vec(),
         };
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash)
     }
 }
 

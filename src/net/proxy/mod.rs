@@ -19,6 +19,7 @@ use crate::net::head::{Broken, Head};
 use crate::net::resolve::{Budget, Purpose, port_number, resolve};
 use crate::net::socket::Family;
 use crate::net::via::Via;
+use crate::text::hex;
 
 pub mod digest;
 pub mod http;
@@ -409,5 +410,5 @@ fn foreign(head: &Head) -> ProxyAnswer {
 fn unforeseen() -> io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

@@ -10,6 +10,7 @@ use x509_cert::der::{Decode as _, Header, SliceReader};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use crate::text::hex;
 use crate::tls::Certificate;
 
 /// rsaEncryption: RFC 8017, appendix C.
@@ -87,8 +88,7 @@ pub(super) fn weak_signature(der: &CertificateDer<'_>) -> Option<String> {
 /// SHA-256 in hexadecimal.
 #[must_use]
 pub(super) fn sha256(der: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, der);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(ring::digest::digest(&ring::digest::SHA256, der).as_ref())
 }
 
 fn names_of(names: &SubjectAltName) -> Vec<String> {

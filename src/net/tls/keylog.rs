@@ -1,6 +1,5 @@
 //! SSLKEYLOGFILE: the secrets of each connection, for whoever looks into it (draft-ietf-tls-keylogfile).
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +10,7 @@ use rustls::KeyLog;
 
 use crate::error::words;
 use crate::event::{Event, Sink};
+use crate::text::hex;
 
 /// The variable that names the file.
 const VARIABLE: &str = "SSLKEYLOGFILE";
@@ -70,12 +70,6 @@ impl KeyLog for Log {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let mut state = self.state();
         let Some(file) = &mut state.file else { return };
-        let hex = |bytes: &[u8]| {
-            bytes.iter().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
-        };
         // In one call, for others may write to it as well.
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         if let Err(error) = file.write_all(line.as_bytes()) {

@@ -7,7 +7,7 @@
 //! - An end or a failure that came behind the last bytes shows as readable at once: the receiving half of the socket
 //!   is shut down, which tells the peer nothing.
 //! - A send whose ciphertext finds no room is `WouldBlock`, and comes again with the same bytes. What is left after
-//!   the last one (a close_notify) makes [`Layer::watch`] ask for room.
+//!   the last one (a close_notify) makes [`Layer::wants_room`] ask for room.
 //!
 //! No buffer is held while nothing moves.
 
@@ -226,13 +226,9 @@ impl Layer {
     #[must_use]
     pub fn secured(&self) -> Secured {
         let state = self.side.state();
-        let (role, server_name) = match &self.side {
-            Side::Client(_) => ("client", self.name.clone()),
-            Side::Server(_) => ("server", self.name.clone()),
-        };
         let chain = state.peer_certificates().unwrap_or_default();
         Secured {
-            role,
+            role: if self.is_server() { "server" } else { "client" },
             version: match state.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -245,7 +241,7 @@ impl Layer {
                 .unwrap_or_default(),
             group: state.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
             alpn: state.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
-            server_name,
+            server_name: self.name.clone(),
             verified: if chain.is_empty() { "nothing" } else { self.verified },
             chain: chain.iter().map(super::certificate::read).collect(),
         }
@@ -648,15 +644,8 @@ impl Layer {
 
 /// As RFC 8446 writes it.
 fn alert_name(alert: AlertDescription) -> String {
-    let mut name = String::new();
-    for c in format!("{alert:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    match name.as_str() {
-        "unknown_c_a" => "unknown_ca".to_owned(),
-        _ => name,
+    match alert {
+        AlertDescription::UnknownCA => "unknown_ca".to_owned(),
+        _ => verify::apart(&format!("{alert:?}"), '_'),
     }
 }

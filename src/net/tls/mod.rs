@@ -16,7 +16,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::event::PollFlags;
 use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier};
@@ -248,9 +248,7 @@ impl ClientTls {
     /// # Errors
     /// Exit 2 where there is no name to verify, or no byte stream.
     pub fn begin(&self, conn: &mut Conn, endpoint: &Endpoint) -> Result<()> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         let name = self.name(endpoint)?;
         let asked = name.to_str().into_owned();
         let side = UnbufferedClientConnection::new(self.config.clone(), name)
@@ -273,9 +271,7 @@ impl ClientTls {
         stop: &Stop,
         sink: &dyn Sink,
     ) -> Result<bool> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         if let Some(starttls) = self.starttls {
             let name = self.name(endpoint)?;
             let asked = starttls.ask(conn, endpoint, &name.to_str(), budget, stop);
@@ -288,9 +284,11 @@ impl ClientTls {
     }
 }
 
-/// Exit 2: TLS needs a byte stream.
-#[must_use]
-pub fn needs_a_stream(endpoint: &Endpoint) -> Error {
+fn check_shape(conn: &Conn) -> Result<()> {
+    if conn.shape().kind == Kind::Stream { Ok(()) } else { Err(needs_a_stream(conn.peer())) }
+}
+
+fn needs_a_stream(endpoint: &Endpoint) -> Error {
     Error::usage(format!("TLS needs a byte stream: {endpoint} has messages (DTLS is not spoken here)"))
 }
 
@@ -401,9 +399,7 @@ impl ServerTls {
     /// # Errors
     /// Exit 2 where there is no byte stream.
     pub fn begin(&self, conn: &mut Conn) -> Result<()> {
-        if conn.shape().kind != Kind::Stream {
-            return Err(needs_a_stream(conn.peer()));
-        }
+        check_shape(conn)?;
         let side = UnbufferedServerConnection::new(self.config.clone())
             .map_err(|error| Error::text(Exit::Tls, Phase::Securing, Some(conn.peer()), error.to_string()))?;
         let mut layer = Layer::new(Side::Server(Box::new(side)), None, "ca", self.allow_truncation);
@@ -435,28 +431,17 @@ fn self_signed(host: Option<&str>) -> Result<(Vec<CertificateDer<'static>>, Priv
         }
     }
     let mut params = rcgen::CertificateParams::new(names).map_err(failed)?;
-    let (from, until) = year();
-    params.not_before = rcgen::date_time_ymd(from.0, from.1, from.2);
-    params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    let now = rcgen::date_time_ymd(1970, 1, 1) + UNIX_EPOCH.elapsed().unwrap_or_default();
+    let day = Duration::from_secs(86_400);
+    // A clock may be a little behind.
+    params.not_before = now - day;
+    params.not_after = now + day * 365;
     let mut name = rcgen::DistinguishedName::new();
     name.push(rcgen::DnType::CommonName, "sockkit self-signed");
     params.distinguished_name = name;
     let key = rcgen::KeyPair::generate().map_err(failed)?;
     let cert = params.self_signed(&key).map_err(failed)?;
     Ok((vec![cert.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
-}
-
-/// Yesterday, and in a year: a clock may be a little behind.
-fn year() -> ((i32, u8, u8), (i32, u8, u8)) {
-    let day = Duration::from_secs(86_400);
-    let date = |moment: std::time::SystemTime| {
-        let text = humantime::format_rfc3339_seconds(moment).to_string();
-        let mut parts = text[..10].split('-').filter_map(|part| part.parse::<i32>().ok());
-        let mut next = || parts.next().unwrap_or(1);
-        (next(), u8::try_from(next()).unwrap_or(1), u8::try_from(next()).unwrap_or(1))
-    };
-    let now = std::time::SystemTime::now();
-    (date(now - day), date(now + day * 365))
 }
 
 /// Whether a fingerprint is one, and in the form that [`ClientSetup::pin`] takes: 64 digits, with or without colons.

@@ -220,10 +220,15 @@ pub(super) fn words(name: &str) -> String {
         "NoCipherSuitesInCommon" => return "the client offers no cipher suite that is spoken here".to_owned(),
         _ => {}
     }
+    apart(name, ' ')
+}
+
+/// The words of a name of the library's, in lower case, with this between them.
+pub(super) fn apart(name: &str, between: char) -> String {
     let mut words = String::new();
     for c in name.chars() {
         if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
+            words.push(between);
         }
         words.push(c.to_ascii_lowercase());
     }
