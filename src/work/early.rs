@@ -52,8 +52,7 @@ impl Early {
     #[must_use]
     pub fn new(conn: Conn, headers: &Headers) -> Self {
         let limit = headers.timeout;
-        let until = Instant::now().checked_add(limit).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
-        Self { conn, head: Head::default(), until, limit }
+        Self { conn, head: Head::default(), until: Instant::now() + limit, limit }
     }
 
     /// Looks at what has come. `None` while more is to be waited for.

@@ -242,29 +242,29 @@ fn allow_and_deny(t: &Ctx) {
 }
 
 fn idle_timeout(t: &Ctx) {
-    let (relay, _echo) = relay(t, &["-i", "400ms"]);
+    let (relay, _echo) = relay(t, &["-i", "1s"]);
     let client = connect(relay.socket_addr());
     // What moves, in whichever direction, is not idle.
     let mut begin = Instant::now();
-    for _ in 0..8 {
+    for _ in 0..12 {
         let_pass(Duration::from_millis(100));
         begin = Instant::now();
         echo_through(&client, "moves");
     }
     assert_eq!(read_all(&client), b"");
-    assert!(begin.elapsed() >= Duration::from_millis(350) && begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_millis(950) && begin.elapsed() < SOON, "{:?}", begin.elapsed());
     relay.stderr.wait_for("it took too long");
     relay.stderr.wait_for("closed (idle-timeout)");
     // One-way for longer than that.
     let (listener, address) = listener();
-    let relay = t.sockkit(&["relay", "-i", "400ms", "--rate", "1m/s", "127.0.0.1:0", &address]).server();
+    let relay = t.sockkit(&["relay", "-i", "1s", "--rate", "1m/s", "127.0.0.1:0", &address]).server();
     let (client, target) = (connect(relay.socket_addr()), accept(&listener));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            (&target).write_all(&Data::new(1).bytes(1 << 20)).unwrap();
+            (&target).write_all(&Data::new(1).bytes(2 << 20)).unwrap();
             drop(target);
         });
-        assert_eq!(check_stream(&client, Data::new(1)), (1 << 20, None));
+        assert_eq!(check_stream(&client, Data::new(1)), (2 << 20, None));
     });
 }
 

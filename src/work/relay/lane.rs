@@ -348,8 +348,7 @@ impl Lane<'_> {
                     }
                 }
             };
-            let now = Instant::now();
-            let due = now.checked_add(delay).unwrap_or(now);
+            let due = Instant::now() + delay;
             let (size, is_end) = match &what {
                 // Even an empty message takes some memory.
                 What::Bytes(bytes) => (bytes.len().clamp(64, IN_FLIGHT).min(most), false),
