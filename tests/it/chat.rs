@@ -759,6 +759,8 @@ fn raw_drops_a_stopped_client(t: &Ctx) {
     stopped.signal(Signal::STOP);
     stopped.wait_stopped();
     t.connect(&["-q", "--send-only", &address]).stdin(In::Fd(source(t, data, total))).spawn().wait().code(0);
+    // The last of it may still wait in the kernel, where the server leaves it when it is to end.
+    server.stderr.wait_for("#3 closed");
     server.signal(Signal::TERM);
     reader.wait().stdout_len(total);
 }

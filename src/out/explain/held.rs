@@ -44,17 +44,13 @@ pub(super) fn in_use(case: &Case<'_>) -> Why {
         _ => None,
     });
     if let Some(TimeWait { connections, left }) = waiting {
-        let (count, verb) = if connections == 1 {
-            ("1 connection".to_owned(), "waits")
-        } else {
-            (format!("{connections} connections"), "wait")
-        };
-        let last = if connections == 1 { "" } else { "the last of them " };
+        let (verb, last) = if connections == 1 { ("waits", "") } else { ("wait", "the last of them ") };
         // It is over within the second that is told.
         let left = left
             .map_or_else(|| "up to 60 seconds".to_owned(), |left| format!("{last}for {} s more", left.as_secs() + 1));
         return Why::new(format!(
-            "nothing listens there, but {count} that ended {verb} out TIME_WAIT, {left}, and SO_REUSEADDR is not set"
+            "nothing listens there, but {} that ended {verb} out TIME_WAIT, {left}, and SO_REUSEADDR is not set",
+            super::connections(connections)
         ))
         .try_(if case.is_client() {
             format!("sockkit {} --reuseaddr --source {} …", case.command, case.word())

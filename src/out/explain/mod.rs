@@ -363,6 +363,14 @@ impl Case<'_> {
         format!("ping -c 3 {}", word(&self.host()))
     }
 
+    /// How many wait in the accept queue of the server, and how many may, where that is known.
+    fn accept_queue(&self) -> Option<(u32, Option<u32>)> {
+        self.facts().iter().find_map(|fact| match fact {
+            Fact::AcceptQueue { waiting, limit } => Some((*waiting, *limit)),
+            _ => None,
+        })
+    }
+
     fn facts(&self) -> &[Fact] {
         &self.error.facts
     }
@@ -393,6 +401,11 @@ fn holder(local: &Endpoint, process: Option<&Process>) -> String {
         Some(process) => format!("{local} ({})", name_of(process)),
         None => local.to_string(),
     }
+}
+
+/// `1 connection`, `2 connections`.
+fn connections(count: usize) -> String {
+    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -521,7 +534,7 @@ fn out_of_time(case: &Case<'_>, limit: &str, after: Duration) -> Why {
     match (case.error.phase, limit) {
         (Phase::Connecting, _) => match case.endpoint {
             Endpoint::Inet(_) => ways::no_answer(case, longer(case.client())),
-            Endpoint::Unix(unix) => unix::full_queue(case, unix, longer(case.client())),
+            Endpoint::Unix(_) => unix::full_queue(case, longer(case.client())),
             // Whether there is a machine of that CID, only its host knows.
             _ => Why::new("nothing answered: no machine with that CID is running, or the queue of the server there is full")
                 .try_(longer(case.client())),

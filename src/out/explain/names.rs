@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::addr::{Endpoint, Inet, IpFamily, Port, Transport};
-use crate::error::{Error, Fact, NameAnswer};
+use crate::error::{Error, Fact, NameAnswer, Resolver};
 
 use super::ways::own_rule;
 use super::{Case, Why, list, word};
@@ -80,10 +80,7 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
         known.iter().filter(|(_, answer)| *answer == wanted).map(|(server, _)| at(*server)).collect()
     };
     let lookup = format!("getent ahosts {}", word(&name));
-    let resolver = case.facts().iter().find_map(|fact| match fact {
-        Fact::Resolver(resolver) => Some(resolver),
-        _ => None,
-    });
+    let resolver = resolver(case);
     if let Some(listed) = resolver.map(|resolver| &resolver.listed[..])
         && let Some(why) = hosts_file(&name, listed, family, code)
     {
@@ -158,6 +155,14 @@ pub(super) fn why(case: &Case<'_>, code: Option<i32>) -> Why {
         return why.try_("cat /etc/resolv.conf");
     }
     unasked(case, inet, code, &name, family).try_(lookup)
+}
+
+/// How this host finds names, where that is known.
+fn resolver<'a>(case: &Case<'a>) -> Option<&'a Resolver> {
+    case.error.facts.iter().find_map(|fact| match fact {
+        Fact::Resolver(resolver) => Some(resolver),
+        _ => None,
+    })
 }
 
 /// What servers that all answered so mean.
@@ -237,11 +242,7 @@ fn said(
 
 /// NXDOMAIN.
 fn no_such_name(case: &Case<'_>, name: &str, servers: &[String]) -> Why {
-    let search = case.facts().iter().find_map(|fact| match fact {
-        Fact::Resolver(resolver) => Some(&resolver.search[..]),
-        _ => None,
-    });
-    let more = match search {
+    let more = match resolver(case).map(|resolver| &resolver.search[..]) {
         _ if name.ends_with(".local") => "; names in .local are found by mDNS (Avahi), if at all".to_owned(),
         // Names with a dot are completed too, but seldom meant so (ndots of resolv.conf(5)).
         Some([]) if !name.contains('.') => {

@@ -66,16 +66,11 @@ fn unreached(command: &str, error: &Error, part: &ProxyPart) -> Why {
 
 fn said(command: &str, part: &ProxyPart, answer: &ProxyAnswer) -> Why {
     let ProxyPart { kind, proxy, target, .. } = part;
-    let there = match target {
-        Endpoint::Inet(Inet { host: Host::Name(name), .. }) if name.eq_ignore_ascii_case("localhost") => {
-            ", which is the proxy's own host"
-        }
-        Endpoint::Inet(Inet { host: Host::V4(ip), .. }) if ip.is_loopback() => ", which is the proxy's own host",
-        Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) if addr.is_loopback() => {
-            ", which is the proxy's own host"
-        }
-        _ => "",
+    let is_there = match target {
+        Endpoint::Inet(Inet { host: Host::Name(name), .. }) => name.eq_ignore_ascii_case("localhost"),
+        target => target.ip().is_some_and(|ip| ip.is_loopback()),
     };
+    let there = if is_there { ", which is the proxy's own host" } else { "" };
     let works = "the proxy works and let us in";
     let straight = straight(command, part);
     let again = |kind: ProxyKind| again(command, kind, part);

@@ -308,6 +308,15 @@ fn cases() -> Vec<(&'static str, Error)> {
             "connect",
             os(
                 Connecting,
+                "unix-seqpacket:/tmp/s",
+                libc::EAGAIN,
+                &[live(Some(UnixKind::Seqpacket), Some((5, "app"))), Fact::AcceptQueue { waiting: 2, limit: Some(1) }],
+            ),
+        ),
+        (
+            "connect",
+            os(
+                Connecting,
                 "unix:/run/x.sock",
                 libc::EACCES,
                 &[path(UnixPathState::Forbidden { at: "/run/x.sock".into(), mode: 0o600, owner: 0 })],

@@ -7,7 +7,7 @@ use crate::addr::{Endpoint, UNIX_NAME_MAX, Unix, UnixKind, UnixName};
 use crate::error::{Fact, Phase, Process, UnixPathState};
 use crate::text::visible_line;
 
-use super::{Case, Why, name_of, word};
+use super::{Case, Why, connections, name_of, word};
 
 pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
     let phase = case.error.phase;
@@ -104,7 +104,7 @@ pub(super) fn why(case: &Case<'_>, unix: &Unix, errno: i32) -> Option<Why> {
             Why::new(format!("no process serves {name}: its server has ended, or it is not a socket")).try_("ss -lxp")
         }
         (libc::EPROTOTYPE, state) => wrong_kind(case, unix, &name, state),
-        (libc::EAGAIN, _) => full_queue(case, unix, format!("sockkit {} --retry 5s {}", case.client(), case.word())),
+        (libc::EAGAIN, _) => full_queue(case, format!("sockkit {} --retry 5s {}", case.client(), case.word())),
         (libc::ELOOP, _) => Why::new(format!("the symbolic links on the way to {name} lead round in a circle"))
             .try_(format!("namei {}", word(&name))),
         (libc::EMSGSIZE, _) => Why::new(
@@ -200,20 +200,16 @@ fn wrong_kind(case: &Case<'_>, unix: &Unix, name: &str, state: Option<&UnixPathS
 }
 
 /// The server does not accept.
-pub(super) fn full_queue(case: &Case<'_>, unix: &Unix, again: String) -> Why {
+pub(super) fn full_queue(case: &Case<'_>, again: String) -> Why {
     let process = case.facts().iter().find_map(|fact| match fact {
         Fact::UnixPath(UnixPathState::Live { process, .. }) => Some(process.as_ref()),
         _ => None,
     });
-    let queue = case.facts().iter().find_map(|fact| match fact {
-        Fact::AcceptQueue { waiting, limit: Some(limit) } => Some((*waiting, *limit)),
-        _ => None,
-    });
-    let (Some(process), Some((waiting, limit))) = (process, queue) else {
+    let (Some(process), Some((waiting, Some(limit)))) = (process, case.accept_queue()) else {
         return Why::new("the server does not accept: its queue of waiting connections is full").try_(again);
     };
-    let name = Endpoint::Unix(Unix { kind: UnixKind::Stream, name: unix.name.clone() });
-    let connections = if waiting == 1 { "1 connection".to_owned() } else { format!("{waiting} connections") };
+    let name = case.endpoint;
+    let connections = connections(waiting as usize);
     let who = someone(case, process);
     let cause = if waiting > limit {
         format!(

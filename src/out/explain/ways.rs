@@ -6,7 +6,7 @@ use crate::addr::{Endpoint, Host, Inet, Transport};
 use crate::error::{Exit, Fact, Link, Neighbour, Route, RouteKind};
 
 use super::inet::{Icmp, holders};
-use super::{Case, Why, holder, is, word};
+use super::{Case, Why, connections, holder, is, word};
 
 /// The interface on whose link an address is, where it means something on one link only.
 fn link<'a>(case: &Case<'a>) -> Option<&'a str> {
@@ -261,14 +261,10 @@ fn reserved(case: &Case<'_>) -> Option<Why> {
 
 /// A listener of this host that did not answer.
 fn own_listener(case: &Case<'_>) -> Option<Why> {
-    let queue = case.facts().iter().find_map(|fact| match fact {
-        Fact::AcceptQueue { waiting, limit } => Some((*waiting, *limit)),
-        _ => None,
-    });
     let holders = holders(case, true);
-    let ((local, process), (waiting, limit)) = (holders.first()?, queue?);
+    let ((local, process), (waiting, limit)) = (holders.first()?, case.accept_queue()?);
     let who = holder(local, *process);
-    let connections = if waiting == 1 { "1 connection".to_owned() } else { format!("{waiting} connections") };
+    let connections = connections(waiting as usize);
     // The kernel takes one more than the limit: sk_acceptq_is_full() of include/net/sock.h.
     Some(match limit {
         Some(limit) if waiting > limit => Why::new(format!(

@@ -20,9 +20,7 @@ pub(super) fn numeric(inet: &Inet) -> Option<(IpAddr, u16)> {
     let Port::Number(port) = inet.port else { return None };
     let ip = match &inet.host {
         Host::Any => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        Host::V4(addr) => IpAddr::V4(*addr),
-        Host::V6 { addr, .. } => IpAddr::V6(*addr).to_canonical(),
-        Host::Name(_) => return None,
+        host => host.ip()?.to_canonical(),
     };
     Some((ip, port))
 }
@@ -167,11 +165,7 @@ pub(super) fn other_user(entry: &Entry) -> Option<String> {
 }
 
 fn ip(entry: &Entry) -> Option<IpAddr> {
-    match entry.local.as_ref()? {
-        Endpoint::Inet(Inet { host: Host::V4(ip), .. }) => Some(IpAddr::V4(*ip)),
-        Endpoint::Inet(Inet { host: Host::V6 { addr, .. }, .. }) => Some(IpAddr::V6(*addr).to_canonical()),
-        _ => None,
-    }
+    Some(entry.local.as_ref()?.ip()?.to_canonical())
 }
 
 /// The ports that the kernel gives to clients, and who has them. None where it does not tell.

@@ -37,26 +37,25 @@ fn tcp(inet: &Inet) -> Option<SocketAddr> {
         return None;
     }
     let (ip, port) = numeric(inet)?;
-    Some(match (&inet.host, ip) {
-        (Host::V6 { scope, .. }, IpAddr::V6(v6)) => SocketAddrV6::new(v6, port, 0, index(scope.as_deref())).into(),
-        _ => SocketAddr::new(ip, port),
+    Some(match ip {
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, index(&inet.host)).into(),
+        IpAddr::V4(_) => SocketAddr::new(ip, port),
     })
 }
 
-/// The index of an interface; 0 is none.
-fn index(scope: Option<&str>) -> u32 {
-    scope.and_then(|name| sys::interface_index(name).ok()).unwrap_or(0)
+/// The index of the interface that an address is good on; 0 where it names none.
+fn index(host: &Host) -> u32 {
+    match host {
+        Host::V6 { scope: Some(scope), .. } => sys::interface_index(scope).unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// The route to an address.
 #[must_use]
 pub fn way_to(inet: &Inet) -> Option<Route> {
-    let (ip, scope) = match &inet.host {
-        Host::V4(ip) => (IpAddr::V4(*ip), None),
-        Host::V6 { addr, scope } => (IpAddr::V6(*addr).to_canonical(), scope.as_deref()),
-        Host::Any | Host::Name(_) => return None,
-    };
-    match sys::route(ip, index(scope)) {
+    let ip = inet.host.ip()?.to_canonical();
+    match sys::route(ip, index(&inet.host)) {
         Ok(hop) => {
             let interface = hop.interface.and_then(sys::interface_name);
             let next = hop.gateway.unwrap_or(ip);

@@ -73,7 +73,7 @@ pub struct Ping<'a> {
 }
 
 /// A probe that was answered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Answer {
     /// How long the connection took, if one was made for it.
     connect: Option<Duration>,
@@ -282,7 +282,7 @@ impl Prober<'_> {
             None if conn.shape().is_udp() => self.ask(&mut conn),
             None => Ok(connect.map(|time| {
                 let took = time + secured.unwrap_or_default();
-                Answer { connect, tls: secured, first_byte: None, bytes: None, took }
+                Answer { connect, tls: secured, took, ..Answer::default() }
             })),
             Some(size) => {
                 let answer = self.echo(&mut conn, seq, size);
@@ -324,13 +324,7 @@ impl Prober<'_> {
             match conn.recv(&mut buffer) {
                 Ok(incoming) => {
                     let bytes = if let Incoming::Bytes(bytes) = incoming { bytes } else { 0 };
-                    return Ok(Some(Answer {
-                        connect: None,
-                        tls: None,
-                        first_byte: None,
-                        bytes: Some(bytes),
-                        took: begun.elapsed(),
-                    }));
+                    return Ok(Some(Answer { bytes: Some(bytes), took: begun.elapsed(), ..Answer::default() }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(source) => return Err(conn.failed(Phase::Connecting, source)),
@@ -385,13 +379,8 @@ impl Prober<'_> {
                 return Err(not_the_echo(conn.peer(), &payload, &back));
             }
             if back.len() == size {
-                return Ok(Some(Answer {
-                    connect: None,
-                    tls: None,
-                    first_byte,
-                    bytes: Some(size),
-                    took: begun.elapsed(),
-                }));
+                let took = begun.elapsed();
+                return Ok(Some(Answer { first_byte, bytes: Some(size), took, ..Answer::default() }));
             }
         }
     }
