@@ -14,8 +14,7 @@ use crate::work::handler::Needs;
 /// # Errors
 /// Exit 2 for what is opened too late to be where it was meant; exit 4 for a service that there is not.
 pub(super) fn confine(serving: &ServingArgs, needs: Needs<'_>, bound: &Bound, sink: &dyn Sink) -> Result<()> {
-    let mut connects = None;
-    let writes = match needs {
+    let (writes, connects) = match needs {
         Needs::Programs => {
             warn(serving, bound, sink);
             return Ok(());
@@ -24,16 +23,10 @@ pub(super) fn confine(serving: &ServingArgs, needs: Needs<'_>, bound: &Bound, si
         Needs::Files(_) if serving.privilege.chroot.is_some() => {
             return Err(Error::usage("--output-dir is opened for each connection, and --chroot leads away from it"));
         }
-        Needs::Files(dir) => Some(dir),
-        Needs::Tables => {
-            connects = Some(Connects::default());
-            None
-        }
-        Needs::Connections(target) => {
-            connects = Some(target.reach()?);
-            None
-        }
-        Needs::Nothing => None,
+        Needs::Files(dir) => (Some(dir), None),
+        Needs::Tables => (None, Some(Connects::default())),
+        Needs::Connections(target) => (None, Some(target.reach()?)),
+        Needs::Nothing => (None, None),
     };
     if !serving.privilege.no_sandbox {
         let removes = bound.file().map(SocketFile::dir);

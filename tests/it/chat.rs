@@ -311,10 +311,11 @@ fn a_pipe_and_a_bot(t: &Ctx) {
     let mut talk = Plain::join(server.socket_addr(), "talk");
     let mut head = t.peer("bash", &["-c", &format!("{line}; exit ${{PIPESTATUS[0]}}")]).piped().spawn();
     talk.hear();
-    for _ in 0..3 {
+    // It shows that the reader is gone when there is something for it.
+    poll_until("the reader to be missed", || {
         talk.say("more");
-        let_pass(Duration::from_millis(50));
-    }
+        head.ends_within(Duration::from_millis(50)).then_some(())
+    });
     head.wait().code(0);
 }
 
@@ -758,6 +759,8 @@ fn raw_drops_a_stopped_client(t: &Ctx) {
     stopped.signal(Signal::STOP);
     stopped.wait_stopped();
     t.connect(&["-q", "--send-only", &address]).stdin(In::Fd(source(t, data, total))).spawn().wait().code(0);
+    // The last of it may still wait in the kernel, where the server leaves it when it is to end.
+    server.stderr.wait_for("#3 closed");
     server.signal(Signal::TERM);
     reader.wait().stdout_len(total);
 }

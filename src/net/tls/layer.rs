@@ -272,10 +272,8 @@ impl Layer {
             if self.ended {
                 return Err(Fault::Gone { reset: false, heard: self.heard }.into());
             }
-            match self.read_record(socket) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Step::Read),
-                Err(error) => return Err(error),
+            if !self.read_record(socket)? {
+                return Ok(Step::Read);
             }
         }
     }
@@ -342,12 +340,10 @@ impl Layer {
                 Ok(0) => return Err(Fault::Gone { reset: false, heard: self.heard }.into()),
                 Ok(_) => {}
             }
-            let first = !std::mem::replace(&mut self.heard, true);
+            self.heard = true;
             let record = &self.held[self.at..];
             // A record begins with its type, 20 to 23, and the major version 3.
-            if (first || self.at == 0)
-                && (!(20..=23).contains(&record[0]) || record.get(1).is_some_and(|byte| *byte != 3))
-            {
+            if self.at == 0 && (!(20..=23).contains(&record[0]) || record.get(1).is_some_and(|byte| *byte != 3)) {
                 return Err(self.not_tls(socket));
             }
             if record.len() >= HEAD && usize::from(u16::from_be_bytes([record[3], record[4]])) + HEAD > RECORD {
@@ -424,7 +420,7 @@ impl Layer {
                 }
                 let held = self.held.len();
                 // There is always less plaintext than ciphertext.
-                let most = buffer.len().clamp(RECORD, BUFFER).max(held + RECORD).min(BUFFER);
+                let most = buffer.len().max(held + RECORD).min(BUFFER);
                 if held == most {
                     self.failed = Some(Fault::Other("a message that is longer than TLS allows".to_owned()));
                     continue;
@@ -432,11 +428,10 @@ impl Layer {
                 cipher[..held].copy_from_slice(&self.held);
                 let came = sys_recv(socket, &mut cipher[held..most], RecvFlags::empty())?;
                 if came == 0 {
-                    self.ended = self.allow_truncation;
-                    if self.ended {
-                        return Ok(Incoming::Eof);
+                    match self.allow_truncation {
+                        true => self.ended = true,
+                        false => self.failed = Some(Fault::Truncated),
                     }
-                    self.failed = Some(Fault::Truncated);
                     continue;
                 }
                 let (bytes, rest) = self.decrypt(&mut cipher[..held + came], buffer);

@@ -22,6 +22,12 @@ pub(super) fn tests() -> Vec<Trial> {
 fn routes_that_say_no(t: &Ctx) {
     let ns = Netns::new();
     let go = |address: &str| connect(t, &ns, &[address]).run(b"x");
+    let mut causes = Causes::of(&ns);
+    let none = |version| format!("it has no IPv{version} address but those of its own loopback and links");
+    let v4 = &["this host has no route to 192.0.2.1: ", &none(4)];
+    causes.check(&go("192.0.2.1:9"), 6, v4, &["ip -br address", "ip route"]);
+    let v6 = &["this host has no route to 2001:db8::1: ", &none(6)];
+    causes.check(&go("[2001:db8::1]:9"), 6, v6, &["ip -br address", "ip -6 route"]);
     for (version, net, scheme) in [("", "192.0.2.", ""), ("-6 ", "2001:db8::", "[")] {
         let mut causes = Causes::of(&ns);
         let address = |last: u8| match scheme {
