@@ -311,10 +311,11 @@ fn a_pipe_and_a_bot(t: &Ctx) {
     let mut talk = Plain::join(server.socket_addr(), "talk");
     let mut head = t.peer("bash", &["-c", &format!("{line}; exit ${{PIPESTATUS[0]}}")]).piped().spawn();
     talk.hear();
-    for _ in 0..3 {
+    // It shows that the reader is gone when there is something for it.
+    poll_until("the reader to be missed", || {
         talk.say("more");
-        let_pass(Duration::from_millis(50));
-    }
+        head.ends_within(Duration::from_millis(50)).then_some(())
+    });
     head.wait().code(0);
 }
 

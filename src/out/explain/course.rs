@@ -176,6 +176,12 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
             .try_(longer(case, limit, after)),
         );
     }
+    // In a session where much moves until the end, nobody stands still.
+    if limit == "--deadline" && course.quiet < after / 4 {
+        // A peer without room throws away what comes nevertheless, so that this looks like loss.
+        let why = course.tcp.and_then(|tcp| held_back(case, &tcp, after).or_else(|| slow(case, &tcp)));
+        return why.map(|why| why.try_(longer(case, limit, after)));
+    }
     let queue = course.send_queue.unwrap_or(0);
     if queue > 0 {
         let Some(tcp) = course.tcp else {
@@ -188,10 +194,6 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
     }
     if let Some(why) = course.tcp.and_then(|tcp| slow(case, &tcp)).filter(|_| limit == "--deadline") {
         return Some(why.try_(longer(case, limit, after)));
-    }
-    // In a session where much moves until the end, nobody is silent.
-    if limit == "--deadline" && course.quiet < after / 4 {
-        return None;
     }
     let mut why = silent(case, course);
     why.tries.insert(0, longer(case, limit, after));
@@ -230,11 +232,7 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
         return Why::new(format!(
             "{host} does not read what is sent: its kernel acknowledges, but its receive buffer is full (zero window), and {waits} wait in our send queue; for {since} nothing could be sent. Its program is busy, stopped or waits for us to read"
         ))
-        .try_(match case.port() {
-            Some(port) if case.is_here() => format!("sockkit inspect -v :{port}"),
-            Some(port) => format!("ss -tnp 'sport = :{port}'   # on {host}; a large Recv-Q is what its program does not read"),
-            None => "ss -tnp".to_owned(),
-        });
+        .try_(who_reads(case));
     }
     if tcp.retries > 0 || tcp.retransmits > 0 {
         return not_through(case, course, tcp, &waits);
@@ -244,6 +242,20 @@ fn unacknowledged(case: &Case<'_>, course: &Course, tcp: &TcpInfo, queue: u64) -
         span(tcp.rtt)
     ))
     .try_(case.ping())
+}
+
+/// The sockets of the program that should read.
+fn who_reads(case: &Case<'_>) -> String {
+    match case.port() {
+        Some(port) if case.is_here() => format!("sockkit inspect -v :{port}"),
+        Some(port) => {
+            format!(
+                "ss -tnp 'sport = :{port}'   # on {}; a large Recv-Q is what its program does not read",
+                case.host()
+            )
+        }
+        None => "ss -tnp".to_owned(),
+    }
 }
 
 /// Segments are sent again and again. Full ones only, or all?
@@ -321,6 +333,17 @@ fn slow(case: &Case<'_>, tcp: &TcpInfo) -> Option<Why> {
         .try_(format!("ping -c 50 -i 0.2 {}", word(&case.host())))
         .try_(ways::trace(case))
     })
+}
+
+/// It reads, and for most of the time less than we would send.
+fn held_back(case: &Case<'_>, tcp: &TcpInfo, after: Duration) -> Option<Why> {
+    let limited = tcp.window_limited.filter(|limited| *limited >= after / 2)?;
+    let why = Why::new(format!(
+        "{} reads more slowly than it is sent to: for {} its receive buffer had no room (zero window), and nothing could be sent",
+        case.host(),
+        span(limited)
+    ));
+    Some(why.try_(who_reads(case)))
 }
 
 /// Nothing of ours is left to send: it is the peer's turn.

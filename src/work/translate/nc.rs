@@ -116,7 +116,8 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
             "V" => out.cannot("-V: no routing tables; --mark and --interface choose a route by rule"),
             "x" if listens => out.note("-x is about a client; it has no part in a server"),
             "x" => {
-                let protocol = given.iter().rev().find(|option| option.name == "X").map_or("5", |option| &option.value);
+                let last = |name: &str| given.iter().rev().find(|option| option.name == name).map(|given| &given.value);
+                let protocol = last("X").map_or("5", String::as_str);
                 let scheme = match protocol.to_ascii_lowercase().as_str() {
                     "4" => "socks4",
                     "4a" => "socks4a",
@@ -124,18 +125,14 @@ pub(super) fn translate(line: &Line<'_>, name: &str) -> Result<Translation, Misr
                     "connect" => "http",
                     _ => return Err(line.misread(option.at, format!("-X {protocol} is no protocol of proxies"))),
                 };
-                flag("--proxy", &super::proxy(scheme, value));
+                let user = last("P").map_or_else(String::new, |user| {
+                    out.note("the password that -P asks for is read from SOCKKIT_PROXY_PASSWORD or --proxy-user-file");
+                    user.replace('%', "%25").replace('@', "%40").replace(':', "%3A") + "@"
+                });
+                flag("--proxy", &super::proxy(scheme, &format!("{user}{value}")));
             }
-            "X" => {}
-            "P" => {
-                let user = value.replace('%', "%25").replace('@', "%40").replace(':', "%3A");
-                if let Some(at) = flags.iter().position(|word| word == "--proxy") {
-                    flags[at + 1] = flags[at + 1].replacen("://", &format!("://{user}@"), 1);
-                } else {
-                    out.note("-P stands before -x: the proxy's user is a part of its URL");
-                }
-                out.note("the password that -P asks for is read from SOCKKIT_PROXY_PASSWORD or --proxy-user-file");
-            }
+            // They are about -x.
+            "X" | "P" => {}
             "Z" => out.cannot("-Z: no DCCP"),
             "g" | "G" => out.cannot(format!("{}: no source routing", option.shown)),
             "r" => out.note("-r has no effect without a range of ports"),

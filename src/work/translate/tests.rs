@@ -60,6 +60,7 @@ pub(crate) const IDIOMS: &[(&str, &str)] = &[
     ("nc -X 5 -x proxy:1080 host 80", "sockkit connect --proxy socks5h://proxy:1080 host:80"),
     ("nc -x proxy -X connect host 80", "sockkit connect --proxy http://proxy:3128 host:80"),
     ("nc -X 4 -x proxy -P bob host 80", "sockkit connect --proxy socks4://bob@proxy host:80"),
+    ("nc -P b:b -X connect -x proxy host 80", "sockkit connect --proxy 'http://b%3Ab@proxy:3128' host:80"),
     ("nc -6 -N fe80::1%eth0 80", "sockkit connect -6 '[fe80::1%eth0]:80'"),
     ("echo hello | nc -N host 80", "echo hello | sockkit connect host:80"),
     ("tar c . | nc -q 0 host 80 > log", "tar c . | sockkit connect --linger-after-eof 0 host:80 > log"),
