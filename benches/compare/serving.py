@@ -75,13 +75,9 @@ def picked(said, *keys):
     return tuple(said[key] for key in keys)
 
 
-def is_small(bench):
-    return bench.args.smoke
-
-
 def rtt(bench):
     """Round trips of 64 bytes, one at a time: TCP, UNIX, UDP; on one CPU and on any."""
-    count = 200 if is_small(bench) else 20_000
+    count = 200 if bench.args.smoke else 20_000
     for family in ["tcp", "unix", "udp"]:
         for pin, words in [(CPUS[0], "on one CPU"), (None, "not pinned")]:
             bench.compare(f"Round trip over {family}, {words}", echoes(bench, family),
@@ -92,7 +88,7 @@ def rtt(bench):
 def closed(bench):
     """Many connections, each with one message under way."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    for conns in [10] if is_small(bench) else [100, 1000, 5000, 10_000]:
+    for conns in [10] if bench.args.smoke else [100, 1000, 5000, 10_000]:
         if conns + 100 > hard:
             bench.say(f"\n{conns} connections: the limit of descriptors is {hard}\n")
             continue
@@ -107,7 +103,7 @@ def closed(bench):
 
 def accept(bench):
     """Connections a second: connect, 16 bytes each way, close; 16 at a time."""
-    count = 200 if is_small(bench) else 10_000
+    count = 200 if bench.args.smoke else 10_000
     bench.compare("Connect, 16 bytes each way, close; 16 at a time", echoes(bench, "tcp"),
                   [Column("connections/s", True, peer=1.0, limit=0.9), Column("failed", False)],
                   lambda tool: picked(load(bench, tool, "tcp", "accept", count if not tool.name.startswith(("socat", "ncat")) else
@@ -116,7 +112,7 @@ def accept(bench):
 
 def burst(bench):
     """So many connect at once, then each says 16 bytes: who is served?"""
-    for count in [20] if is_small(bench) else [100, 1000]:
+    for count in [20] if bench.args.smoke else [100, 1000]:
         tools = [tool for tool in echoes(bench, "tcp") if count <= 100 or not isinstance(tool, (Socat, Ncat))]
         bench.compare(f"{count} connect at once", tools, [Column("s", False, peer=1.0), Column("not served", False)],
                       lambda tool: picked(load(bench, tool, "tcp", "burst", count), "s", "failed"))
@@ -124,7 +120,7 @@ def burst(bench):
 
 def idle(bench):
     """Memory for each of many connections that have said something and are silent."""
-    for conns in [100] if is_small(bench) else [1000, 10_000]:
+    for conns in [100] if bench.args.smoke else [1000, 10_000]:
         # What a process for each would take, RSS does not tell.
         tools = [tool for tool in echoes(bench, "tcp") if not isinstance(tool, (Socat, Ncat))]
         bench.compare(f"Memory of {conns} idle connections", tools, [Column("bytes of RSS each", False)],
@@ -142,7 +138,7 @@ def udp(bench):
 def fan(bench):
     """Chat: lines of 64 bytes from one to many, 64 under way. Ours has names, checks and a format; the others none."""
     serving, sockkit = bench.limit("serving"), bench.args.binary
-    for receivers in [3] if is_small(bench) else [1, 10, 100, 1000]:
+    for receivers in [3] if bench.args.smoke else [1, 10, 100, 1000]:
         tools = [Bare("epoll", serving, "broadcast"), Ours("sockkit", sockkit, "chat", "serve", "--rate", "0"),
                  Ours("sockkit --raw", sockkit, "chat", "serve", "--raw")]
         if receivers < 100:
