@@ -252,7 +252,7 @@ fn a_peer_that_reads_slowly(t: &Ctx) {
 
 fn nobody_is_to_blame_while_much_moves(t: &Ctx) {
     let (listener, addr) = listener();
-    let (mut client, feeder) = fed(t.connect(&["--deadline", "2s", &addr]));
+    let (mut client, feeder) = fed(t.connect(&["-v", "--deadline", "2s", &addr]));
     let mut peer = accept(&listener);
     let reader = std::thread::spawn(move || {
         let mut buffer = vec![0; 1 << 20];
@@ -261,6 +261,8 @@ fn nobody_is_to_blame_while_much_moves(t: &Ctx) {
     let exit = client.wait();
     feeder.join().unwrap();
     reader.join().unwrap();
+    // Its input had no end.
+    exit.says(&["shut down our write side"]).says_not(&["end of input on our side"]);
     check(&exit, 124, &["the work was not done by then"], &["--deadline 6s"]);
 }
 

@@ -221,6 +221,8 @@ enum State {
     Open,
     /// Its source has ended; the rest is on its way.
     Ended,
+    /// Its source has not ended, and no more is taken from it, for the program is to stop; the rest is on its way.
+    Cut,
     /// It is over.
     Closed,
 }

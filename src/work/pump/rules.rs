@@ -28,7 +28,7 @@ impl Session<'_> {
             self.draining = Some((reason, now + DRAIN));
             self.at_stop = Some(Box::new(self.course()));
             if self.up.state == State::Open {
-                self.up.state = State::Ended;
+                self.up.state = State::Cut;
             }
         }
         self.close_up(now)?;
@@ -65,12 +65,14 @@ impl Session<'_> {
 
     /// Once stdin has ended and all of it is sent, the peer is told.
     fn close_up(&mut self, now: Instant) -> Result<()> {
-        if self.up.state != State::Ended || !self.up.pending.is_empty() {
+        if !matches!(self.up.state, State::Ended | State::Cut) || !self.up.pending.is_empty() {
             return Ok(());
+        }
+        if self.up.state == State::Ended {
+            self.sink.emit(Some(self.id), &Event::Eof { side: Side::Local });
         }
         self.up.state = State::Closed;
         self.times.input_end = Some(now);
-        self.sink.emit(Some(self.id), &Event::Eof { side: Side::Local });
         if !self.rules.no_shutdown && self.conn.has_end() && self.failure.is_none() {
             self.track.ending(self.conn);
             let os = |source| Error::os(Phase::Sending, Some(self.conn.peer()), source);
