@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
-use crate::support::{Cmd, Ctx, Netns, Pty, accept, listener, trials, udp};
+use crate::support::{Cmd, Ctx, Netns, PATIENCE, Pty, accept, listener, trials, udp};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["ping";
@@ -105,8 +105,9 @@ fn echoes_of_every_kind_of_socket(t: &Ctx) {
 
 fn echoes_that_are_large(t: &Ctx) {
     let server = t.sockkit(&["echo", "127.0.0.1:0"]).server();
-    let said =
-        ping(t, &["-w", "30s", "-c", "2", "--echo", "--size", "8m", server.addr()]).run(b"").code(0).stdout.text();
+    let mut pinging = ping(t, &["-w", "30s", "-c", "2", "--echo", "--size", "8m", server.addr()]).spawn();
+    // Each may take its 30 s; an unoptimized program takes seconds to make what it sends, and more on a busy machine.
+    let said = pinging.wait_within(PATIENCE * 5).code(0).stdout.text();
     assert_eq!(said.matches("8388608 bytes back in").count(), 2, "{said}");
 }
 
