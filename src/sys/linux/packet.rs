@@ -131,7 +131,7 @@ pub fn recv_packet(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
             header.msg_iov = &mut iov;
             header.msg_iovlen = 1;
             header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = control.0.len();
+            header.msg_controllen = control.0.len() as _;
             let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
             let got = libc::recvmsg(socket.as_fd().as_raw_fd(), &mut header, flags);
             if got < 0 {
