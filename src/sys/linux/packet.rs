@@ -172,6 +172,17 @@ pub fn send_packet(
     }
 }
 
+/// How many bytes the next message has, which stays: MSG_TRUNC of recv(2).
+///
+/// # Errors
+/// `WouldBlock` when there is none; those of recv(2).
+pub fn size_of_next(socket: impl AsFd) -> io::Result<usize> {
+    use rustix::net::RecvFlags;
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+    let (_, size) = rustix::net::recv(socket, &mut [0u8; 0], flags)?;
+    Ok(size)
+}
+
 /// Datagrams side by side, with room for each: recvmmsg(2), sendmmsg(2).
 pub struct Packets {
     buffer: Vec<u8>,
