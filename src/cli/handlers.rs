@@ -156,11 +156,11 @@ impl Handlers {
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {
-                let flag = format!("--output-dir {}", dir.display());
                 if source.kind() != std::io::ErrorKind::AlreadyExists {
-                    return Error::file(flag, &source);
+                    return Error::file("--output-dir", dir, &source);
                 }
-                Error::text(Exit::Failed, Phase::File, None, format!("{flag}: it is there, and is not a directory"))
+                let text = format!("--output-dir {}: it is there, and is not a directory", dir.display());
+                Error::text(Exit::Failed, Phase::File, None, text)
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));
         }

@@ -164,7 +164,7 @@ fn read(text: &OsString) -> Result<Option<Proxy>> {
 /// # Errors
 /// When there is no such line.
 pub fn secret(path: &Path, flag: &str, what: &str, sink: &dyn Sink) -> Result<Vec<u8>> {
-    let os = |source: std::io::Error| Error::file(format_args!("{flag} {}", path.display()), &source);
+    let os = |source: std::io::Error| Error::file(flag, path, &source);
     let file = std::fs::File::open(path).map_err(os)?;
     let meta = file.metadata().map_err(os)?;
     let mode = meta.permissions().mode() & 0o777;

@@ -227,7 +227,7 @@ fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
         },
         EventsTarget::File(path) => match File::create(path) {
             Ok(file) => Ok((file.into(), path.display().to_string())),
-            Err(error) => Err(Error::file(path.display(), &error)),
+            Err(error) => Err(Error::file("", path, &error)),
         },
     }
 }

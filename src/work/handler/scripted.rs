@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::stdio::{Sessions, exit, stopped, verdict};
@@ -222,7 +222,7 @@ impl Scripted<'_> {
             (self.say)(&text);
             return Ok(());
         };
-        std::fs::write(path, text).map_err(|source| Error::file(format_args!("--report {}", path.display()), &source))
+        std::fs::write(path, text).map_err(|source| Error::file("--report", path, &source))
     }
 }
 
@@ -294,7 +294,7 @@ impl<'a> Screen<'a> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(bytes) {
             self.copy = None;
-            self.failure.get_or_insert(Error::file("--output", &source));
+            self.failure.get_or_insert(Error::file("--output", Path::new(""), &source));
         }
     }
 }
