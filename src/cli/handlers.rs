@@ -73,10 +73,10 @@ impl Handlers {
         Ok(())
     }
 
-    /// What is reached for beside the connection, with this script, and a report of it; `None` for stdin and stdout.
+    /// What is reached for beside the connection, with this script; `None` for stdin and stdout.
     #[must_use]
-    pub fn needs(&self, script: Option<&Script>, reports: bool) -> Option<Needs<'static>> {
-        let anything = self.repl || reports || script.is_some_and(Script::reaches_out);
+    pub fn needs(&self, script: Option<&Script>) -> Option<Needs<'static>> {
+        let anything = self.repl || script.is_some_and(Script::reaches_out);
         match (anything, self.no_accept) {
             (true, _) => Some(Needs::Anything),
             (_, true) => Some(Needs::Tables),
