@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Host, Inet, Transport, UnixKind};
@@ -456,18 +456,14 @@ impl Error {
         Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
     }
 
-    /// A file, or what else `what` names, cannot be used.
+    /// A file cannot be used. Either may be empty: what is said before its path, which is the flag that named it, most
+    /// often; and the path, where no more is known of it than that flag, for it is open already.
     #[must_use]
-    pub fn file(what: impl fmt::Display, source: &io::Error) -> Self {
+    pub fn file(named_by: &str, path: &Path, source: &io::Error) -> Self {
         let exit = if source.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
-        let what = what.to_string();
-        // Which file it is, where that is said; one that is open already has no more than the name of its flag.
-        let path = match what.strip_prefix("--") {
-            Some(flag) => flag.split_once(' ').map_or("", |(_, path)| path),
-            None => what.strip_prefix("the ready signal to ").unwrap_or(&what),
-        };
         let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
-        let text = format!("{what}: {}", words(source));
+        let between = if named_by.is_empty() || path.as_os_str().is_empty() { "" } else { " " };
+        let text = format!("{named_by}{between}{}: {}", path.display(), words(source));
         Self { facts: fact.into_iter().collect(), ..Self::text(exit, Phase::File, None, text) }
     }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Args)]
 pub struct ServerAddress {
     /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP [default: loopback on port 2023]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "the brackets of a synopsis")]
     #[arg(value_name = "ADDR", num_args = 0..=2)]
     addr: Vec<OsString>,
     #[command(flatten)]
@@ -114,6 +115,7 @@ impl ClientAddresses {
 #[derive(Debug, Clone, Args)]
 pub struct RelayAddresses {
     /// What to bind: HOST:PORT, PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N, systemd:[NAME]; udp://... for UDP
+    #[allow(rustdoc::broken_intra_doc_links, reason = "the brackets of a synopsis")]
     listen: OsString,
     /// Where to connect for each who comes: HOST:PORT, unix:PATH, @NAME, vsock:CID:PORT, fd:N; udp://... for UDP; echo: or time: for a built-in peer
     connect: OsString,

@@ -73,10 +73,10 @@ impl Handlers {
         Ok(())
     }
 
-    /// What is reached for beside the connection, with this script, and a report of it; `None` for stdin and stdout.
+    /// What is reached for beside the connection, with this script; `None` for stdin and stdout.
     #[must_use]
-    pub fn needs(&self, script: Option<&Script>, reports: bool) -> Option<Needs<'static>> {
-        let anything = self.repl || reports || script.is_some_and(Script::reaches_out);
+    pub fn needs(&self, script: Option<&Script>) -> Option<Needs<'static>> {
+        let anything = self.repl || script.is_some_and(Script::reaches_out);
         match (anything, self.no_accept) {
             (true, _) => Some(Needs::Anything),
             (_, true) => Some(Needs::Tables),
@@ -156,11 +156,11 @@ impl Handlers {
         }
         if let Some(dir) = &self.output_dir {
             std::fs::create_dir_all(dir).map_err(|source| {
-                let flag = format!("--output-dir {}", dir.display());
                 if source.kind() != std::io::ErrorKind::AlreadyExists {
-                    return Error::file(flag, &source);
+                    return Error::file("--output-dir", dir, &source);
                 }
-                Error::text(Exit::Failed, Phase::File, None, format!("{flag}: it is there, and is not a directory"))
+                let text = format!("--output-dir {}: it is there, and is not a directory", dir.display());
+                Error::text(Exit::Failed, Phase::File, None, text)
             })?;
             return Ok(Some(Handler::Save(Save { dir: dir.clone() })));
         }

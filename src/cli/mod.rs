@@ -303,7 +303,7 @@ impl TextArgs {
         let Some(path) = &self.output else { return Ok(None) };
         let file =
             std::fs::OpenOptions::new().create(true).write(true).append(self.append).truncate(!self.append).open(path);
-        file.map(Some).map_err(|source| Error::file(format_args!("--output {}", path.display()), &source))
+        file.map(Some).map_err(|source| Error::file("--output", path, &source))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a server gives up once it is bound.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -50,23 +50,23 @@ impl Privilege<'_> {
     /// Exit 11 without the privilege to; exit 1 for a directory that is none.
     pub fn give_up(&self) -> Result<()> {
         if let Some(dir) = &self.args.chroot {
-            let flag = || format!("--chroot {}", dir.display());
-            sys::change_root(dir).map_err(|source| refused(&flag(), "CAP_SYS_CHROOT", &source))?;
+            sys::change_root(dir).map_err(|source| refused("--chroot", dir, "CAP_SYS_CHROOT", &source))?;
         }
         if let (Some(user), Some(name)) = (self.user, &self.args.user) {
-            let needs = "CAP_SETUID and CAP_SETGID";
-            sys::become_user(user).map_err(|source| refused(&format!("--user {name}"), needs, &source))?;
+            let (flag, needs) = (format!("--user {name}"), "CAP_SETUID and CAP_SETGID");
+            sys::become_user(user).map_err(|source| refused(&flag, Path::new(""), needs, &source))?;
         }
         Ok(())
     }
 }
 
-fn refused(flag: &str, needs: &str, source: &io::Error) -> Error {
+fn refused(flag: &str, path: &Path, needs: &str, source: &io::Error) -> Error {
+    let error = Error::file(flag, path, source);
     if source.raw_os_error() == Some(libc::EPERM) {
-        let text = format!("{flag}: {}: only root may, or who has {needs}", words(source));
+        let text = format!("{}: only root may, or who has {needs}", error.cause);
         return Error::text(Exit::Permission, Phase::Opening, None, text);
     }
-    Error::file(flag, source)
+    error
 }
 
 /// Names first, for one may consist of digits.

@@ -30,6 +30,7 @@ const PASSWORD: &str = "SOCKKIT_PROXY_PASSWORD";
 #[command(next_help_heading = "Proxy")]
 pub struct ProxyArgs {
     /// Go through this proxy: socks5://[USER[:PASSWORD]@]HOST[:PORT], socks5h:// (it resolves names), socks4://, socks4a://, http:// (CONNECT); env: the one that ALL_PROXY names, but for NO_PROXY. Every user of this host can read a password that stands here: --proxy-user-file and SOCKKIT_PROXY_PASSWORD are for it
+    #[allow(rustdoc::broken_intra_doc_links, reason = "the brackets of a synopsis")]
     #[arg(long, value_name = "URL|env")]
     proxy: Option<OsString>,
     /// The first line of this file is USER:PASSWORD for the proxy; the variables SOCKKIT_PROXY_USER and SOCKKIT_PROXY_PASSWORD do the same
@@ -164,7 +165,7 @@ fn read(text: &OsString) -> Result<Option<Proxy>> {
 /// # Errors
 /// When there is no such line.
 pub fn secret(path: &Path, flag: &str, what: &str, sink: &dyn Sink) -> Result<Vec<u8>> {
-    let os = |source: std::io::Error| Error::file(format_args!("{flag} {}", path.display()), &source);
+    let os = |source: std::io::Error| Error::file(flag, path, &source);
     let file = std::fs::File::open(path).map_err(os)?;
     let meta = file.metadata().map_err(os)?;
     let mode = meta.permissions().mode() & 0o777;

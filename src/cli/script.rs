@@ -34,7 +34,7 @@ pub struct ScriptArgs {
     keep_going: bool,
     /// Report each command in a form for test harnesses; TAP goes to stderr where no file is named
     #[arg(long, value_name = "tap|junit[=FILE]", value_parser = report_to)]
-    report: Option<ReportTo>,
+    report: Option<(ReportKind, Option<PathBuf>)>,
     /// Pause before each command that sends, but the first
     #[arg(long, value_name = "DUR", value_parser = parse_duration, allow_negative_numbers = true)]
     line_delay: Option<Duration>,
@@ -95,16 +95,12 @@ impl ScriptArgs {
         }
     }
 
-    /// Whether there is to be a report.
-    #[must_use]
-    pub fn reports(&self) -> bool {
-        self.report.is_some()
-    }
-
     /// Where the report goes.
-    #[must_use]
-    pub fn report(&self) -> Option<ReportTo> {
-        self.report.clone()
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn report(&self) -> Result<Option<ReportTo>> {
+        self.report.as_ref().map(|(kind, path)| ReportTo::open(*kind, path.as_deref())).transpose()
     }
 }
 
@@ -201,7 +197,7 @@ fn parsed(flag: &str, line: &str) -> Result<script::Command> {
 }
 
 /// `tap`, `tap=FILE`, `junit=FILE`.
-fn report_to(text: &str) -> std::result::Result<ReportTo, Misread> {
+fn report_to(text: &str) -> std::result::Result<(ReportKind, Option<PathBuf>), Misread> {
     let (kind, file) = match text.split_once('=') {
         Some((kind, file)) => (kind, Some(PathBuf::from(file))),
         None => (text, None),
@@ -210,9 +206,9 @@ fn report_to(text: &str) -> std::result::Result<ReportTo, Misread> {
     let empty = file.as_ref().is_some_and(|file| file.as_os_str().is_empty());
     match kind {
         _ if empty => Err(misread(text.len()..text.len(), "the file has no name")),
-        "tap" => Ok(ReportTo { kind: ReportKind::Tap, file }),
+        "tap" => Ok((ReportKind::Tap, file)),
         "junit" if file.is_none() => Err(misread(text.len()..text.len(), "a junit report goes to a file")),
-        "junit" => Ok(ReportTo { kind: ReportKind::Junit, file }),
+        "junit" => Ok((ReportKind::Junit, file)),
         _ => Err(misread(0..kind.len(), "there are tap and junit")),
     }
 }

@@ -104,7 +104,7 @@ impl Runnable for Connect {
         if script.is_some() && self.check {
             return Err(Error::usage("--check closes at once: there is nothing for a script to do"));
         }
-        let stdio = talk.stdio()?;
+        let (stdio, report) = (talk.stdio()?, self.script.report()?);
         let commands = script.is_some() || self.wants_repl();
         let (tls, later) = match commands {
             true => self.client.tls.client_or_later()?,
@@ -130,7 +130,8 @@ impl Runnable for Connect {
         let repl = talk.repl(config.clone(), &stdio);
         let Some(script) = script else { return verdict(repl.talk(Handed::new(conn, CONN, Role::Client))) };
         let then = after.go_on(&stdio, &repl);
-        verdict(talk.scripted(script, config, &stdio)?.run(conn, CONN, after.goes_on().then_some(&then as Then<'_>))?)
+        let then = after.goes_on().then_some(&then as Then<'_>);
+        verdict(talk.scripted(script, config, &stdio, report)?.run(conn, CONN, then)?)
     }
 }
 

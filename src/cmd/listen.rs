@@ -106,14 +106,14 @@ impl Listen {
         serving.check_accepts(!self.handlers.no_accept)?;
         // Before it is ready: from then on somebody may ask.
         context.answer_usr1()?;
-        let (options, talk) = (socket.options(), self.talk(context));
+        let (options, talk, report) = (socket.options(), self.talk(context), self.script.report()?);
         let (greeting, close_on) = (self.handlers.greeting()?, self.handlers.close_on()?);
         let mut stdio = Stdio { greeting, close_on, accepts: true, ..talk.stdio()? };
         stdio.rules.keep_open = self.keep_open;
         let (at, commands) = (self.address.endpoint()?, script.is_some() || self.handlers.repl);
         let later = if commands { serving.tls.later(&at, &*context.sink)? } else { None };
         let tls = if later.is_some() { None } else { serving.tls.server(&at, &*context.sink)? };
-        let needs = self.handlers.needs(script.as_ref(), self.script.reports()).unwrap_or_else(|| stdio.needs());
+        let needs = self.handlers.needs(script.as_ref()).unwrap_or_else(|| stdio.needs());
         let bound = serving::bind(needs, &at, &options, serving, context)?;
         if serving.count.is_some() && matches!(bound, Bound::Datagrams(_)) {
             return Err(Error::usage("--count counts sessions: datagrams on stdin and stdout have none"));
@@ -140,7 +140,7 @@ impl Listen {
         let after = After::of(false, self.handlers.repl);
         let then = after.go_on(&stdio, &repl);
         let then = after.goes_on().then_some(&then as Then<'_>);
-        talk.scripted(script, config, &stdio)?.serve(bound, door, sessions, then)
+        talk.scripted(script, config, &stdio, report)?.serve(bound, door, sessions, then)
     }
 
     fn talk<'a>(&'a self, context: &'a Context) -> Talk<'a> {

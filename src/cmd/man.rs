@@ -21,7 +21,7 @@ impl Runnable for Man {
     const ABOUT: &'static str = "Write the man pages";
 
     fn run(&self, _: &Context) -> Result<Exit> {
-        std::fs::create_dir_all(&self.dir).map_err(|source| Error::file(self.dir.display(), &source))?;
+        std::fs::create_dir_all(&self.dir).map_err(|source| Error::file("", &self.dir, &source))?;
         let mut top = super::command(false);
         top.build();
         let mut pages = vec![("sockkit".to_owned(), top)];
@@ -33,7 +33,7 @@ impl Runnable for Man {
             let path = self.dir.join(format!("{name}.1"));
             let mut page = Vec::new();
             let written = Page::new(command).render(&mut page).and_then(|()| std::fs::write(&path, &page));
-            written.map_err(|source| Error::file(path.display(), &source))?;
+            written.map_err(|source| Error::file("", &path, &source))?;
         }
         Ok(Exit::Ok)
     }

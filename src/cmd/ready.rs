@@ -45,7 +45,7 @@ impl<'a> Ready<'a> {
     /// When it cannot be written.
     pub(super) fn write_file(&self, local: &Endpoint) -> Result<()> {
         let Some(path) = self.file else { return Ok(()) };
-        write_whole(path, local).map_err(|source| failed(&path.display().to_string(), &source))
+        write_whole(path, local).map_err(|source| Error::file("the ready signal to", path, &source))
     }
 
     /// Takes the file away: nobody is to wait for a server that does not come.
@@ -61,12 +61,9 @@ impl<'a> Ready<'a> {
         let Some((number, mut file)) = self.descriptor else { return Ok(()) };
         // In one write(2): whoever reads a part of it would connect to another port.
         let written = file.write_all(format!("{local}\n").as_bytes());
-        written.map_err(|source| failed(&format!("descriptor {number}"), &source))
+        let what = || format!("the ready signal to descriptor {number}");
+        written.map_err(|source| Error::file(&what(), Path::new(""), &source))
     }
-}
-
-fn failed(target: &str, source: &io::Error) -> Error {
-    Error::file(format_args!("the ready signal to {target}"), source)
 }
 
 /// Whoever reads the file finds all of the address, or no file: it is written beside, then renamed.

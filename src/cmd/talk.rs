@@ -5,7 +5,7 @@ use crate::cli::{EofArgs, Eol, OutputArgs, ScriptArgs, TextArgs, TimeoutArgs, ru
 use crate::error::{Error, Phase, Result};
 use crate::net::options::Options;
 use crate::repl::Repl;
-use crate::work::handler::scripted::{Handed, Scripted};
+use crate::work::handler::scripted::{Handed, ReportTo, Scripted};
 use crate::work::handler::stdio::{Show, Stdio};
 use crate::work::pump::End;
 use crate::work::script::Script;
@@ -80,7 +80,13 @@ impl Talk<'_> {
     ///
     /// # Errors
     /// Those of dup(2).
-    pub(super) fn scripted<'s>(&self, script: Script, config: Config, stdio: &'s Stdio) -> Result<Scripted<'s>> {
+    pub(super) fn scripted<'s>(
+        &self,
+        script: Script,
+        config: Config,
+        stdio: &'s Stdio,
+        report: Option<ReportTo>,
+    ) -> Result<Scripted<'s>> {
         let copy = stdio.copy.as_ref().map(|file| file.try_clone()).transpose();
         Ok(Scripted {
             script,
@@ -88,7 +94,7 @@ impl Talk<'_> {
             output: (stdio.show == Show::Payload).then(|| stdio.stdout()),
             raw: self.output.raw,
             copy: copy.map_err(|source| Error::os(Phase::File, None, source))?,
-            report: self.script.report(),
+            report,
             say: crate::out::say,
             sink: self.context.sink.clone(),
             stop: self.context.stop.clone(),

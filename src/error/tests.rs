@@ -54,12 +54,15 @@ fn a_socket_without_an_address_is_not_named() {
 
 #[test]
 fn the_file_of_an_error_is_all_of_its_path() {
-    let path = |what: &str| match &Error::file(what, &io::Error::from_raw_os_error(libc::ENOENT)).facts[..] {
-        [Fact::File { path, .. }] => path.display().to_string(),
-        facts => panic!("{facts:?}"),
-    };
-    assert_eq!(path("/tmp/from here to there"), "/tmp/from here to there");
-    assert_eq!(path("--output to here"), "to here");
-    assert_eq!(path("the ready signal to /run/to go"), "/run/to go");
-    assert_eq!(path("--output"), "");
+    let error =
+        |named_by, path: &str| Error::file(named_by, path.as_ref(), &io::Error::from_raw_os_error(libc::ENOENT));
+    for (named_by, path, text) in [
+        ("", "/tmp/from here to there", "/tmp/from here to there: No such file or directory"),
+        ("--output", "to here", "--output to here: No such file or directory"),
+        ("--output", "", "--output: No such file or directory"),
+    ] {
+        let error = error(named_by, path);
+        assert_eq!(error.cause.to_string(), text);
+        assert!(matches!(&error.facts[..], [Fact::File { path: known, .. }] if known.as_os_str() == path), "{error:?}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Out`] is what a command gives to its work: it hands every event to a person on stderr ([`Human`]) and,
 //! where asked for, as JSON Lines to stdout or another place ([`Json`]), and adds to every failure why it
-//! happened and what to try ([`explain`]).
+//! happened and what to try ([`mod@explain`]).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -227,7 +227,7 @@ fn open(target: &EventsTarget) -> Result<(OwnedFd, String)> {
         },
         EventsTarget::File(path) => match File::create(path) {
             Ok(file) => Ok((file.into(), path.display().to_string())),
-            Err(error) => Err(Error::file(path.display(), &error)),
+            Err(error) => Err(Error::file("", path, &error)),
         },
     }
 }

@@ -445,7 +445,7 @@ impl Session<'_> {
         let command = if role.is_none_or(|role| role == Role::Client) { "connect" } else { "listen" };
         let title = format!("A session, to be run again with: sockkit {command} --script FILE ADDRESS");
         let script = self.record.borrow().script(&title, Some(self.first), &self.repl.config.eol);
-        std::fs::write(path, script).map_err(|source| Error::file(path.display(), &source))?;
+        std::fs::write(path, script).map_err(|source| Error::file("", path, &source))?;
         self.note(&format!("[saved to {}]", crate::text::visible_line(&path.display().to_string())));
         Ok(())
     }

@@ -83,7 +83,7 @@ struct Line {
 /// Exit 2 for a file that is no record, with the line; as of [`Error::file`] when it cannot be read.
 pub fn read(path: &Path, role: Role) -> Result<Vec<Session>> {
     let name = path.display();
-    let os = |source: io::Error| Error::file(path.display(), &source);
+    let os = |source: io::Error| Error::file("", path, &source);
     let size = std::fs::metadata(path).map_err(&os)?.len();
     if size > LONGEST {
         let text = format!("{name}: a record of {size} bytes is larger than the {LONGEST} that are read");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{Ctx, Data, Netns, Out, SOON, let_pass, trials, udp};
+use crate::support::{Ctx, Data, Netns, Out, SOON, let_pass, poll_until, trials, udp};
 
 pub(crate) fn tests() -> Vec<Trial> {
     trials!["datagram";
@@ -276,9 +276,11 @@ fn a_blocked_stdout_loses_no_datagram(t: &Ctx) {
     let (_, from) = recv(&socket);
     // More than a pipe of 1 MiB takes, with little enough of it behind that the kernel drops nothing.
     let (size, count) = (60_000, 19);
-    for _ in 0..count {
+    let room = (1 << 20) / size;
+    for nth in 1..=count {
         socket.send_to(&vec![b'x'; size], from).unwrap();
-        let_pass(Duration::from_millis(10));
+        let wanted = (size * nth.min(room)) as u64;
+        poll_until("it to be in the pipe", || (rustix::io::ioctl_fionread(&reader).unwrap() >= wanted).then_some(()));
     }
     let_pass(Duration::from_millis(1500));
     assert_eq!(crate::support::read_all(std::fs::File::from(reader)).len(), size * count);

@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         names_may_come_to_mean_something_else [Root],
         who_asks_the_kernel_starts_nothing,
         stdin_and_stdout_as_before,
+        a_report_is_written_all_the_same,
         what_the_kernel_has_not_is_told [Strace],
         a_socket_file_goes_all_the_same,
         programs_and_scripts_have_none,
@@ -41,7 +42,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 const WAYS: [&str; 5] = ["open", "write", "exec", "become", "connect"];
 /// Servers that need nothing but their connections.
-const SERVERS: [&[&str]; 8] = [
+const SERVERS: [&[&str]; 9] = [
     &["echo"],
     &["time"],
     &["chat", "serve"],
@@ -50,6 +51,7 @@ const SERVERS: [&[&str]; 8] = [
     &["listen", "-k"],
     &["listen", "-k", "--greeting", "hello", "--output", "copy"],
     &["listen", "-k", "--expect", "ping", "--send", "pong"],
+    &["listen", "-k", "--send", "x", "--report", "junit=report"],
 ];
 
 fn tries(t: &Ctx, args: &[&str], way: &str) -> Proc {
@@ -215,6 +217,16 @@ fn stdin_and_stdout_as_before(t: &Ctx) {
     }
 }
 
+fn a_report_is_written_all_the_same(t: &Ctx) {
+    fs::write(t.path("report"), "an older report\n".repeat(1000)).unwrap();
+    let mut server = t.listen(&["-v", "--expect", "ping", "--report", "junit=report", "127.0.0.1:0"]).server();
+    server.stderr.wait_for("sandbox: no file is opened (");
+    answers(&server);
+    server.wait().code(0);
+    let report = fs::read_to_string(t.path("report")).unwrap();
+    assert!(report.contains("tests=\"1\" failures=\"0\"") && report.ends_with("</testsuites>\n"), "{report}");
+}
+
 fn what_the_kernel_has_not_is_told(t: &Ctx) {
     let ways: [(&[&str], &str); 3] = [
         (
@@ -260,7 +272,6 @@ fn programs_and_scripts_have_none(t: &Ctx) {
         &["listen", "-k", "--exec", "cat"][..],
         &["listen", "-k", "--sh", "cat"],
         &["listen", "-k", "--script", "script"],
-        &["listen", "-k", "--send", "x", "--report", "junit=report"],
         &["listen", "-k", "--no-sandbox"],
     ] {
         let mut server = t.sockkit(args).args(&["-v", "127.0.0.1:0"]).server();

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::support::{
-    Ctx, Out, Proc, SOON, accept, connect, listener, read_all, read_exactly, reset, shut_write, trials, udp,
+    Ctx, Out, Proc, SOON, accept, connect, listener, read_all, read_exactly, readable, reset, shut_write, trials, udp,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -478,9 +478,20 @@ fn reports_for_harnesses(t: &Ctx) {
         "{text}"
     );
     let tap = t.file("report.tap");
+    fs::write(&tap, "an older report\n".repeat(1000)).unwrap();
     t.connect(&["-q", "--script", &path, "--report", &format!("tap={tap}"), "echo:"]).spawn().wait().code(3);
     let text = fs::read_to_string(&tap).unwrap();
     assert!(text.starts_with("TAP version 14\n1..3\nok 1 - ") && text.contains("\nnot ok 3 - "), "{text}");
+    assert!(!text.contains("older"), "{text}");
+    // One that cannot be written is told before anything is sent, and a usage error leaves the older one.
+    let (listener, addr) = listener();
+    for client in [t.connect(&["--send", "x", &addr]), t.listen(&["--send", "x", &addr])] {
+        let exit = client.args(&["--report", "junit=none/here.xml"]).spawn().wait();
+        exit.code(1).says(&["--report none/here.xml: No such file or directory", "there is no none/here.xml"]);
+    }
+    assert!(!readable(&listener, Duration::ZERO), "nobody came");
+    t.connect(&["--send", "x", "--check", "--report", &format!("tap={tap}"), "echo:"]).spawn().wait().code(2);
+    assert_eq!(fs::read_to_string(&tap).unwrap(), text);
     t.connect(&["-q", "--send", "x", "--report", "tap", "echo:"]).spawn().wait().code(0).says(&["1..1", "ok 1 - "]);
 }
 

@@ -12,7 +12,8 @@ use crate::proxy::{
 };
 use crate::proxy_protocol::haproxy;
 use crate::support::{
-    Ca, Ctx, Data, In, Out, Pem, Proc, SOON, accept, connect, listener, read_all, read_exactly, stays_silent, trials,
+    Ca, Ctx, Data, In, Out, Pem, Proc, SOON, accept, connect, listener, one_bulk_at_a_time, read_all, read_exactly,
+    stays_silent, trials,
 };
 use crate::tls::{dial, file, serve, usual};
 
@@ -47,6 +48,7 @@ const LEN: u64 = 3 << 20;
 /// All of it to a server, and all of it from one, by a client with these flags. Each way by itself: many a proxy ends
 /// both when one ends.
 fn both_ways(t: &Ctx, ca: &Ca<'_>, pem: &Pem, flags: &[&str], target: impl Fn(u16) -> String) {
+    let _turn = one_bulk_at_a_time();
     let args = ["--recv-only", "127.0.0.1:0"];
     let mut ours = t.listen(&pem.flags()).args(&args).stdout(Out::Check(UP)).server();
     let to = target(ours.port());
@@ -117,6 +119,7 @@ fn tunnel(scheme: &'static str, target: &str) -> (String, std::thread::JoinHandl
 const SCHEMES: [&str; 5] = ["socks5", "socks5h", "socks4", "socks4a", "http"];
 
 fn through_each_kind_of_proxy(t: &Ctx) {
+    let _turn = one_bulk_at_a_time();
     let (ca, pem) = usual(t);
     let ours = serve(t, &["echo"], &pem);
     for scheme in SCHEMES {
@@ -293,6 +296,7 @@ fn behind(t: &Ctx, line: &[&str], pem: &Pem) -> Proc {
 }
 
 fn every_server_takes_a_header_before_tls(t: &Ctx) {
+    let _turn = one_bulk_at_a_time();
     let (ca, pem) = usual(t);
     let as_client = ["--proxy-protocol-source", "192.0.2.7:4711"];
     for version in ["v1", "v2"] {
@@ -361,6 +365,7 @@ fn a_header_and_then_silence(t: &Ctx) {
 }
 
 fn haproxy_in_front_passes_tls(t: &Ctx) {
+    let _turn = one_bulk_at_a_time();
     let (ca, pem) = usual(t);
     for option in ["send-proxy", "send-proxy-v2"] {
         let events = t.file("events");

@@ -110,5 +110,5 @@ fn open(path: &Path) -> Result<File> {
         .append(true)
         .mode(0o600)
         .open(path)
-        .map_err(|source| Error::file(format_args!("--log {}", path.display()), &source))
+        .map_err(|source| Error::file("--log", path, &source))
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 fn read(path: &Path, flag: &str) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| {
-        let Error { cause, facts, .. } = Error::file(format_args!("{flag} {}", path.display()), &source);
+        let Error { cause, facts, .. } = Error::file(flag, path, &source);
         Error { facts, ..unfit(cause.to_string()) }
     })
 }

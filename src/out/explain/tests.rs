@@ -67,7 +67,7 @@ fn lost(interface: &str, reverse_path: bool) -> Fact {
 }
 
 fn file(path: &str, errno: i32) -> Error {
-    Error::file(format_args!("--output {path}"), &io::Error::from_raw_os_error(errno))
+    Error::file("--output", path.as_ref(), &io::Error::from_raw_os_error(errno))
 }
 
 fn ours() -> Fact {

@@ -47,5 +47,5 @@ impl Save {
 }
 
 fn failed(path: &Path, source: &io::Error) -> Error {
-    Error::file(path.display(), source)
+    Error::file("", path, source)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::stdio::{Sessions, exit, stopped, verdict};
@@ -38,12 +38,35 @@ pub enum ReportKind {
 }
 
 /// Where a report goes, and in which form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ReportTo {
     /// The form.
     pub kind: ReportKind,
-    /// The file; without one it is said on standard error.
-    pub file: Option<PathBuf>,
+    /// The file and its path; without one it is said on standard error.
+    pub file: Option<(File, PathBuf)>,
+}
+
+impl ReportTo {
+    /// Opens the file, so that it is known before anything is done for the report that it can be written. What is in
+    /// it stays until then.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open(kind: ReportKind, path: Option<&Path>) -> Result<Self> {
+        let open = |path: &Path| match File::options().write(true).create(true).truncate(false).open(path) {
+            Ok(file) => Ok((file, path.to_owned())),
+            Err(source) => Err(Error::file("--report", path, &source)),
+        };
+        Ok(Self { kind, file: path.map(open).transpose()? })
+    }
+
+    fn write(mut file: &File, text: &str) -> io::Result<()> {
+        if file.metadata()?.is_file() {
+            file.rewind()?;
+            file.set_len(0)?;
+        }
+        file.write_all(text.as_bytes())
+    }
 }
 
 /// See the module.
@@ -218,11 +241,11 @@ impl Scripted<'_> {
             ReportKind::Tap => report.tap(),
             ReportKind::Junit => report.junit(),
         };
-        let Some(path) = file else {
+        let Some((file, path)) = file else {
             (self.say)(&text);
             return Ok(());
         };
-        std::fs::write(path, text).map_err(|source| Error::file(format_args!("--report {}", path.display()), &source))
+        ReportTo::write(file, &text).map_err(|source| Error::file("--report", path, &source))
     }
 }
 
@@ -294,7 +317,7 @@ impl<'a> Screen<'a> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(bytes) {
             self.copy = None;
-            self.failure.get_or_insert(Error::file("--output", &source));
+            self.failure.get_or_insert(Error::file("--output", Path::new(""), &source));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The two directions: what is read is sent, what comes is written, each as far as there is room.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Instant;
 
 use super::{AGAIN, Session, State};
@@ -170,7 +171,7 @@ impl Session<'_> {
         let Some(mut copy) = self.copy else { return };
         if let Err(source) = copy.write_all(data) {
             self.copy = None;
-            let error = Error::file("--output", &source);
+            let error = Error::file("--output", Path::new(""), &source);
             self.sink.emit(Some(self.id), &Event::Warning { message: &error.to_string() });
             self.copy_failure = Some(error);
         }

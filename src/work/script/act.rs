@@ -112,7 +112,7 @@ impl Engine<'_> {
     pub(super) fn send_file(&mut self, path: &Path) -> Result<(), Failure> {
         let nth = self.nth_open()?;
         let stream = self.slots[nth].shape.kind == Kind::Stream;
-        let failed = |source: io::Error| Failure::Failed(Error::file(path.display(), &source));
+        let failed = |source: io::Error| Failure::Failed(Error::file("", path, &source));
         if std::fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(failed(io::Error::from_raw_os_error(libc::EISDIR)));
         }

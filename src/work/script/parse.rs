@@ -105,7 +105,7 @@ pub fn parse_file(path: &Path) -> Result<Script, Error> {
     File::open(path)
         // One byte more tells that there are too many, and /dev/zero ends.
         .and_then(|file| file.take(MAX_SCRIPT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|source| Error::file(path.display(), &source))?;
+        .map_err(|source| Error::file("", path, &source))?;
     Ok(parse_bytes(&path.to_string_lossy(), &bytes)?)
 }
 
