@@ -16,11 +16,14 @@ use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
 
 pub use bytes::{
-    AT_ONCE, SPLICES, WHOLE_SIZE, close_all_on_exec, default_signals, device_in_tables, enlarge_pipe, is_listener,
-    open_directory, packets_are_over, pipe, reopen_nonblocking, sendfile, splice, unsent,
+    AT_ONCE, KNOWS_UNSENT, SPLICES, WHOLE_SIZE, close_all_on_exec, default_signals, device_in_tables, enlarge_pipe,
+    is_listener, open_directory, packets_are_over, pipe, reopen_nonblocking, sendfile, splice, unsent,
 };
 pub use family::{abstract_address, as_vsock, vsock_address, vsock_domain};
 pub use packet::{Packet, Packets, recv_packet, send_packet, size_of_next, want_packet_info};
+
+/// Whether the kernel's tables and settings can be read. Where not, nothing follows from what they do not have.
+pub const TELLS: bool = false;
 
 fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
@@ -31,7 +34,7 @@ fn unsupported<T>() -> io::Result<T> {
 /// # Errors
 /// Always `Unsupported`.
 pub fn unix_queue(_listener: impl AsFd) -> io::Result<(u32, u32)> {
-    unsupported()
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not tell the queue of a listener"))
 }
 
 /// No table of sockets to read.
@@ -113,7 +116,7 @@ pub fn sockets(_wanted: &Wanted) -> io::Result<Vec<Entry>> {
 
 /// No table of descriptors to read.
 #[derive(Debug, Default)]
-pub struct Owners;
+pub struct Owners(());
 
 impl Owners {
     /// Nobody known.
@@ -125,7 +128,7 @@ impl Owners {
 /// No table of descriptors to read.
 #[must_use]
 pub fn socket_owners(_deadline: Instant) -> Owners {
-    Owners
+    Owners(())
 }
 
 /// No counters.
@@ -217,8 +220,6 @@ pub mod sockopt {
         set_bytes(impl AsFd, i32, i32, &[u8]) -> ();
         get_bytes(impl AsFd, i32, i32, usize) -> Vec<u8>;
         tcp_info(impl AsFd) -> TcpInfo;
-        tcp_info_listen(impl AsFd) -> (u32, u32);
-        interface_index(&Socket, &str) -> u32;
         mptcp(&Socket) -> bool;
         mark(&Socket) -> u32;
         set_mark(&Socket, u32) -> ();
@@ -241,6 +242,22 @@ pub mod sockopt {
         set_fastopen_connect(&Socket, bool) -> ();
         defer_accept(&Socket) -> Duration;
         set_defer_accept(&Socket, Duration) -> ();
+    }
+
+    /// Not told.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn tcp_info_listen(fd: impl AsFd) -> io::Result<(u32, u32)> {
+        crate::sys::unix_queue(fd)
+    }
+
+    /// The index of a network interface, for the calls that do not take its name.
+    ///
+    /// # Errors
+    /// `ENODEV` when there is none of that name.
+    pub fn interface_index(_socket: &Socket, name: &str) -> io::Result<u32> {
+        crate::sys::interface_index(name)
     }
 
     /// No Multipath TCP.

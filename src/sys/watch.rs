@@ -31,7 +31,7 @@ pub fn watch<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
 /// # Errors
 /// As of [`watch`].
 pub fn watch_stream<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(portable)))]
     let interest = interest | Interest::PRIORITY;
     watch(fd, interest)
 }
@@ -39,9 +39,9 @@ pub fn watch_stream<T: Watched>(fd: T, interest: Interest) -> io::Result<AsyncFd
 /// Whether a read from such a stream that did not fill its buffer took all there was, so that one more, which would
 /// say so, can be saved: epoll(7), question 9. Not where urgent data wait, for a read stops in front of them: tcp(7).
 pub fn short_read_drains<T: Watched>(stream: &AsyncFd<T>) -> bool {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(portable)))]
     let drains = stream.try_io(Interest::PRIORITY, |_| Ok(())).is_err();
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(not(target_os = "linux"), portable))]
     let drains = {
         let _ = stream;
         false

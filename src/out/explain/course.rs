@@ -6,6 +6,7 @@ use crate::addr::{Endpoint, Unix, UnixKind};
 use crate::course::{Course, Ending, Oddity, TcpInfo};
 use crate::error::{Cause, Error, Fact, Phase};
 use crate::event::Side;
+use crate::sys;
 use crate::text::count_of_bytes as count;
 
 use super::{Case, Why, ways, word};
@@ -393,15 +394,18 @@ fn silent(case: &Case<'_>, course: &Course) -> Why {
             };
             let end = if course.we_ended { "" } else { " or for our end (FIN)" };
             let lost = if case.is_loopback() { "" } else { "; or its answer is in packets too large for the way (path MTU)" };
-            Why::new(format!(
-                "the kernel of {peer} has taken all {} that we sent, and its program has not answered: it waits {line}{end}, or it is busy or stuck{lost}",
-                count(sent)
-            ))
+            let taken = if sys::KNOWS_UNSENT {
+                format!("the kernel of {peer} has taken all {} that we sent, and its program", count(sent))
+            } else {
+                format!("we sent {}, and the program of {peer}", count(sent))
+            };
+            Why::new(format!("{taken} has not answered: it waits {line}{end}, or it is busy or stuck{lost}"))
         }
         (_, received) => Why::new(format!(
-            "{peer} sent {} and has been silent for {}, and has acknowledged all that we sent: it waits for something from us, or has nothing to say, or is stuck",
+            "{peer} sent {} and has been silent for {}{}: it waits for something from us, or has nothing to say, or is stuck",
             count(received),
-            span(course.quiet)
+            span(course.quiet),
+            if sys::KNOWS_UNSENT { ", and has acknowledged all that we sent" } else { "" }
         )),
     }
 }

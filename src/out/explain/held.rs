@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::addr::{Endpoint, Host, Inet, Port};
 use crate::error::{Fact, Ports, Process, TimeWait};
+use crate::sys;
 
 use super::inet::holders;
 use super::{Case, Why, list, name_of, setting, word};
@@ -60,8 +61,13 @@ pub(super) fn in_use(case: &Case<'_>) -> Why {
         .try_(format!("ss -tan state time-wait 'sport = :{port}'"));
     }
     Why::new(format!(
-        "another socket has {} port {port}, and it is none that listens: one that is bound only, or one that is gone by now",
-        if case.is_udp() { "UDP" } else { "TCP" }
+        "another socket has {} port {port}{}",
+        if case.is_udp() { "UDP" } else { "TCP" },
+        if sys::TELLS {
+            ", and it is none that listens: one that is bound only, or one that is gone by now"
+        } else {
+            ""
+        }
     ))
     .try_(format!("sudo ss -{}anp 'sport = :{port}'", if case.is_udp() { 'u' } else { 't' }))
     .try_(other)

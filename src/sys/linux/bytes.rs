@@ -58,6 +58,9 @@ pub fn enlarge_pipe(pipe: impl AsFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_SIZE);
 }
 
+/// Whether [`unsent`] knows.
+pub const KNOWS_UNSENT: bool = true;
+
 /// Bytes that were written to a socket and that its peer has not acknowledged yet: SIOCOUTQ of tcp(7), unix(7).
 ///
 /// # Errors

@@ -21,8 +21,8 @@ pub mod sockopt;
 mod unixdiag;
 
 pub use bytes::{
-    AT_ONCE, SPLICES, WHOLE_SIZE, close_all_on_exec, default_signals, device_in_tables, enlarge_pipe, is_listener,
-    open_directory, packets_are_over, pipe, reopen_nonblocking, sendfile, splice, unsent,
+    AT_ONCE, KNOWS_UNSENT, SPLICES, WHOLE_SIZE, close_all_on_exec, default_signals, device_in_tables, enlarge_pipe,
+    is_listener, open_directory, packets_are_over, pipe, reopen_nonblocking, sendfile, splice, unsent,
 };
 pub use dump::{sockets, sockets_on_port};
 pub use errqueue::{icmp_error, recverr};
@@ -38,6 +38,9 @@ pub use route::{Hop, neighbour, route};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 pub use sandbox::confine;
 pub use unixdiag::unix_queue;
+
+/// Whether the kernel's tables and settings can be read. Where not, nothing follows from what they do not have.
+pub const TELLS: bool = true;
 
 /// No filter of system calls for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]

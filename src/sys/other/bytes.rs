@@ -48,18 +48,69 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// A pipe has the size that the system gives it.
 pub fn enlarge_pipe(_pipe: impl AsFd) {}
 
+/// Whether [`unsent`] knows.
+pub const KNOWS_UNSENT: bool = cfg!(any(target_os = "freebsd", target_os = "netbsd", target_vendor = "apple"));
+
+/// Bytes that were written to a socket and that its peer has not acknowledged yet: FIONWRITE of ioctl(2).
+///
+/// # Errors
+/// Those of ioctl(2).
+#[cfg(any(target_os = "freebsd", target_os = "netbsd"))]
+pub fn unsent(socket: impl AsFd) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONWRITE writes one int.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::FIONWRITE, &mut bytes) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(bytes).unwrap_or(0)) }
+}
+
+/// Bytes that were written to a socket and that its peer has not acknowledged yet: SO_NWRITE of getsockopt(2).
+///
+/// # Errors
+/// Those of getsockopt(2).
+#[cfg(target_vendor = "apple")]
+pub fn unsent(socket: impl AsFd) -> io::Result<usize> {
+    Ok(usize::try_from(socket_int(socket, libc::SO_NWRITE)?).unwrap_or(0))
+}
+
 /// Not known.
 ///
 /// # Errors
 /// Always `Unsupported`.
+#[cfg(not(any(target_os = "freebsd", target_os = "netbsd", target_vendor = "apple")))]
 pub fn unsent(_socket: impl AsFd) -> io::Result<usize> {
     super::unsupported()
+}
+
+/// An option of SOL_SOCKET that is a number.
+fn socket_int(socket: impl AsFd, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: one int of the given size is written.
+    let result = unsafe {
+        libc::getsockopt(socket.as_fd().as_raw_fd(), libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut length)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
+/// Whether the 0 that was just received is the end of packets, and not an empty one: the peer has hung up and nothing more
+/// is queued.
+///
+/// # Errors
+/// Those of poll(2) and ioctl(2).
+#[cfg(any(target_os = "freebsd", target_os = "linux"))]
+pub fn packets_are_over(socket: impl AsFd) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let mut fds = [PollFd::new(&socket, PollFlags::RDHUP)];
+    rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    let hung_up = fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
+    Ok(hung_up && rustix::io::ioctl_fionread(&socket)? == 0)
 }
 
 /// Whether the 0 that was just received is the end of packets: always, for an empty packet looks the same.
 ///
 /// # Errors
 /// None.
+#[cfg(not(any(target_os = "freebsd", target_os = "linux")))]
 pub fn packets_are_over(_socket: impl AsFd) -> io::Result<bool> {
     Ok(true)
 }
@@ -69,19 +120,7 @@ pub fn packets_are_over(_socket: impl AsFd) -> io::Result<bool> {
 /// # Errors
 /// Those of getsockopt(2): ENOPROTOOPT where the system does not tell.
 pub fn is_listener(socket: &Socket) -> io::Result<bool> {
-    let mut accepts: libc::c_int = 0;
-    let mut length = size_of_val(&accepts) as libc::socklen_t;
-    // SAFETY: one int of the given size is written.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ACCEPTCONN,
-            (&raw mut accepts).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(accepts != 0) }
+    Ok(socket_int(socket, libc::SO_ACCEPTCONN)? != 0)
 }
 
 /// Opens a directory for what is done to names in it; it must be readable.
