@@ -70,10 +70,7 @@ fn lines_that_matter() {
         ),
         // Two ends of socketpair(2), handed over.
         (Event::Connected { local: &unnamed, peer: &unnamed, via: None, took: second }, "connected to the peer"),
-        (
-            Event::Accepted { local: &unnamed, peer: &unnamed, via: None, destination: None },
-            "accepted a connection",
-        ),
+        (Event::Accepted { local: &unnamed, peer: &unnamed, via: None, destination: None }, "accepted a connection"),
         (
             Event::Accepted {
                 local: &unnamed,
