@@ -253,6 +253,15 @@ impl Link {
         }
     }
 
+    /// What was sent and the peer's kernel has not taken yet (UNIX: the peer), in bytes, as far as that can be told.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        match &self.wire {
+            Wire::Connection(fd) => sys::unsent(fd.get_ref()).unwrap_or(0),
+            Wire::Datagrams(_) => 0,
+        }
+    }
+
     /// The end of the program, as this session sees it.
     #[must_use]
     pub fn stopping(&self) -> &Stopping {

@@ -176,10 +176,11 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
             .try_(longer(case, limit, after)),
         );
     }
-    // In a session where much moves until the end, nobody stands still.
-    if limit == "--deadline" && course.quiet < after / 4 {
+    // In a session where much moves until the end, nobody stands still. It may have begun late.
+    let session = course.age.min(after);
+    if limit == "--deadline" && course.quiet < session / 4 {
         // A peer without room throws away what comes nevertheless, so that this looks like loss.
-        let why = course.tcp.and_then(|tcp| held_back(case, &tcp, after).or_else(|| slow(case, &tcp)));
+        let why = course.tcp.and_then(|tcp| held_back(case, &tcp, session).or_else(|| slow(case, &tcp)));
         return why.map(|why| why.try_(longer(case, limit, after)));
     }
     let queue = course.send_queue.unwrap_or(0);
@@ -194,6 +195,10 @@ fn stalled(case: &Case<'_>, course: &Course, limit: &str, after: Duration) -> Op
     }
     if let Some(why) = course.tcp.and_then(|tcp| slow(case, &tcp)).filter(|_| limit == "--deadline") {
         return Some(why.try_(longer(case, limit, after)));
+    }
+    // Nobody is silent for long who has come just now.
+    if limit == "--deadline" && course.quiet < after / 4 {
+        return None;
     }
     let mut why = silent(case, course);
     why.tries.insert(0, longer(case, limit, after));
@@ -336,8 +341,8 @@ fn slow(case: &Case<'_>, tcp: &TcpInfo) -> Option<Why> {
 }
 
 /// It reads, and for most of the time less than we would send.
-fn held_back(case: &Case<'_>, tcp: &TcpInfo, after: Duration) -> Option<Why> {
-    let limited = tcp.window_limited.filter(|limited| *limited >= after / 2)?;
+fn held_back(case: &Case<'_>, tcp: &TcpInfo, session: Duration) -> Option<Why> {
+    let limited = tcp.window_limited.filter(|limited| *limited >= session / 2)?;
     let why = Why::new(format!(
         "{} reads more slowly than it is sent to: for {} its receive buffer had no room (zero window), and nothing could be sent",
         case.host(),
@@ -508,4 +513,39 @@ fn expected(case: &Case<'_>, course: &Course) -> Option<Why> {
         return Some(unacknowledged(case, course, &tcp, course.send_queue.unwrap_or(0)));
     }
     (course.received == 0 && course.ended_by.is_none()).then(|| silent(case, course))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::explain;
+    use super::*;
+
+    /// What is said of a session of TCP that `--deadline 8s` cut off.
+    fn cut_off(course: Course, tcp: TcpInfo) -> String {
+        let peer = "192.0.2.1:80".parse().unwrap();
+        let mut error = Error::timed_out(Phase::Waiting, Some(&peer), "--deadline", Duration::from_secs(8));
+        let tcp = TcpInfo { segment: 1460, acked: Some(1 << 20), ..tcp };
+        error.facts.push(Fact::Course(Box::new(Course { sent: 2 << 20, tcp: Some(tcp), ..course })));
+        explain("listen", &error).cause.unwrap()
+    }
+
+    #[test]
+    fn who_came_late_and_does_not_read_is_to_blame() {
+        let (waits, full) = (Some(1 << 20), TcpInfo { window: Some(0), ..TcpInfo::default() });
+        let second = Duration::from_secs(1);
+        for (age, quiet) in [(second * 8, second * 7), (second * 3 / 2, second * 4 / 3)] {
+            let why = cut_off(Course { age, quiet, send_queue: waits, ..Course::default() }, full);
+            assert!(why.contains("192.0.2.1 does not read what is sent"), "{why}");
+        }
+        // Much moves until the end, and for most of the time as fast as we send.
+        let moving = |age| Course { age, quiet: age / 10, send_queue: waits, ..Course::default() };
+        for age in [second * 8, second * 3 / 2] {
+            assert_eq!(cut_off(moving(age), full), "the work was not done by then");
+            let why = cut_off(moving(age), TcpInfo { window_limited: Some(age * 2 / 3), ..full });
+            assert!(why.contains("192.0.2.1 reads more slowly than it is sent to"), "{why}");
+        }
+        // Nothing waits, and it has hardly come.
+        let came = Course { age: second * 3 / 2, quiet: second * 4 / 3, ..Course::default() };
+        assert_eq!(cut_off(came, TcpInfo::default()), "the work was not done by then");
+    }
 }

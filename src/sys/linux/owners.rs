@@ -27,6 +27,8 @@ pub struct Owners {
     /// Inode and PID, in order, each pair once.
     pairs: Vec<(u64, u32)>,
     programs: HashMap<u32, String>,
+    /// As of [`started`]: thousands of sockets may have the same owners.
+    started: HashMap<u32, u64>,
 }
 
 impl Owners {
@@ -37,7 +39,7 @@ impl Owners {
         let these = self.pairs[from..].iter().take_while(|(known, _)| *known == inode);
         let mut pids: Vec<u32> = these.map(|(_, pid)| *pid).collect();
         if pids.len() > 1 {
-            pids.sort_by_cached_key(|pid| started(*pid).unwrap_or(u64::MAX));
+            pids.sort_by_key(|pid| *self.started.entry(*pid).or_insert_with(|| started(*pid).unwrap_or(u64::MAX)));
         }
         let programs = &mut self.programs;
         pids.into_iter()
@@ -66,7 +68,7 @@ pub fn socket_owners(deadline: Instant) -> Owners {
     });
     pairs.sort_unstable();
     pairs.dedup();
-    Owners { pairs, programs: HashMap::new() }
+    Owners { pairs, ..Owners::default() }
 }
 
 /// Some of the descriptors of one process.

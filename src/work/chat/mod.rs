@@ -27,7 +27,7 @@ pub use says::{Kind, Said};
 
 use self::lines::{Lines, Took};
 use self::queue::{Seat, Seats, Turn};
-use self::raw::{Broker, PATIENCE};
+use self::raw::{Broker, LOOKS};
 use self::room::{Flow, Rooms};
 use crate::error::{Error, Exit, Phase, Result, words};
 use crate::event::Event;
@@ -271,7 +271,7 @@ async fn writing<S: Seats>(place: &Place<'_, S>) -> Result<End> {
                 Turn::Write => {}
             }
             if place.poll_write(cx, &mut wait)?.is_pending() {
-                let fell = place.table.borrow().fell(place.seat, cx.waker());
+                let fell = place.table.borrow().fell(place.seat, cx.waker(), &|| place.link.unsent());
                 return if fell { Poll::Ready(Ok(End::Fell)) } else { Poll::Pending };
             }
         }
@@ -296,7 +296,7 @@ async fn relay(place: &Place<'_, Broker>) -> Result<End> {
         let free = poll_fn(|context| {
             if place.table.borrow().may_send(place.seat, context.waker()) { Poll::Ready(()) } else { Poll::Pending }
         });
-        if tokio::time::timeout(PATIENCE, free).await.is_err() {
+        if tokio::time::timeout(LOOKS, free).await.is_err() {
             place.table.borrow().drop_full(Instant::now());
             continue;
         }

@@ -42,7 +42,8 @@ pub(super) trait Seats: Send {
     fn turn(&mut self, seat: Seat, waker: &Waker) -> Turn;
 
     /// Whether a client fell behind while something was being written to it; if not, it is woken when it does.
-    fn fell(&mut self, seat: Seat, waker: &Waker) -> bool;
+    /// `unsent` tells what the kernel still has for it, in bytes.
+    fn fell(&mut self, seat: Seat, waker: &Waker, unsent: &dyn Fn() -> usize) -> bool;
 
     /// Whether nothing waits for a client.
     fn is_drained(&self, seat: Seat) -> bool;

@@ -1,8 +1,9 @@
 //! A plain broker: what one client sends, every other gets, byte for byte.
 //!
 //! Nothing of a stream may be left out, so whoever sends faster than the others can read has to wait for them: as
-//! long as they do read. One that takes nothing from a full queue for [`PATIENCE`] is dropped, and nobody waits for it
-//! again.
+//! long as they do read. One that takes nothing for [`PATIENCE`], while its queue is full, is dropped, and nobody waits
+//! for it again. What it takes comes out of the kernel's buffer first, which may be a hundred times as large as what is
+//! read in that time: the kernel lets more be written only when a third of it is free.
 
 use std::io;
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 use super::log::NOTHING;
 use super::queue::{Queue, Seat, Seats, Turn, Write};
 
-/// How long a full queue may stay as it is.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one whose queue is full may take nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often that is looked at.
+pub(super) const LOOKS: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Broker {
@@ -26,12 +29,16 @@ pub(super) struct Broker {
     full: usize,
     /// Those that wait until none is.
     senders: Vec<Waker>,
+    /// When they were looked at last: once is enough, however many senders wait.
+    looked: Option<Instant>,
 }
 
 struct Member {
     queue: Queue,
-    /// Since when its queue has been full, and nothing was taken from it.
+    /// Since when its queue has been full, and it took nothing.
     full: Option<Instant>,
+    /// What the kernel had for it, in bytes, when no more could be written.
+    unsent: usize,
     state: State,
     waker: Option<Waker>,
     alarm: Option<Waker>,
@@ -46,11 +53,12 @@ enum State {
 
 impl Broker {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, members: Vec::new(), free: Vec::new(), full: 0, senders: Vec::new() }
+        Self { most, members: Vec::new(), free: Vec::new(), full: 0, senders: Vec::new(), looked: None }
     }
 
     pub(super) fn enter(&mut self) -> Seat {
-        let member = Member { queue: Queue::default(), full: None, state: State::In, waker: None, alarm: None };
+        let member =
+            Member { queue: Queue::default(), full: None, unsent: 0, state: State::In, waker: None, alarm: None };
         let seat = self.free.pop().unwrap_or_else(|| {
             self.members.push(None);
             self.members.len() - 1
@@ -88,11 +96,20 @@ impl Broker {
         false
     }
 
-    /// Drops those that were full for too long.
+    /// Drops those that were full for too long. The others are looked at.
     pub(super) fn drop_full(&mut self, now: Instant) {
+        if self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < LOOKS / 2) {
+            return;
+        }
+        self.looked = Some(now);
         for seat in 0..self.members.len() {
             let Some(member) = &mut self.members[seat] else { continue };
-            if member.full.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE) {
+            let Some(since) = member.full else { continue };
+            if now.saturating_duration_since(since) < PATIENCE {
+                if let Some(alarm) = member.alarm.take() {
+                    alarm.wake();
+                }
+            } else {
                 member.state = State::Fell;
                 member.queue.cut(&NOTHING);
                 for waker in [member.waker.take(), member.alarm.take()].into_iter().flatten() {
@@ -141,9 +158,13 @@ impl Seats for Broker {
         }
     }
 
-    fn fell(&mut self, seat: Seat, waker: &Waker) -> bool {
+    fn fell(&mut self, seat: Seat, waker: &Waker, unsent: &dyn Fn() -> usize) -> bool {
         let Some(member) = &mut self.members[seat] else { return true };
         member.alarm = Some(waker.clone());
+        let before = std::mem::replace(&mut member.unsent, unsent());
+        if member.unsent < before && member.full.is_some() {
+            member.full = Some(Instant::now());
+        }
         member.state == State::Fell
     }
 
@@ -178,15 +199,29 @@ mod tests {
         assert!(!broker.may_send(one, waker));
         assert!(!broker.may_send(two, waker), "three is full");
         broker.drop_full(now + PATIENCE / 2);
-        assert!(!broker.fell(three, waker));
+        assert!(!broker.fell(three, waker, &|| 0));
         broker.write(two, &mut |_| Ok(1)).unwrap();
         broker.drop_full(now + PATIENCE);
-        assert!(broker.fell(three, waker) && !broker.fell(two, waker), "who takes a little is reading");
+        assert!(broker.fell(three, waker, &|| 0) && !broker.fell(two, waker, &|| 0), "who takes a little is reading");
         let mut take = |slices: &[io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
         broker.write(two, &mut take).unwrap();
         assert!(broker.may_send(one, waker));
         broker.relay(one, b"more", now);
         assert!(broker.is_drained(three), "the dropped one gets nothing more");
         assert_eq!(broker.members[two].as_mut().unwrap().queue.drain(&NOTHING), "more");
+    }
+
+    #[test]
+    fn who_takes_what_the_kernel_has_is_not_dropped() {
+        let mut broker = Broker::new(100);
+        let [one, two, three] = [broker.enter(), broker.enter(), broker.enter()];
+        let (now, waker) = (Instant::now(), Waker::noop());
+        broker.relay(one, &[b'x'; 200], now);
+        assert!(!broker.fell(two, waker, &|| 5000) && !broker.fell(three, waker, &|| 5000));
+        broker.drop_full(now + PATIENCE / 2);
+        assert!(!broker.fell(two, waker, &|| 4999) && !broker.fell(three, waker, &|| 5000));
+        broker.drop_full(now + PATIENCE);
+        assert!(!broker.fell(two, waker, &|| 4999) && broker.fell(three, waker, &|| 5000));
+        assert!(!broker.may_send(one, waker), "two is full");
     }
 }

@@ -632,7 +632,7 @@ impl Seats for Rooms {
         Turn::Wait
     }
 
-    fn fell(&mut self, seat: Seat, waker: &Waker) -> bool {
+    fn fell(&mut self, seat: Seat, waker: &Waker, _unsent: &dyn Fn() -> usize) -> bool {
         let Some(member) = &mut self.members[seat] else { return true };
         if member.stage == (Stage::Out { fell: true }) {
             return true;

@@ -215,14 +215,14 @@ fn who_reads_nothing_is_told_and_dropped_and_nobody_else_is() {
         most = most.max(hall.waits(c));
     }
     assert!(most <= RULES.queue, "{most}");
-    assert!(hall.0.fell(c, Waker::noop()) && !hall.0.fell(b, Waker::noop()));
+    assert!(hall.0.fell(c, Waker::noop(), &|| 0) && !hall.0.fell(b, Waker::noop(), &|| 0));
     assert_eq!(hall.hears(c), "bby] <a> first\n-- you fell behind by more than 4 KiB: goodbye\n");
     assert_eq!(hall.hears(a), "[lobby] -- c left (fell behind)\n");
     // Who asks for much and reads nothing is no better.
     for _ in 0..100 {
         hall.says(b, "/help");
     }
-    assert!(hall.0.fell(b, Waker::noop()));
+    assert!(hall.0.fell(b, Waker::noop(), &|| 0));
     hall.0.free(b);
     hall.0.free(c);
     let [d, e] = ["b", "c"].map(|name| hall.person(name));
