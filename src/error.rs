@@ -15,9 +15,11 @@ use crate::span::Misread;
 use crate::tls::Fault;
 
 mod host;
+mod numbers;
 mod proxy;
 
 pub use host::{Held, Link, NameAnswer, Neighbour, Ports, Resolver, Route, RouteKind, Saw, TimeWait};
+pub use numbers::is_unreachable;
 pub use proxy::{Between, ProxyAnswer, ProxyKind, ProxyPart, TargetFailure};
 
 /// The result of everything that can end the program.
@@ -648,7 +650,7 @@ fn exit_of(phase: Phase, endpoint: Option<&Endpoint>, source: &io::Error) -> Exi
         libc::EACCES if matches!(phase, Phase::Receiving | Phase::Sending) && is_udp6(endpoint) => Exit::Unreachable,
         libc::EACCES => Exit::Permission,
         libc::ECONNREFUSED => Exit::Refused,
-        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN | libc::ENONET => Exit::Unreachable,
+        errno if is_unreachable(errno) => Exit::Unreachable,
         // ICMP "protocol unreachable", and "unrecognised next header" of ICMPv6.
         libc::ENOPROTOOPT | libc::EPROTO
             if !unix && matches!(phase, Phase::Connecting | Phase::Receiving | Phase::Sending) =>

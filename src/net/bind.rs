@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Dev, Mode};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, IpFamily, UnixName};
@@ -190,7 +190,7 @@ impl Bind<'_> {
             std::fs::remove_file(path).map_err(|source| Error::os(Phase::Binding, Some(self.endpoint), source))?;
         }
         // The umask holds from the first instant; a chmod afterwards would leave a gap.
-        let before = self.mode.map(|mode| rustix::process::umask(Mode::from_raw_mode(!mode & 0o777)));
+        let before = self.mode.map(|mode| rustix::process::umask(Mode::from_raw_mode((!mode & 0o777) as _)));
         let bound = bind(socket, address, self.endpoint);
         if let Some(before) = before {
             rustix::process::umask(before);
@@ -203,7 +203,7 @@ impl Bind<'_> {
         let socket = Socket::from(fd);
         let os = |source| Error::os(Phase::Opening, Some(self.endpoint), source);
         let shape = shape_of(&socket).map_err(os)?;
-        let listens = socket.is_listener().map_err(os)?;
+        let listens = sys::is_listener(&socket).map_err(os)?;
         let connected = !listens && socket.peer_addr().is_ok();
         let role = if connected { Role::Accepted } else { Role::Listener };
         for report in self.options.apply_late(&socket, shape, role)? {
@@ -331,7 +331,7 @@ impl AcceptError {
 pub struct SocketFile {
     dir: OwnedFd,
     name: OsString,
-    found: (u64, u64),
+    found: (Dev, u64),
 }
 
 impl SocketFile {
@@ -341,7 +341,7 @@ impl SocketFile {
             Some(dir) if !dir.as_os_str().is_empty() => dir,
             _ => Path::new("."),
         };
-        let dir = rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let dir = sys::open_directory(dir)?;
         let found = identity(&dir, &name)?;
         Ok(Self { dir, name, found })
     }
@@ -354,7 +354,7 @@ impl SocketFile {
 }
 
 /// The device and the number of a file, links not followed.
-fn identity(dir: &OwnedFd, name: &OsStr) -> io::Result<(u64, u64)> {
+fn identity(dir: &OwnedFd, name: &OsStr) -> io::Result<(Dev, u64)> {
     let found = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok((found.st_dev, found.st_ino))
 }
@@ -417,11 +417,12 @@ fn families(socket: &Socket, shape: Shape) -> Option<&'static str> {
 pub fn shape_of(socket: &Socket) -> io::Result<Shape> {
     let unsupported =
         || io::Error::new(io::ErrorKind::Unsupported, "a socket of a family or type that is not served here");
-    let family = match socket.local_addr()?.family() as libc::c_int {
+    let address = socket.local_addr()?;
+    let family = match libc::c_int::from(address.family()) {
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
         libc::AF_UNIX => Family::Unix,
-        libc::AF_VSOCK => Family::Vsock,
+        _ if sys::as_vsock(&address).is_some() => Family::Vsock,
         _ => return Err(unsupported()),
     };
     let kind = match libc::c_int::from(socket.r#type()?) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer};
 use socket2::{SockAddr, Socket};
 
 use crate::addr::{Endpoint, Host, Inet, Transport, Unix, UnixKind, UnixName};
@@ -216,7 +216,7 @@ impl Conn {
     /// Whether the kernel may move its bytes without us: a byte stream in non-blocking mode.
     #[must_use]
     pub fn can_splice(&self) -> bool {
-        self.own && self.shape.kind == Kind::Stream && !self.is_tls()
+        sys::SPLICES && self.own && self.shape.kind == Kind::Stream && !self.is_tls()
     }
 
     /// Whether splice(2) from it may wait, where it can. Every other call says for itself that it does not. Comes after
@@ -291,8 +291,8 @@ impl Conn {
                 if family == Family::Unix {
                     make_room(&self.socket, buffer)?;
                 }
-                match sys_recv(&self.socket, buffer, RecvFlags::TRUNC)? {
-                    0 if kind == Kind::Seqpacket && self.is_over()? => Ok(Incoming::Eof),
+                match sys_recv(&self.socket, buffer, sys::WHOLE_SIZE)? {
+                    0 if kind == Kind::Seqpacket && sys::packets_are_over(&self.socket)? => Ok(Incoming::Eof),
                     bytes => Ok(Incoming::Bytes(bytes.min(buffer.len()))),
                 }
             }
@@ -353,9 +353,8 @@ impl Conn {
             return self.send(&together);
         }
         retry(|| {
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let mut nothing = SendAncillaryBuffer::default();
-            rustix::net::sendmsg(&self.socket, pieces, &mut nothing, flags).map_err(io::Error::from)
+            rustix::net::sendmsg(&self.socket, pieces, &mut nothing, sys::AT_ONCE).map_err(io::Error::from)
         })
     }
 
@@ -474,15 +473,6 @@ impl Conn {
         }
         self.socket.set_linger(Some(Duration::ZERO))
     }
-
-    /// An empty packet and the end of packets both read as 0. It is the end when the peer has hung up and
-    /// nothing more is queued.
-    fn is_over(&self) -> io::Result<bool> {
-        let mut fds = [PollFd::new(&self.socket, PollFlags::RDHUP)];
-        rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-        let hung_up = fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
-        Ok(hung_up && rustix::io::ioctl_fionread(&self.socket)? == 0)
-    }
 }
 
 /// A peer over TLS is told that this is the end, and not that something is missing.
@@ -513,7 +503,7 @@ pub(in crate::net) fn sys_recv(socket: &Socket, buffer: &mut [u8], flags: RecvFl
 }
 
 pub(in crate::net) fn sys_send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-    retry(|| Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
+    retry(|| Ok(rustix::net::send(socket, bytes, sys::AT_ONCE)?))
 }
 
 /// A UNIX message can be larger than any buffer; a cut one would be lost, so its size is asked first.
@@ -521,8 +511,7 @@ pub(in crate::net) fn sys_send(socket: &Socket, bytes: &[u8]) -> io::Result<usiz
 /// # Errors
 /// `WouldBlock` when there is none; EMSGSIZE for one that nobody should take; those of recvmsg(2).
 pub fn make_room(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let mut nothing = [0u8; 0];
-    let size = sys_recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC)?;
+    let size = retry(|| sys::size_of_next(socket))?;
     if size > buffer.len() {
         if size > LARGEST_MESSAGE {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
@@ -572,7 +561,7 @@ pub fn endpoint_of(address: &SockAddr, shape: Shape) -> Endpoint {
         let transport = if shape.kind == Kind::Dgram { Transport::Udp } else { Transport::Tcp };
         return inet_endpoint(transport, socket_addr);
     }
-    if let Some((cid, port)) = address.as_vsock_address() {
+    if let Some((cid, port)) = sys::as_vsock(address) {
         return Endpoint::Vsock { cid, port };
     }
     let kind = match shape.kind {

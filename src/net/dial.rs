@@ -258,7 +258,7 @@ impl Dial<'_> {
     fn inherited(&self, socket: Socket) -> Result<Conn> {
         let os = |source| Error::os(Phase::Opening, Some(self.endpoint), source);
         let shape = shape_of(&socket).map_err(os)?;
-        if socket.is_listener().unwrap_or(false) {
+        if sys::is_listener(&socket).unwrap_or(false) {
             return Err(Error::usage(format!("{} listens: `sockkit listen {0}` takes its connections", self.endpoint)));
         }
         for report in self.options.apply_late(&socket, shape, Role::Client)? {

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -128,7 +127,8 @@ pub fn resolve(
         Endpoint::Inet(inet) => resolve_inet(endpoint, inet, purpose, budget, stop, sink),
         Endpoint::Unix(unix) => Ok(vec![unix_target(endpoint, unix)?]),
         Endpoint::Vsock { cid, port } => Ok(vec![Target {
-            address: SockAddr::vsock(*cid, *port),
+            address: sys::vsock_address(*cid, *port)
+                .map_err(|source| Error::os(Phase::Arguments, Some(endpoint), source))?,
             shape: Shape { family: Family::Vsock, kind: Kind::Stream },
             endpoint: endpoint.clone(),
         }]),
@@ -139,14 +139,9 @@ pub fn resolve(
 }
 
 fn unix_target(endpoint: &Endpoint, unix: &Unix) -> Result<Target> {
-    use std::os::unix::ffi::OsStrExt as _;
     let address = match &unix.name {
         UnixName::Path(path) => SockAddr::unix(path),
-        UnixName::Abstract(name) => {
-            let mut bytes = vec![0];
-            bytes.extend_from_slice(name);
-            SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&bytes)))
-        }
+        UnixName::Abstract(name) => sys::abstract_address(name),
         UnixName::Unnamed => SockAddr::unix(""),
     };
     let address = address.map_err(|source| Error::os(Phase::Arguments, Some(endpoint), source))?;

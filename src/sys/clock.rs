@@ -29,7 +29,8 @@ pub struct Local {
 #[must_use]
 pub fn local_time(at: SystemTime) -> Local {
     let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
+    // The type is that of localtime_r, as the C library has it.
+    let seconds = seconds.try_into().unwrap_or(0);
     let mut parts = MaybeUninit::zeroed();
     // SAFETY: localtime_r fills the struct it is given; tm is plain data, so zeroes are a value even if it failed.
     let tm: libc::tm = unsafe {

@@ -6,10 +6,33 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+mod bytes;
+mod family;
+mod packet;
+
 use super::confine::{Confined, Reach};
 use super::sockets::{Entry, ListenCounters, Wanted};
 use super::tables::{IcmpReport, InetSocket, Table};
 use crate::error::{Neighbour, Process, RouteKind};
+
+pub use bytes::{
+    AT_ONCE, SPLICES, WHOLE_SIZE, close_all_on_exec, default_signals, device_in_tables, enlarge_pipe, is_listener,
+    open_directory, packets_are_over, pipe, reopen_nonblocking, sendfile, splice, unsent,
+};
+pub use family::{abstract_address, as_vsock, vsock_address, vsock_domain};
+pub use packet::{Packet, Packets, recv_packet, send_packet, size_of_next, want_packet_info};
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+}
+
+/// Not told.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn unix_queue(_listener: impl AsFd) -> io::Result<(u32, u32)> {
+    unsupported()
+}
 
 /// No table of sockets to read.
 #[must_use]
@@ -22,7 +45,7 @@ pub fn inet_receivers(_table: Table, _deadline: Instant) -> Vec<InetSocket> {
 /// # Errors
 /// Always `Unsupported`.
 pub fn sockets_on_port(_table: Table, _port: u16, _deadline: Instant) -> io::Result<Vec<Entry>> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+    unsupported()
 }
 
 /// What a route does.
@@ -41,7 +64,7 @@ pub struct Hop {
 /// # Errors
 /// Always `Unsupported`.
 pub fn route(_to: IpAddr, _scope: u32) -> io::Result<Hop> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+    unsupported()
 }
 
 /// No neighbours to look up.
@@ -85,7 +108,7 @@ pub fn owners_at_a_glance(_inodes: &[u64], _deadline: Instant) -> HashMap<u64, P
 /// # Errors
 /// Always `Unsupported`.
 pub fn sockets(_wanted: &Wanted) -> io::Result<Vec<Entry>> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+    unsupported()
 }
 
 /// No table of descriptors to read.
@@ -116,7 +139,7 @@ pub fn listen_counters() -> Option<ListenCounters> {
 /// # Errors
 /// Always.
 pub fn recverr(_fd: impl AsFd, _v6: bool, _on: bool) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    unsupported()
 }
 
 /// No error queue to read.
@@ -176,10 +199,6 @@ pub mod sockopt {
 
     use crate::sys::TcpInfo;
 
-    fn none<T>() -> io::Result<T> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
-    }
-
     macro_rules! none {
         ($($name:ident($($type:ty),*) -> $result:ty;)+) => {
             $(
@@ -188,7 +207,7 @@ pub mod sockopt {
                 /// # Errors
                 /// Always `Unsupported`.
                 pub fn $name($(_: $type),*) -> io::Result<$result> {
-                    none()
+                    crate::sys::other::unsupported()
                 }
             )+
         };
@@ -229,6 +248,12 @@ pub mod sockopt {
     pub fn mptcp_protocol() -> Option<Protocol> {
         None
     }
+
+    /// No such option.
+    pub const TCP_CONGESTION: Option<i32> = None;
+
+    /// No such option.
+    pub const TCP_ULP: Option<i32> = None;
 
     /// No names.
     pub const KNOWN: &[(i32, &str, i32)] = &[];

@@ -206,7 +206,12 @@ pub fn raise_descriptors() -> Descriptors {
             }
         }
     }
-    Descriptors { soft: limit.rlim_cur, hard: limit.rlim_max }
+    Descriptors { soft: number(limit.rlim_cur), hard: number(limit.rlim_max) }
+}
+
+/// A limit is signed on some systems, and none is the largest.
+fn number(limit: impl TryInto<u64>) -> u64 {
+    limit.try_into().unwrap_or(u64::MAX)
 }
 
 /// Whether the parent had this signal ignored: a shell's background job, `nohup`. It stays so then.

@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags};
-use rustix::net::SendFlags;
 
 use crate::sys;
 
@@ -158,7 +157,7 @@ impl<'fd> Output<'fd> {
         loop {
             let written = match (&self.private, self.kind) {
                 (Some(private), _) => rustix::io::write(private, bytes),
-                (None, Kind::Socket) => rustix::net::send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+                (None, Kind::Socket) => rustix::net::send(self.fd, bytes, sys::AT_ONCE),
                 (None, Kind::Pipe | Kind::Terminal) => {
                     rustix::io::write(self.fd, &bytes[..bytes.len().min(SAFE_WRITE)])
                 }

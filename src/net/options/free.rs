@@ -145,14 +145,14 @@ impl Free {
     /// Why the kernel refused it, where that is known.
     pub(super) fn why(&self, error: &io::Error) -> Option<String> {
         let is = |level, name| (self.level, self.name) == (level, name);
-        if is(libc::IPPROTO_TCP, libc::TCP_CONGESTION)
+        if sockopt::TCP_CONGESTION.is_some_and(|name| is(libc::IPPROTO_TCP, name))
             && let Some(why) = table::no_congestion(error)
         {
             return Some(why);
         }
         let why = match error.raw_os_error()? {
             libc::ENOPROTOOPT => "this kernel has no such option, or one that can only be read",
-            libc::ENOENT | libc::ENOTCONN if is(libc::IPPROTO_TCP, libc::TCP_ULP) => {
+            libc::ENOENT | libc::ENOTCONN if sockopt::TCP_ULP.is_some_and(|name| is(libc::IPPROTO_TCP, name)) => {
                 "a protocol on top is for a connection, and --opt is set before there is one; or its module is not loaded"
             }
             libc::ENOTCONN => "it is for a connection, and --opt is set before there is one",

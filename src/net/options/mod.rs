@@ -433,7 +433,7 @@ impl Options {
             Family::V4 => Domain::IPV4,
             Family::V6 => Domain::IPV6,
             Family::Unix => Domain::UNIX,
-            Family::Vsock => Domain::from(libc::AF_VSOCK),
+            Family::Vsock => sys::vsock_domain().map_err(|error| Error::os(Phase::Opening, None, error))?,
         };
         let kind = match shape.kind {
             Kind::Stream => Type::STREAM,

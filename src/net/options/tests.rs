@@ -43,7 +43,7 @@ fn address(shape: Shape, directory: &Path, name: &str) -> SockAddr {
         Family::V6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into(),
         Family::Unix => SockAddr::unix(directory.join(name)).unwrap(),
         // VMADDR_CID_LOCAL and VMADDR_PORT_ANY of vsock(7).
-        Family::Vsock => SockAddr::vsock(1, u32::MAX),
+        Family::Vsock => sys::vsock_address(1, u32::MAX).unwrap(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::addr::{Endpoint, Host, Inet, Transport};
-use crate::error::{Fact, Phase, Process};
+use crate::error::{Fact, Phase, Process, is_unreachable};
 
 use super::held::{in_use, no_port_left, not_available, privileged};
 use super::ways::{no_answer, own_rule, prohibited, thrown_away, unreachable};
@@ -28,7 +28,7 @@ pub(super) fn why(case: &Case<'_>, errno: i32) -> Option<Why> {
             case.host()
         ))
         .try_(case.ping()),
-        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENONET | libc::ENETDOWN => unreachable(case, errno),
+        errno if is_unreachable(errno) => unreachable(case, errno),
         libc::EADDRINUSE if binding => in_use(case),
         libc::EADDRINUSE => Why::new(
             "a connection with this local address and port to the same peer exists, or is still waiting out TIME_WAIT",

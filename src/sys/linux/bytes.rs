@@ -2,12 +2,26 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{RecvFlags, SendFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
+use socket2::Socket;
+
+/// How send(2) is asked not to wait, and for no SIGPIPE.
+pub const AT_ONCE: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+
+/// How recv(2) is asked for the size of a message that is cut.
+pub const WHOLE_SIZE: RecvFlags = RecvFlags::TRUNC;
 
 /// The size asked for with F_SETPIPE_SZ, in bytes: the most an unprivileged process may ask for (pipe(7)),
 /// measured 1.8 -> 3.1 GB/s against the default 64 KiB.
 const PIPE_SIZE: usize = 1 << 20;
+
+/// Whether [`splice`] and [`sendfile`] are worth a try.
+pub const SPLICES: bool = true;
 
 /// Moves up to `len` bytes from `from` to `to`, one of which is a pipe, without copying them through this
 /// process. Never waits for a pipe. `Ok(0)` is the end of `from`.
@@ -55,6 +69,40 @@ pub fn unsent(socket: impl AsFd) -> io::Result<usize> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(bytes).unwrap_or(0)) }
 }
 
+/// Whether the 0 that was just received is the end of packets, and not an empty one: the peer has hung up and nothing more
+/// is queued.
+///
+/// # Errors
+/// Those of poll(2) and ioctl(2).
+pub fn packets_are_over(socket: impl AsFd) -> io::Result<bool> {
+    let mut fds = [PollFd::new(&socket, PollFlags::RDHUP)];
+    rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    let hung_up = fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
+    Ok(hung_up && rustix::io::ioctl_fionread(&socket)? == 0)
+}
+
+/// Whether it takes connections: SO_ACCEPTCONN of socket(7).
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub fn is_listener(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Opens a directory for what is done to names in it; it need not be readable.
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_directory(dir: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// The device number of stat(2) as the kernel has it inside, and in its tables: MKDEV of include/linux/kdev_t.h.
+#[must_use]
+pub fn device_in_tables(device: u64) -> Option<u32> {
+    Some(rustix::fs::major(device) << 20 | rustix::fs::minor(device))
+}
+
 /// Sets close-on-exec on every descriptor from `first` up. Async-signal-safe.
 pub fn close_all_on_exec(first: i32) {
     let first_unsigned = libc::c_uint::try_from(first).unwrap_or(3);
@@ -95,7 +143,6 @@ pub fn default_signals() {
 /// # Errors
 /// Those of open(2): no /proc, or a file of another user.
 pub fn reopen_nonblocking(fd: impl AsFd) -> io::Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)

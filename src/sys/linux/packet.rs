@@ -131,7 +131,7 @@ pub fn recv_packet(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
             header.msg_iov = &mut iov;
             header.msg_iovlen = 1;
             header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = control.0.len();
+            header.msg_controllen = control.0.len() as _;
             let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
             let got = libc::recvmsg(socket.as_fd().as_raw_fd(), &mut header, flags);
             if got < 0 {
@@ -170,6 +170,17 @@ pub fn send_packet(
         let sent = libc::sendmsg(socket.as_fd().as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(sent).unwrap_or(0)) }
     }
+}
+
+/// How many bytes the next message has, which stays: MSG_TRUNC of recv(2).
+///
+/// # Errors
+/// `WouldBlock` when there is none; those of recv(2).
+pub fn size_of_next(socket: impl AsFd) -> io::Result<usize> {
+    use rustix::net::RecvFlags;
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+    let (_, size) = rustix::net::recv(socket, &mut [0u8; 0], flags)?;
+    Ok(size)
 }
 
 /// Datagrams side by side, with room for each: recvmmsg(2), sendmmsg(2).

@@ -21,6 +21,12 @@ const TCP_INFO_LENGTH: usize = 232;
 /// The state of a listener in `tcpi_state`: TCP_LISTEN of linux/tcp_states.h.
 const TCP_LISTEN: u8 = 10;
 
+/// `TCP_CONGESTION`, tcp(7).
+pub const TCP_CONGESTION: Option<c_int> = Some(libc::TCP_CONGESTION);
+
+/// `TCP_ULP`, a protocol on top: tcp(7), linux/tcp.h.
+pub const TCP_ULP: Option<c_int> = Some(libc::TCP_ULP);
+
 /// Sets an option to these bytes, as they stand: setsockopt(2).
 ///
 /// # Errors

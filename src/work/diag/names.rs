@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Fact, NameAnswer, Resolver};
+use crate::sys;
 
 /// How many servers are asked: as many as the resolver of glibc uses (MAXNS of resolv.h).
 const SERVERS: usize = 3;
@@ -50,10 +51,7 @@ fn server(text: &str) -> Option<SocketAddr> {
         return Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, PORT));
     };
     let address: Ipv6Addr = address.parse().ok()?;
-    let index = zone.parse().ok().or_else(|| {
-        let any = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None).ok()?;
-        rustix::net::netdevice::name_to_index(&any, zone).ok()
-    })?;
+    let index = sys::interface_index(zone).ok()?;
     Some(SocketAddrV6::new(address, PORT, 0, index).into())
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::fs::{Access, AtFlags, CWD};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::SocketAddrUnix;
+use socket2::{Domain, Socket, Type};
 
 use super::ports::other_user;
 use crate::addr::{Endpoint, Unix, UnixKind, UnixName};
@@ -65,8 +66,7 @@ fn at_path(path: &Path, asked: UnixKind, binding: bool, errno: i32, deadline: In
     }
     // By the file, for the table has names as they were bound: relative ones, and not through links.
     let inode = found.ino() as u32;
-    // As the kernel has it inside: MKDEV of include/linux/kdev_t.h.
-    let device = rustix::fs::major(found.dev()) << 20 | rustix::fs::minor(found.dev());
+    let device = sys::device_in_tables(found.dev());
     let last = |name: &UnixName| match name {
         UnixName::Path(held) => held.file_name() == path.file_name(),
         _ => false,
@@ -74,7 +74,7 @@ fn at_path(path: &Path, asked: UnixKind, binding: bool, errno: i32, deadline: In
     let named = |entry: &Entry| matches!(&entry.local, Some(Endpoint::Unix(held)) if last(&held.name));
     // Some filesystems (overlayfs) tell another device than the kernel has inside; there the name must do.
     let is_it = |entry: &Entry| match entry.file {
-        Some((held, on)) => held == inode && (on == device || named(entry)),
+        Some((held, on)) => held == inode && (Some(on) == device || named(entry)),
         None => matches!(&entry.local, Some(Endpoint::Unix(held)) if held.name == UnixName::Path(path.to_owned())),
     };
     let facts = bound(deadline, is_it);
@@ -113,8 +113,8 @@ fn is_datagram(entry: &Entry) -> bool {
 /// Tries a datagram socket: that tells a server from a left-over file without making a connection to a
 /// server of the other kinds, for they answer EPROTOTYPE.
 fn knock(path: &Path, not: Option<UnixKind>) -> Option<UnixPathState> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).ok()?;
+    socket.set_nonblocking(true).ok()?;
     match rustix::net::connect(&socket, &SocketAddrUnix::new(path).ok()?) {
         Ok(()) | Err(rustix::io::Errno::AGAIN) => {
             Some(UnixPathState::Live { kind: Some(UnixKind::Dgram), process: None })

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::error::Error;
+use crate::error::{Error, is_unreachable};
 use crate::event::{Detail, Event};
 use crate::net::socket::Kind;
 use crate::work::handler::Ending;
@@ -381,18 +381,8 @@ pub(super) fn is_about_a_datagram(link: &Link, error: &Error) -> bool {
     let shape = link.shape();
     match error.errno() {
         Some(libc::EMSGSIZE | libc::ENOBUFS) => shape.kind == Kind::Dgram,
-        Some(
-            libc::ECONNREFUSED
-            | libc::EHOSTUNREACH
-            | libc::ENETUNREACH
-            | libc::EHOSTDOWN
-            | libc::ENETDOWN
-            | libc::ENONET
-            | libc::EACCES
-            | libc::EPERM
-            | libc::EPROTO
-            | libc::ENOPROTOOPT,
-        ) => shape.is_udp(),
-        _ => false,
+        Some(libc::ECONNREFUSED | libc::EACCES | libc::EPERM | libc::EPROTO | libc::ENOPROTOOPT) => shape.is_udp(),
+        Some(errno) => shape.is_udp() && is_unreachable(errno),
+        None => false,
     }
 }
