@@ -215,7 +215,7 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
         }
         Event::Connected { local, peer, via, .. } => {
             let through = via.map_or(String::new(), |via| format!(" through {via}"));
-            (Default, format!("connected to {peer}{}{through}", unless_unnamed("from", local)))
+            (Default, format!("connected to {}{}{through}", peer.as_peer(), unless_unnamed("from", local)))
         }
         Event::Listening { local, families, backlog } => {
             let mut text = format!("listening on {local}");
@@ -228,13 +228,13 @@ fn say(event: &Event<'_>) -> Option<(Verbosity, String)> {
             (Default, text)
         }
         Event::Accepted { local, peer, via: None, .. } if peer.is_unnamed() => {
-            (Default, format!("accepted a connection on {local}"))
+            (Default, format!("accepted a connection{}", unless_unnamed("on", local)))
         }
         Event::Accepted { local, peer, via, destination } => {
             let through = via.map_or(String::new(), |via| unless_unnamed("through", via));
             let through = if via.is_some() && through.is_empty() { " through a proxy".to_owned() } else { through };
             let to = destination.map_or(String::new(), |destination| format!(", to {destination}"));
-            (Default, format!("accepted {peer} on {local}{through}{to}"))
+            (Default, format!("accepted {peer}{}{through}{to}", unless_unnamed("on", local)))
         }
         Event::Certificate { certificate, made } => {
             let made = if *made { "made a certificate" } else { "certificate" };

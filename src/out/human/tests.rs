@@ -68,6 +68,18 @@ fn lines_that_matter() {
             Event::Accepted { local: &at("unix:/tmp/s"), peer: &unnamed, via: None, destination: None },
             "accepted a connection on unix:/tmp/s",
         ),
+        // Two ends of socketpair(2), handed over.
+        (Event::Connected { local: &unnamed, peer: &unnamed, via: None, took: second }, "connected to the peer"),
+        (Event::Accepted { local: &unnamed, peer: &unnamed, via: None, destination: None }, "accepted a connection"),
+        (
+            Event::Accepted {
+                local: &unnamed,
+                peer: &at("192.0.2.7:1"),
+                via: Some(&unnamed),
+                destination: Some(&at("192.0.2.1:80")),
+            },
+            "accepted 192.0.2.7:1 through a proxy, to 192.0.2.1:80",
+        ),
         (
             Event::Denied { peer: &at("192.0.2.1:9"), rule: "--allow 10.0.0.0/8" },
             "denied 192.0.2.1:9: --allow 10.0.0.0/8",

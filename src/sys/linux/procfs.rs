@@ -101,7 +101,7 @@ pub(super) fn each_line(path: &Path, deadline: Instant, mut take: impl FnMut(&[u
 }
 
 /// Who has these sockets open, by the links in `/proc/PID/fd`, as far as this user may see them. Of several
-/// processes that share one, most often the one with the lowest PID.
+/// processes that share one it is the one that the others have it from, and else most often that with the lowest PID.
 #[must_use]
 pub fn owners(inodes: &[u64], deadline: Instant) -> HashMap<u64, Process> {
     // A server opens its listeners first, and its thousands of connections after them.
@@ -132,9 +132,23 @@ fn look_through(inodes: &[u64], rounds: &[usize], deadline: Instant) -> HashMap<
 fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, found: &mut HashMap<u64, Process>) -> bool {
     each_descriptor(pid, at_most, deadline, |inode| {
         if inodes.contains(&inode) {
-            found.entry(inode).or_insert_with(|| Process { pid, program: program(pid) });
+            found.entry(inode).or_insert_with(|| ancestor(pid, inode, at_most, deadline));
         }
     })
+}
+
+/// The process that a socket comes from, of which this one and its parents have it: a child may have it only for the
+/// moment between fork(2) and execve(2).
+fn ancestor(mut pid: u32, inode: u64, at_most: usize, deadline: Instant) -> Process {
+    while let Some(parent) = stat(pid, 4).and_then(|pid| u32::try_from(pid).ok()) {
+        let mut has_it = false;
+        each_descriptor(parent, at_most, deadline, |its| has_it |= its == inode);
+        if !has_it {
+            break;
+        }
+        pid = parent;
+    }
+    Process { pid, program: program(pid) }
 }
 
 /// Hands on the inode of each socket among the descriptors of a process, `at_most` so many looked at. Whether it has
@@ -178,12 +192,17 @@ pub(super) fn program(pid: u32) -> String {
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }
 
-/// When the process was started, in clock ticks since boot: `starttime` of proc_pid_stat(5).
+/// When the process was started, in clock ticks since boot.
 pub(super) fn started(pid: u32) -> Option<u64> {
+    stat(pid, 22)
+}
+
+/// A number of `/proc/PID/stat`, by its place in proc_pid_stat(5), from the fourth on.
+fn stat(pid: u32, nth: usize) -> Option<u64> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The program's name comes second, in parentheses, and may hold blanks and parentheses of its own.
     let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
+    std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().nth(nth - 3)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -244,6 +263,24 @@ mod tests {
         assert_eq!(owners(&[inode], soon())[&inode].pid, std::process::id());
         assert!(owners_at_a_glance(&[inode], soon()).is_empty());
         drop((files, last));
+    }
+
+    #[test]
+    fn a_child_has_it_from_its_parent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        let mut child = std::process::Command::new("sleep").arg("60").stdin(OwnedFd::from(listener)).spawn().unwrap();
+        assert_eq!(ancestor(child.id(), inode, FIRST, soon()).pid, child.id(), "it alone has it now");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        let copy = OwnedFd::from(listener.try_clone().unwrap());
+        let mut other = std::process::Command::new("sleep").arg("60").stdin(copy).spawn().unwrap();
+        let both = ancestor(other.id(), inode, FIRST, soon());
+        assert_eq!((both.pid, both.program), (std::process::id(), program(std::process::id())));
+        for child in [&mut child, &mut other] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 
     #[test]
