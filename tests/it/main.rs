@@ -49,7 +49,26 @@ mod wait;
 
 use libtest_mimic::Arguments;
 
+/// A shell without job control starts what it runs in the background with SIGINT and SIGQUIT ignored, nohup(1) does so
+/// with SIGHUP: what the tests start would ignore them too, as it should. Starts again with the usual dispositions.
+fn hear_signals() {
+    use std::os::unix::process::CommandExt as _;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let usual = rustix::process::Signal::HUP.as_raw()..=rustix::process::Signal::QUIT.as_raw();
+    if usual.map(|signal| ignored >> (signal - 1) & 1).sum::<u64>() > 0 {
+        let mut again = std::process::Command::new("env");
+        again
+            .arg("--default-signal=HUP,INT,QUIT")
+            .arg(std::env::current_exe().unwrap())
+            .args(std::env::args_os().skip(1));
+        panic!("signals are ignored that are to be tested, and env(1) cannot be started: {}", again.exec());
+    }
+}
+
 fn main() -> std::process::ExitCode {
+    hear_signals();
     let mut args = Arguments::from_args();
     // Most tests wait for something most of the time.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
