@@ -128,10 +128,13 @@ def number(value):
 class Children:
     """The processes of one run: all are ended with it, and the CPU time of each is known once it is."""
 
+    def __init__(self, limit=LIMIT):
+        self.limit = limit
+
     def __enter__(self):
         self.running = []
         # wait(timeout) looks again and again, 50 ms apart: too coarse for what is measured.
-        self.watchdog = threading.Timer(LIMIT, self.kill)
+        self.watchdog = threading.Timer(self.limit, self.kill)
         self.watchdog.start()
         return self
 

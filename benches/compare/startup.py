@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import time
 
-from harness import Children, Column
+from harness import Children, Column, LIMIT
 from tools import Limit, Sockkit, Tool, peers
 
 
@@ -53,8 +53,8 @@ def contestants(bench):
 
 
 def measured(bench, title, argv, stdin_file):
-    with Children() as children:
-        # One server for everybody: reads what came, answers, closes.
+    # One server for all the rounds: reads what came, answers, closes.
+    with Children(LIMIT * bench.args.rounds) as children:
         server = children.start([bench.limit("limits"), "answer"], stdout=subprocess.PIPE)
         port = int(server.stdout.readline())
         columns = [Column("µs", False, peer=1.0, against="nc.openbsd")]
