@@ -235,10 +235,10 @@ fn loopback() -> Check {
 }
 
 fn default_route() -> Vec<Check> {
-    let found = diag::default_interfaces();
     if !sys::TELLS {
         return Vec::new();
     }
+    let found = diag::default_interfaces();
     if found.is_empty() {
         let check = Check::ok("default route", "none");
         return vec![check.warn("only addresses of its own networks can be reached").try_("ip route")];
