@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use rustix::fs::RawDir;
 
-use super::procfs::{open_descriptors, program, socket_at, started};
+use super::procfs::{open_descriptors, parent, program, socket_at};
 use crate::error::Process;
 
 /// So many descriptors of one process are a piece of work.
@@ -27,19 +27,22 @@ pub struct Owners {
     /// Inode and PID, in order, each pair once.
     pairs: Vec<(u64, u32)>,
     programs: HashMap<u32, String>,
-    /// As of [`started`]: thousands of sockets may have the same owners.
-    started: HashMap<u32, u64>,
+    /// As of [`parent`]: thousands of sockets may have the same owners.
+    parents: HashMap<u32, Option<u32>>,
 }
 
 impl Owners {
-    /// Those of one socket, the one that has run longest first: the others have it from that one, and some of them
-    /// only for the moment between fork(2) and execve(2).
+    /// Those of one socket, by PID, and children of one that has it too behind the others: they have it from that one,
+    /// and some of them only for the moment between fork(2) and execve(2).
     pub fn of(&mut self, inode: u64) -> Vec<Process> {
         let from = self.pairs.partition_point(|(known, _)| *known < inode);
         let these = self.pairs[from..].iter().take_while(|(known, _)| *known == inode);
         let mut pids: Vec<u32> = these.map(|(_, pid)| *pid).collect();
         if pids.len() > 1 {
-            pids.sort_by_key(|pid| *self.started.entry(*pid).or_insert_with(|| started(*pid).unwrap_or(u64::MAX)));
+            let all = pids.clone();
+            pids.sort_by_key(|pid| {
+                self.parents.entry(*pid).or_insert_with(|| parent(*pid)).is_some_and(|parent| all.contains(&parent))
+            });
         }
         let programs = &mut self.programs;
         pids.into_iter()
@@ -187,17 +190,9 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(&socket).unwrap().st_ino;
         let me = std::process::id();
-        let cat = || {
-            let socket = OwnedFd::from(socket.try_clone().unwrap());
-            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).stdout(socket).spawn().unwrap()
-        };
-        let mut child = cat();
-        // A clock tick is 10 ms.
-        while started(child.id()) == started(me) {
-            drop(child.stdin.take());
-            child.wait().unwrap();
-            child = cat();
-        }
+        let copy = OwnedFd::from(socket.try_clone().unwrap());
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).stdout(copy).spawn().unwrap();
         let mut owners = socket_owners(soon());
         assert!(owners.of(inode).iter().any(|owner| owner.pid == child.id()));
         assert_eq!(owners.of(inode)[0].pid, me);

@@ -140,7 +140,7 @@ fn descriptors(pid: u32, inodes: &[u64], at_most: usize, deadline: Instant, foun
 /// The process that a socket comes from, of which this one and its parents have it: a child may have it only for the
 /// moment between fork(2) and execve(2).
 fn ancestor(mut pid: u32, inode: u64, at_most: usize, deadline: Instant) -> Process {
-    while let Some(parent) = stat(pid, 4).and_then(|pid| u32::try_from(pid).ok()) {
+    while let Some(parent) = parent(pid) {
         let mut has_it = false;
         each_descriptor(parent, at_most, deadline, |its| has_it |= its == inode);
         if !has_it {
@@ -192,17 +192,12 @@ pub(super) fn program(pid: u32) -> String {
     String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
 }
 
-/// When the process was started, in clock ticks since boot.
-pub(super) fn started(pid: u32) -> Option<u64> {
-    stat(pid, 22)
-}
-
-/// A number of `/proc/PID/stat`, by its place in proc_pid_stat(5), from the fourth on.
-fn stat(pid: u32, nth: usize) -> Option<u64> {
+/// The process that started this one: `ppid` of proc_pid_stat(5).
+pub(super) fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The program's name comes second, in parentheses, and may hold blanks and parentheses of its own.
     let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().nth(nth - 3)?.parse().ok()
+    std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
