@@ -24,6 +24,10 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 /// Pieces that go over TLS are put together up to this size, in bytes.
 const TOGETHER: usize = 64 << 10;
 
+/// The send buffer between programs of one host, in bytes: as much as anybody may ask for, for it is what
+/// `net.core.wmem_max` is where nobody has raised it.
+const SHORT_QUEUE: usize = 208 << 10;
+
 /// What a receive brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming {
@@ -226,6 +230,25 @@ impl Conn {
     /// Those of ioctl(2).
     pub fn let_splice_wait(&self, on: bool) -> io::Result<()> {
         self.socket.set_nonblocking(!on)
+    }
+
+    /// For whoever is about to send much: between programs of one host, keeps what waits in the kernel short. There is no
+    /// way to be filled; a queue of megabytes, which is what the kernel makes of it, only leaves the processor's caches
+    /// before it is read. Where somebody has set the size of the send buffer, it stays.
+    pub fn shorten_queue(&self) {
+        if self.own && self.shape.is_tcp() && self.is_within_this_host() == Some(true) {
+            // What cannot be told or set is as it was.
+            if sys::sockopt::is_sndbuf_set(&self.socket).is_ok_and(|set| !set) {
+                let _ = self.socket.set_send_buffer_size(SHORT_QUEUE);
+            }
+        }
+    }
+
+    /// Whether the socket's own peer is on this host: the way from an address to itself leads nowhere else.
+    fn is_within_this_host(&self) -> Option<bool> {
+        let ip = |address: SockAddr| Some(address.as_socket()?.ip().to_canonical());
+        let (ours, theirs) = (ip(self.socket.local_addr().ok()?)?, ip(self.socket.peer_addr().ok()?)?);
+        Some(theirs == ours || theirs.is_loopback())
     }
 
     /// Whether the peer can end what it sends. Datagrams have no end.

@@ -221,6 +221,7 @@ pub mod sockopt {
         get_bytes(impl AsFd, i32, i32, usize) -> Vec<u8>;
         tcp_info(impl AsFd) -> TcpInfo;
         mptcp(&Socket) -> bool;
+        is_sndbuf_set(&Socket) -> bool;
         mark(&Socket) -> u32;
         set_mark(&Socket, u32) -> ();
         device(&Socket) -> Option<String>;

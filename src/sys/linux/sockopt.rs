@@ -163,6 +163,15 @@ pub fn mptcp(socket: &Socket) -> io::Result<bool> {
     Ok(socket.protocol()? == Some(Protocol::MPTCP) && get_bytes(socket, SOL_MPTCP, MPTCP_INFO, 8).is_ok())
 }
 
+/// Whether somebody has set the size of the send buffer, so that the kernel does not adapt it any more: `SO_BUF_LOCK`,
+/// since Linux 5.14; `SOCK_SNDBUF_LOCK` of include/uapi/linux/socket.h is its bit 0.
+///
+/// # Errors
+/// Those of getsockopt(2): `ENOPROTOOPT` on an older kernel.
+pub fn is_sndbuf_set(socket: &Socket) -> io::Result<bool> {
+    Ok(get_bytes(socket, libc::SOL_SOCKET, libc::SO_BUF_LOCK, 4)?.first().is_none_or(|locks| locks & 1 != 0))
+}
+
 /// `SO_MARK`: the firewall mark of outgoing packets, socket(7).
 ///
 /// # Errors

@@ -97,6 +97,13 @@ impl Link {
             && self.shared.detail < Detail::Transfers
     }
 
+    /// See [`Conn::shorten_queue`].
+    pub(in crate::work) fn shorten_queue(&self) {
+        if let Wire::Connection(fd) = &self.wire {
+            fd.get_ref().shorten_queue();
+        }
+    }
+
     /// Whether what the peer sends can come to an end.
     pub(in crate::work) fn has_end(&self) -> bool {
         matches!(&self.wire, Wire::Connection(fd) if fd.get_ref().has_end())

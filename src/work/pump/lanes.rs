@@ -14,6 +14,8 @@ use crate::work::splice::{self, SpliceDown};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
 const BUFFER: usize = 256 << 10;
+/// Whoever sends so many bytes in one call sends more of them.
+const MUCH: usize = 64 << 10;
 /// One read of what becomes a datagram, in bytes: just beyond the largest of UDP.
 const MESSAGE: usize = 64 << 10;
 
@@ -141,6 +143,9 @@ impl Session<'_> {
 
     fn told_sent(&mut self, bytes: usize, data: Option<&[u8]>, now: Instant) {
         self.sent += bytes as u64;
+        if bytes >= MUCH && !std::mem::replace(&mut self.up.is_much, true) {
+            self.conn.shorten_queue();
+        }
         self.times.sent = now;
         self.times.progress = now;
         self.track.sent(data, now);

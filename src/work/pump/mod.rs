@@ -166,6 +166,7 @@ impl Pump<'_> {
                 pending: 0..greeting.map_or(0, <[u8]>::len),
                 again: None,
                 splice: up,
+                is_much: false,
                 last_was_cr: false,
             },
             down: Down {
@@ -239,6 +240,8 @@ struct Up {
     /// When to try again to send a datagram for which poll(2) does not know when there is room.
     again: Option<Instant>,
     splice: Option<SpliceUp>,
+    /// Whether much was sent in one call.
+    is_much: bool,
     /// For `--crlf`: a CR that ended one read belongs to an LF that begins the next.
     last_was_cr: bool,
 }

@@ -130,8 +130,11 @@ impl Lane<'_> {
     /// for is kept, and until it is gone nothing more is read.
     async fn faithful(&self) -> Outcome<()> {
         let mut can_splice = self.from().can_splice() && self.to().can_splice();
-        let mut much = false;
+        let (mut much, mut ever_much) = (false, false);
         loop {
+            if much && !std::mem::replace(&mut ever_much, true) {
+                self.to().shorten_queue();
+            }
             if much && can_splice {
                 can_splice = self.in_the_kernel().await?;
                 much = false;
