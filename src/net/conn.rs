@@ -630,6 +630,31 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
+    #[cfg(all(target_os = "linux", not(portable)))]
+    #[test]
+    fn a_queue_is_shortened_within_this_host_where_nobody_has_set_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let shape = Shape { family: Family::V4, kind: Kind::Stream };
+        let dial = || Socket::from(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let buffer = |conn: &Conn| conn.socket().send_buffer_size().unwrap();
+        let after = |conn: Conn| {
+            conn.shorten_queue();
+            buffer(&conn)
+        };
+        let short = dial();
+        short.set_send_buffer_size(SHORT_QUEUE).unwrap();
+        let short = short.send_buffer_size().unwrap();
+        let (unset, set, shared) = (dial(), dial(), dial());
+        let untouched = unset.send_buffer_size().unwrap();
+        assert_ne!(untouched, short);
+        // Before Linux 5.14 it cannot be told.
+        let expected = if sys::sockopt::is_sndbuf_set(&unset).is_ok() { short } else { untouched };
+        set.set_send_buffer_size(50_000).unwrap();
+        assert_eq!(after(Conn::connected(unset, shape, true).unwrap()), expected);
+        assert_eq!(after(Conn::connected(set, shape, true).unwrap()), 100_000);
+        assert_eq!(after(Conn::connected(shared, shape, false).unwrap()), untouched);
+    }
+
     #[test]
     fn empty_packets_are_no_end() {
         let (mut here, there) = pair(Kind::Seqpacket);

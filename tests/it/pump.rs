@@ -14,7 +14,7 @@ use rustix::process::Signal;
 
 use crate::support::{
     Ctx, Data, In, Out, Proc, Pty, SOON, accept, big, check_stream, connect, let_pass, listener, one_bulk_at_a_time,
-    read_all, read_exactly, reset, shut_write, trials,
+    poll_until, read_all, read_exactly, reset, shut_write, trials,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -56,7 +56,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         urgent_data_does_not_stop_the_stream,
         a_blocked_stdout_is_no_silent_peer,
         the_send_timeout_holds_for_files,
-        the_send_timeout_holds_for_a_pipe_into_a_unix_socket,
+        the_send_timeout_holds_for_pipes,
+        bulk_within_this_host_has_a_short_queue,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -666,16 +667,42 @@ fn the_send_timeout_holds_for_files(t: &Ctx) {
     proc.wait().code(8).within(SOON);
 }
 
-fn the_send_timeout_holds_for_a_pipe_into_a_unix_socket(t: &Ctx) {
-    let listener = UnixListener::bind(t.path("s")).unwrap();
-    let address = format!("unix:{}", t.file("s"));
-    let mut client = t.connect(&[&address, "--send-timeout", "300ms"]).piped().spawn();
-    let (_stream, _) = listener.accept().unwrap();
-    let mut stdin = client.take_stdin();
-    // Once it ends, so does this.
-    let feeder = std::thread::spawn(move || copy(Data::new(13).reader(64 << 20), &mut stdin));
-    client.wait().code(8).within(SOON);
-    assert!(feeder.join().unwrap().is_err());
+fn the_send_timeout_holds_for_pipes(t: &Ctx) {
+    // Nobody accepts, and nobody reads.
+    let _unix = UnixListener::bind(t.path("s")).unwrap();
+    let (_tcp, tcp) = listener();
+    for address in [format!("unix:{}", t.file("s")), tcp] {
+        let mut client = t.connect(&[&address, "--send-timeout", "300ms"]).piped().spawn();
+        let mut stdin = client.take_stdin();
+        // Once it ends, so does this.
+        let feeder = std::thread::spawn(move || copy(Data::new(13).reader(64 << 20), &mut stdin));
+        client.wait().code(8).within(SOON);
+        assert!(feeder.join().unwrap().is_err());
+    }
+}
+
+fn bulk_within_this_host_has_a_short_queue(t: &Ctx) {
+    for (args, limit) in [(&[][..], 425_984), (&["--sndbuf", "100k"], 204_800)] {
+        // By splice(2), and through this process.
+        for extra in [&[][..], &["--crlf"]] {
+            let (peer, addr) = listener();
+            let mut client = t.connect(&[&addr]).args(args).args(extra).piped().spawn();
+            let _stream = accept(&peer);
+            let mut stdin = client.take_stdin();
+            let feeder = std::thread::spawn(move || copy(Data::new(14).reader(64 << 20), &mut stdin));
+            // Nobody reads.
+            poll_until("the send buffer is so large", || {
+                let pid = client.pid().as_raw_nonzero().to_string();
+                let exit = t.sockkit(&["inspect", "--json", "-t", "--process", &pid]).run(b"");
+                let socket: serde_json::Value =
+                    serde_json::from_str(exit.code(0).stdout.text().lines().next()?).unwrap();
+                (socket["memory"]["send_limit"] == limit).then_some(())
+            });
+            client.signal(Signal::TERM);
+            client.wait();
+            assert!(feeder.join().unwrap().is_err());
+        }
+    }
 }
 
 fn r39_memory_is_bounded_when_stdout_blocks(t: &Ctx) {

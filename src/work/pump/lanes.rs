@@ -145,6 +145,7 @@ impl Session<'_> {
         self.sent += bytes as u64;
         if bytes >= MUCH && !std::mem::replace(&mut self.up.is_much, true) {
             self.conn.shorten_queue();
+            self.up.splice = self.up.fast.take();
         }
         self.times.sent = now;
         self.times.progress = now;

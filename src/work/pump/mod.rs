@@ -165,7 +165,8 @@ impl Pump<'_> {
                 typed,
                 pending: 0..greeting.map_or(0, <[u8]>::len),
                 again: None,
-                splice: up,
+                splice: None,
+                fast: up,
                 is_much: false,
                 last_was_cr: false,
             },
@@ -240,6 +241,8 @@ struct Up {
     /// When to try again to send a datagram for which poll(2) does not know when there is room.
     again: Option<Instant>,
     splice: Option<SpliceUp>,
+    /// The fast lane for when much is sent; what is little is looked at.
+    fast: Option<SpliceUp>,
     /// Whether much was sent in one call.
     is_much: bool,
     /// For `--crlf`: a CR that ended one read belongs to an LF that begins the next.
