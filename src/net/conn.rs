@@ -24,9 +24,9 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 /// Pieces that go over TLS are put together up to this size, in bytes.
 const TOGETHER: usize = 64 << 10;
 
-/// The send buffer between programs of one host, in bytes: as much as anybody may ask for, for it is what
+/// The send buffer for bulk between programs of one host, in bytes: as much as anybody may ask for, for it is what
 /// `net.core.wmem_max` is where nobody has raised it.
-const SHORT_QUEUE: usize = 208 << 10;
+const QUEUE: usize = 208 << 10;
 
 /// What a receive brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,23 +232,30 @@ impl Conn {
         self.socket.set_nonblocking(!on)
     }
 
-    /// For whoever is about to send much: between programs of one host, keeps what waits in the kernel short. There is no
-    /// way to be filled; a queue of megabytes, which is what the kernel makes of it, only leaves the processor's caches
-    /// before it is read. Where somebody has set the size of the send buffer, it stays.
-    pub fn shorten_queue(&self) {
-        if self.own && self.shape.is_tcp() && self.is_within_this_host() == Some(true) {
+    /// For whoever is about to send much: between programs of one host, a send buffer of the size that is fastest. The
+    /// megabytes that the kernel makes of it for TCP leave the processor's caches before they are read, and there is no
+    /// way to be filled; half of it, which is what a UNIX socket has, makes the two sides wait for each other. Where
+    /// somebody has set its size, it stays.
+    pub fn fit_queue(&self) {
+        if self.own && self.shape.kind == Kind::Stream && self.is_within_this_host() {
             // What cannot be told or set is as it was.
             if sys::sockopt::is_sndbuf_set(&self.socket).is_ok_and(|set| !set) {
-                let _ = self.socket.set_send_buffer_size(SHORT_QUEUE);
+                let _ = self.socket.set_send_buffer_size(QUEUE);
             }
         }
     }
 
     /// Whether the socket's own peer is on this host: the way from an address to itself leads nowhere else.
-    fn is_within_this_host(&self) -> Option<bool> {
-        let ip = |address: SockAddr| Some(address.as_socket()?.ip().to_canonical());
-        let (ours, theirs) = (ip(self.socket.local_addr().ok()?)?, ip(self.socket.peer_addr().ok()?)?);
-        Some(theirs == ours || theirs.is_loopback())
+    fn is_within_this_host(&self) -> bool {
+        let ip = |address: io::Result<SockAddr>| Some(address.ok()?.as_socket()?.ip().to_canonical());
+        match self.shape.family {
+            Family::Unix => true,
+            Family::V4 | Family::V6 => match (ip(self.socket.local_addr()), ip(self.socket.peer_addr())) {
+                (Some(ours), Some(theirs)) => theirs == ours || theirs.is_loopback(),
+                _ => false,
+            },
+            Family::Vsock => false,
+        }
     }
 
     /// Whether the peer can end what it sends. Datagrams have no end.
@@ -630,29 +637,32 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
-    #[cfg(all(target_os = "linux", not(portable)))]
     #[test]
-    fn a_queue_is_shortened_within_this_host_where_nobody_has_set_it() {
+    fn a_queue_is_fitted_within_this_host_where_nobody_has_set_it() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let shape = Shape { family: Family::V4, kind: Kind::Stream };
         let dial = || Socket::from(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let buffer = |conn: &Conn| conn.socket().send_buffer_size().unwrap();
         let after = |conn: Conn| {
-            conn.shorten_queue();
+            conn.fit_queue();
             buffer(&conn)
         };
-        let short = dial();
-        short.set_send_buffer_size(SHORT_QUEUE).unwrap();
-        let short = short.send_buffer_size().unwrap();
+        let fitted = dial();
+        fitted.set_send_buffer_size(QUEUE).unwrap();
+        let fitted = fitted.send_buffer_size().unwrap();
         let (unset, set, shared) = (dial(), dial(), dial());
         let untouched = unset.send_buffer_size().unwrap();
-        assert_ne!(untouched, short);
-        // Before Linux 5.14 it cannot be told.
-        let expected = if sys::sockopt::is_sndbuf_set(&unset).is_ok() { short } else { untouched };
+        assert_ne!(untouched, fitted);
+        // Where it cannot be told whether somebody has, as before Linux 5.14, it stays.
+        let expected = if sys::sockopt::is_sndbuf_set(&unset).is_ok() { fitted } else { untouched };
         set.set_send_buffer_size(50_000).unwrap();
+        let chosen = set.send_buffer_size().unwrap();
         assert_eq!(after(Conn::connected(unset, shape, true).unwrap()), expected);
-        assert_eq!(after(Conn::connected(set, shape, true).unwrap()), 100_000);
+        assert_eq!(after(Conn::connected(set, shape, true).unwrap()), chosen);
         assert_eq!(after(Conn::connected(shared, shape, false).unwrap()), untouched);
+        let (unix, _other) = pair(Kind::Stream);
+        let expected = if expected == fitted { fitted } else { buffer(&unix) };
+        assert_eq!(after(unix), expected);
     }
 
     #[test]

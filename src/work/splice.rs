@@ -6,11 +6,10 @@
 //! | a file is sent by sendfile(2) | 4.9 GB/s; read and write 4.3, tokio's copy 0.3 |
 //! | a receiver splices into its pipe, or through one into a file | 2.5 GB/s, 0.25 CPU s/GB; read and write 1.6, 0.46 |
 //! | a pipe is spliced into a UNIX socket | 4.4 GB/s, 0.05 CPU s/GB; read and write 3.0, 0.20 |
-//! | a pipe is spliced into TCP | 3.7 GB/s, 0.20 CPU s/GB; read and write 2.9, 0.32; between network namespaces both 1.8, 0.23 and 0.41 |
-//! | within this host, TCP has a send buffer of 208 KiB | a file 6.2 GB/s, a pipe by read and write 2.9; without 4.7 and 2.6 |
+//! | a pipe is spliced into TCP | 3.7 GB/s, 0.20 CPU s/GB; read and write 2.9, 0.32 |
+//! | ... between two network namespaces | 1.8 GB/s, the sender 0.23 CPU s/GB; read and write 1.8, 0.41 |
+//! | within this host the send buffer is 208 KiB: [`Conn::fit_queue`] | a file over TCP 6.2 GB/s, over UNIX 11.5; else 4.7 and 8.2 |
 //! | a TCP socket may wait in splice(2) | 2.9 GB/s, 0.24 CPU s/GB; else 1.5, 0.41 |
-//!
-//! The buffer: [`Conn::shorten_queue`]. Without it, splicing a pipe into TCP is slower than to read and write (1.7 GB/s).
 //!
 //! The last: with O_NONBLOCK, tcp_splice_read() of Linux returns after the first batch; without, it goes on for as long as
 //! something comes, and only waits where nothing did. It is called after poll(2) saw something, so it does not.

@@ -57,7 +57,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_blocked_stdout_is_no_silent_peer,
         the_send_timeout_holds_for_files,
         the_send_timeout_holds_for_pipes,
-        bulk_within_this_host_has_a_short_queue,
+        bulk_within_this_host_has_a_queue_that_fits,
         r39_memory_is_bounded_when_stdout_blocks [] 120,
     ]
 }
@@ -681,7 +681,7 @@ fn the_send_timeout_holds_for_pipes(t: &Ctx) {
     }
 }
 
-fn bulk_within_this_host_has_a_short_queue(t: &Ctx) {
+fn bulk_within_this_host_has_a_queue_that_fits(t: &Ctx) {
     for (args, limit) in [(&[][..], 425_984), (&["--sndbuf", "100k"], 204_800)] {
         // By splice(2), and through this process.
         for extra in [&[][..], &["--crlf"]] {

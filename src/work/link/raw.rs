@@ -97,10 +97,10 @@ impl Link {
             && self.shared.detail < Detail::Transfers
     }
 
-    /// See [`Conn::shorten_queue`].
-    pub(in crate::work) fn shorten_queue(&self) {
+    /// See [`Conn::fit_queue`].
+    pub(in crate::work) fn fit_queue(&self) {
         if let Wire::Connection(fd) = &self.wire {
-            fd.get_ref().shorten_queue();
+            fd.get_ref().fit_queue();
         }
     }
 

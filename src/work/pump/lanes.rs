@@ -144,7 +144,7 @@ impl Session<'_> {
     fn told_sent(&mut self, bytes: usize, data: Option<&[u8]>, now: Instant) {
         self.sent += bytes as u64;
         if bytes >= MUCH && !std::mem::replace(&mut self.up.is_much, true) {
-            self.conn.shorten_queue();
+            self.conn.fit_queue();
             self.up.splice = self.up.fast.take();
         }
         self.times.sent = now;

@@ -133,7 +133,7 @@ impl Lane<'_> {
         let (mut much, mut ever_much) = (false, false);
         loop {
             if much && !std::mem::replace(&mut ever_much, true) {
-                self.to().shorten_queue();
+                self.to().fit_queue();
             }
             if much && can_splice {
                 can_splice = self.in_the_kernel().await?;
