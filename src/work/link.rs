@@ -282,41 +282,60 @@ impl Link {
 
     /// Receives, and lends what came to `look`.
     ///
-    /// Most sessions are here most of the time, so this is kept small: it waits by way of the descriptor's own
-    /// waker, of which there is one for each direction, and so for one task.
-    ///
     /// # Errors
     /// When the connection breaks, nothing comes for the receive timeout, or nothing moves for the idle timeout.
     pub async fn recv<R>(&self, look: impl FnOnce(Got<'_>) -> R) -> Result<R> {
-        // Whoever sends faster than it is served takes turns with the others, those included who have just come.
-        if self.more.load(Ordering::Relaxed) {
-            tokio::task::yield_now().await;
-        }
-        let (mut look, mut patience) = (Some(look), self.patience(Limit::Recv));
-        poll_fn(move |cx| {
-            // What has come is still taken when the program is to stop; what has not is not waited for.
-            if let Poll::Ready(result) = self.poll_recv(cx, &mut look) {
-                return Poll::Ready(result);
-            }
-            let quiet = match self.late(&mut patience, cx) {
-                Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
-                Some(Late::Quiet) => true,
-                None if !self.shared.lasting && self.shared.stopping.is_over_or_wakes(self.place, cx.waker()) => false,
-                None => return Poll::Pending,
-            };
-            let look = look.take().expect("nothing was taken");
-            if quiet {
-                self.told_received(&Got::Eof);
-            }
-            Poll::Ready(Ok(look(Got::Eof)))
-        })
-        .await
+        let mut look = Some(look);
+        self.recv_until(move |got| look.take().map(|look| look(got))).await
     }
 
-    fn poll_recv<R>(&self, cx: &mut Context<'_>, look: &mut Option<impl FnOnce(Got<'_>) -> R>) -> Poll<Result<R>> {
+    /// Receives again and again, and lends what comes to `look`, until that gives something; the end is the last that
+    /// it is lent.
+    ///
+    /// Most sessions are here most of the time, so this is kept small: it waits by way of the descriptor's own
+    /// waker, of which there is one for each direction, and so for one task. What is answered on the way costs no new
+    /// future: a sixth of the instructions of a round trip.
+    ///
+    /// # Errors
+    /// As of [`Link::recv`].
+    pub async fn recv_until<R>(&self, mut look: impl FnMut(Got<'_>) -> Option<R>) -> Result<R> {
+        loop {
+            // Whoever sends faster than it is served takes turns with the others, those included who have just come.
+            if self.more.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+            }
+            let mut patience = self.patience(Limit::Recv);
+            let found = poll_fn(|cx| {
+                // What has come is still taken when the program is to stop; what has not is not waited for.
+                while let Poll::Ready(found) = self.poll_recv(cx, &mut look) {
+                    if !matches!(found, Ok(None)) || self.more.load(Ordering::Relaxed) {
+                        return Poll::Ready(found);
+                    }
+                    patience = self.patience(Limit::Recv);
+                }
+                let quiet = match self.late(&mut patience, cx) {
+                    Some(Late::Over(limit, after)) => return Poll::Ready(Err(self.over(limit, after))),
+                    Some(Late::Quiet) => true,
+                    None if !self.shared.lasting && self.shared.stopping.is_over_or_wakes(self.place, cx.waker()) => {
+                        false
+                    }
+                    None => return Poll::Pending,
+                };
+                if quiet {
+                    self.told_received(&Got::Eof);
+                }
+                Poll::Ready(Ok(look(Got::Eof)))
+            });
+            if let Some(found) = found.await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn poll_recv<R>(&self, cx: &mut Context<'_>, look: &mut impl FnMut(Got<'_>) -> R) -> Poll<Result<R>> {
         let mut take = |got: Got<'_>| {
             self.told_received(&got);
-            look.take().expect("a receive ends when it has looked")(got)
+            look(got)
         };
         let fd = match &self.wire {
             Wire::Connection(fd) => fd,

@@ -60,19 +60,18 @@ pub struct Corrupt {
 
 /// What is still to be done about what came.
 enum Left {
-    /// All of it went back at once.
-    Nothing,
-    /// This did not.
+    /// This did not go back at once.
     Bytes(Vec<u8>),
     /// It was the end.
     End,
 }
 
-fn echo_now(link: &Link, bytes: &[u8]) -> Result<Left> {
-    Ok(match link.send_now(bytes)? {
-        Some(sent) if sent == bytes.len() => Left::Nothing,
-        sent => Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec()),
-    })
+fn echo_now(link: &Link, bytes: &[u8]) -> Option<Result<Left>> {
+    match link.send_now(bytes) {
+        Ok(Some(sent)) if sent == bytes.len() => None,
+        Ok(sent) => Some(Ok(Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec()))),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 /// Without faults. Most often there is room for the answer: then it is sent from where it was received to. What
@@ -82,13 +81,12 @@ pub(super) async fn faithful(link: &Link) -> Result<()> {
     loop {
         // Awaited where it is made: a future that is moved first takes its place twice.
         let left = link
-            .recv(|got| match got {
+            .recv_until(|got| match got {
                 Got::Bytes(bytes) => echo_now(link, bytes),
-                Got::Eof => Ok(Left::End),
+                Got::Eof => Some(Ok(Left::End)),
             })
             .await??;
         match left {
-            Left::Nothing => {}
             Left::Bytes(bytes) => link.send(&bytes).await?,
             Left::End => return link.finish(),
         }

@@ -162,6 +162,6 @@ impl Handler {
 }
 
 async fn discard(link: &Link) -> Result<()> {
-    while link.recv(|got| matches!(got, Got::Bytes(_))).await? {}
+    link.recv_until(|got| matches!(got, Got::Eof).then_some(())).await?;
     link.finish()
 }
