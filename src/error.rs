@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -418,8 +419,28 @@ pub enum Cause {
 }
 
 /// A failure with everything that is known about it.
+///
+/// Boxed, for it is part of every result, and results are moved at every step of every session.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Inner>);
+
+impl Deref for Error {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.0
+    }
+}
+
+/// What is in an [`Error`].
+#[derive(Debug)]
+pub struct Inner {
     /// The code it ends with.
     pub exit: Exit,
     /// What was being done.
@@ -428,11 +449,17 @@ pub struct Error {
     pub endpoint: Option<Endpoint>,
     /// Why.
     pub cause: Cause,
-    /// What was found out afterwards. Boxed into a vector only when there is something.
+    /// What was found out afterwards.
     pub facts: Vec<Fact>,
 }
 
 impl Error {
+    /// One of which no more is known yet.
+    #[must_use]
+    pub fn new(exit: Exit, phase: Phase, endpoint: Option<&Endpoint>, cause: Cause) -> Self {
+        Self(Box::new(Inner { exit, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }))
+    }
+
     /// The system said no. The exit code follows from the phase and the error number.
     #[must_use]
     pub fn os(phase: Phase, endpoint: Option<&Endpoint>, source: io::Error) -> Self {
@@ -441,7 +468,7 @@ impl Error {
             Some(fault) => Cause::Tls(Box::new(fault.clone())),
             None => Cause::Os(source),
         };
-        Self { exit, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
+        Self::new(exit, phase, endpoint, cause)
     }
 
     /// What was asked for cannot be, in plain words: exit 2.
@@ -453,7 +480,7 @@ impl Error {
     /// A failure that no system call reported.
     #[must_use]
     pub fn text(exit: Exit, phase: Phase, endpoint: Option<&Endpoint>, text: impl Into<String>) -> Self {
-        Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::Text(text.into()), facts: Vec::new() }
+        Self::new(exit, phase, endpoint, Cause::Text(text.into()))
     }
 
     /// A file cannot be used. Either may be empty: what is said before its path, which is the flag that named it, most
@@ -464,14 +491,14 @@ impl Error {
         let fact = source.raw_os_error().map(|errno| Fact::File { path: path.into(), errno });
         let between = if named_by.is_empty() || path.as_os_str().is_empty() { "" } else { " " };
         let text = format!("{named_by}{between}{}: {}", path.display(), words(source));
-        Self { facts: fact.into_iter().collect(), ..Self::text(exit, Phase::File, None, text) }
+        Self::text(exit, Phase::File, None, text).knowing(fact)
     }
 
     /// What was expected did not come.
     #[must_use]
     pub fn expected(phase: Phase, endpoint: Option<&Endpoint>, what: String, details: Vec<String>) -> Self {
         let cause = Cause::Expected { what, details };
-        Self { exit: Exit::Expectation, phase, endpoint: endpoint.cloned(), cause, facts: Vec::new() }
+        Self::new(Exit::Expectation, phase, endpoint, cause)
     }
 
     /// A time limit passed.
@@ -484,7 +511,7 @@ impl Error {
             Phase::Proxying => Exit::Proxy,
             _ => Exit::IdleTimeout,
         };
-        Self { exit, phase, endpoint: endpoint.cloned(), cause: Cause::TimedOut { limit, after }, facts: Vec::new() }
+        Self::new(exit, phase, endpoint, Cause::TimedOut { limit, after })
     }
 
     /// Every address failed. The code is that of the one that got furthest; a single failure stays itself.
@@ -497,19 +524,28 @@ impl Error {
             return attempts.remove(0);
         }
         let furthest = attempts.iter().max_by_key(|attempt| attempt.exit.furthest()).expect("at least one attempt");
-        Self {
-            exit: furthest.exit,
-            phase: furthest.phase,
-            endpoint: Some(endpoint.clone()),
-            cause: Cause::Attempts(attempts),
-            facts: Vec::new(),
-        }
+        Self::new(furthest.exit, furthest.phase, Some(endpoint), Cause::Attempts(attempts))
     }
 
     /// The same, about this address.
     #[must_use]
-    pub fn at(self, endpoint: &Endpoint) -> Self {
-        Self { endpoint: Some(endpoint.clone()), ..self }
+    pub fn at(mut self, endpoint: &Endpoint) -> Self {
+        self.endpoint = Some(endpoint.clone());
+        self
+    }
+
+    /// The same with this exit code.
+    #[must_use]
+    pub fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// The same with what was found out besides.
+    #[must_use]
+    pub fn knowing(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
+        self.facts.extend(facts);
+        self
     }
 
     /// The proxy that has a part in it.
@@ -540,13 +576,7 @@ impl Error {
 
 impl From<Misread> for Error {
     fn from(misread: Misread) -> Self {
-        Self {
-            exit: Exit::Usage,
-            phase: Phase::Arguments,
-            endpoint: None,
-            cause: Cause::Misread(misread),
-            facts: Vec::new(),
-        }
+        Self::new(Exit::Usage, Phase::Arguments, None, Cause::Misread(misread))
     }
 }
 

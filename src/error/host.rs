@@ -178,13 +178,10 @@ impl Error {
         let mut last = match what {
             Saw::Errno(errno) => Self::os(Phase::Connecting, Some(endpoint), io::Error::from_raw_os_error(*errno)),
             Saw::NoAnswer => Self::timed_out(Phase::Connecting, Some(endpoint), "--timeout", after),
-            Saw::NoName(code) => Self {
-                exit: Exit::Resolve,
-                phase: Phase::Resolving,
-                endpoint: Some(endpoint.clone()),
-                cause: Cause::Resolver { code: *code, text: String::new() },
-                facts: Vec::new(),
-            },
+            Saw::NoName(code) => {
+                let cause = Cause::Resolver { code: *code, text: String::new() };
+                Self::new(Exit::Resolve, Phase::Resolving, Some(endpoint), cause)
+            }
             Saw::Tls(fault) => Self::os(Phase::Securing, Some(endpoint), Fault::clone(fault).into()),
             Saw::Closes => return None,
         };

@@ -217,13 +217,7 @@ fn resolver_error(endpoint: &Endpoint, LookupError { code, text }: LookupError) 
     if !sys::has_room(LOOKUP) {
         return Error::os(Phase::Resolving, Some(endpoint), std::io::Error::from_raw_os_error(libc::EMFILE));
     }
-    Error {
-        exit: Exit::Resolve,
-        phase: Phase::Resolving,
-        endpoint: Some(endpoint.clone()),
-        cause: Cause::Resolver { code, text },
-        facts: Vec::new(),
-    }
+    Error::new(Exit::Resolve, Phase::Resolving, Some(endpoint), Cause::Resolver { code, text })
 }
 
 fn socktype(transport: Transport) -> i32 {
@@ -259,10 +253,8 @@ fn literal(endpoint: &Endpoint, inet: &Inet, port: u16) -> Result<Vec<SocketAddr
         (Host::V4(address), _) => SocketAddr::from((*address, port)),
         (Host::V6 { addr, scope }, _) => {
             let scope = match scope {
-                Some(name) => sys::interface_index(name).map_err(|source| Error {
-                    exit: Exit::Bind,
-                    ..Error::os(Phase::Resolving, Some(endpoint), source)
-                })?,
+                Some(name) => sys::interface_index(name)
+                    .map_err(|source| Error::os(Phase::Resolving, Some(endpoint), source).exiting(Exit::Bind))?,
                 None => 0,
             };
             SocketAddrV6::new(*addr, port, 0, scope).into()

@@ -294,7 +294,7 @@ impl Link {
     ///
     /// Most sessions are here most of the time, so this is kept small: it waits by way of the descriptor's own
     /// waker, of which there is one for each direction, and so for one task. What is answered on the way costs no new
-    /// future: a sixth of the instructions of a round trip.
+    /// future.
     ///
     /// # Errors
     /// As of [`Link::recv`].

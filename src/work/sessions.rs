@@ -24,7 +24,7 @@ const MANY: usize = 256;
 
 /// See the module. Each has a key, which its end gives back.
 pub(super) struct Sessions<K> {
-    tasks: JoinSet<(K, Result<(), Box<Error>>)>,
+    tasks: JoinSet<(K, Result<()>)>,
     shared: Arc<Shared>,
     /// How many there were in all.
     pub(super) begun: u64,
@@ -101,7 +101,7 @@ impl<K: 'static> Sessions<K> {
         let done = self.tasks.join_next().await?;
         self.give_back();
         let Ok((key, result)) = done else { return Some(None) };
-        self.last_failure = result.err().map(|error| *error);
+        self.last_failure = result.err();
         Some(Some(key))
     }
 }
@@ -119,7 +119,7 @@ impl<K: Send + 'static> Sessions<K> {
 }
 
 /// Runs one session and says how it ended.
-async fn session<K, L>(key: K, handler: Arc<Handler>, link: L, goes_on: bool) -> (K, Result<(), Box<Error>>)
+async fn session<K, L>(key: K, handler: Arc<Handler>, link: L, goes_on: bool) -> (K, Result<()>)
 where
     L: Deref<Target = Link>,
 {
@@ -131,7 +131,7 @@ where
         tell_failure(&link, error, goes_on);
     }
     link.sink().emit(Some(link.id), &Event::Closed { reason, sent, received, duration: begun.elapsed(), course: None });
-    (key, result.map_err(Box::new))
+    (key, result)
 }
 
 /// The same over TLS: behind the handshake, and until the last of it is with the kernel.

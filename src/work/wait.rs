@@ -214,7 +214,7 @@ impl Wait<'_> {
         let details = self.endpoints.iter().zip(&shared.known).filter(|(_, known)| !known.met).map(last).collect();
         let what = format!("gave up after {} (--timeout); last seen:", humantime::format_duration(self.timeout));
         let only = (self.endpoints.len() == 1).then(|| &self.endpoints[0]);
-        let mut error = Error { exit: Exit::Deadline, ..Error::expected(Phase::Waiting, only, what, details) };
+        let mut error = Error::expected(Phase::Waiting, only, what, details).exiting(Exit::Deadline);
         // Of several, each may have a cause of its own.
         if only.is_some() && !self.gone {
             let known = &shared.known[0];

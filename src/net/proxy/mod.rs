@@ -391,7 +391,7 @@ fn gone_on(outcome: Result<bool>) -> Result<(), Failure> {
 
 /// Whatever fails on the way to a proxy's answer, it is the proxy that failed.
 fn lost(error: Error) -> Failure {
-    Error { exit: Exit::Proxy, ..error }.into()
+    error.exiting(Exit::Proxy).into()
 }
 
 impl From<Error> for Failure {

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 
 fn read(path: &Path, flag: &str) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| {
-        let Error { cause, facts, .. } = Error::file(flag, path, &source);
-        Error { facts, ..unfit(cause.to_string()) }
+        let mut error = Error::file(flag, path, &source);
+        unfit(error.cause.to_string()).knowing(error.facts.drain(..))
     })
 }
 

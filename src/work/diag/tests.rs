@@ -19,7 +19,7 @@ fn enriched(phase: Phase, endpoint: &Endpoint, source: io::Error) -> Vec<Fact> {
     enrich_by(&mut error, &unhurried());
     // Whoever may ask the rules of this host is told that they let it out; no rule says otherwise here.
     error.facts.retain(|fact| *fact != Fact::LetOut);
-    error.facts
+    error.facts.clone()
 }
 
 fn tcp(address: SocketAddr) -> Endpoint {
@@ -165,7 +165,7 @@ fn nothing_is_sent_another_way_than_was_asked_for() {
     // Who may not ask, does not.
     let may = sys::is_stopped(asked) == Some(false);
     assert_eq!((is_asked(refused()), is_asked(session(false, false))), (may, may));
-    let from = |source, interface| Error { facts: vec![Fact::From { source, interface }], ..refused() };
+    let from = |source, interface| refused().knowing([Fact::From { source, interface }]);
     for error in [
         from(Some(asked.ip()), None),
         from(None, Some("lo".to_owned())),

@@ -66,12 +66,12 @@ enum Left {
     End,
 }
 
-fn echo_now(link: &Link, bytes: &[u8]) -> Option<Result<Left>> {
-    match link.send_now(bytes) {
-        Ok(Some(sent)) if sent == bytes.len() => None,
-        Ok(sent) => Some(Ok(Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec()))),
-        Err(error) => Some(Err(error)),
-    }
+/// What is left after as much has gone back as there is room for.
+fn echo_now(link: &Link, bytes: &[u8]) -> Result<Option<Left>> {
+    Ok(match link.send_now(bytes)? {
+        Some(sent) if sent == bytes.len() => None,
+        sent => Some(Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec())),
+    })
 }
 
 /// Without faults. Most often there is room for the answer: then it is sent from where it was received to. What
@@ -82,7 +82,7 @@ pub(super) async fn faithful(link: &Link) -> Result<()> {
         // Awaited where it is made: a future that is moved first takes its place twice.
         let left = link
             .recv_until(|got| match got {
-                Got::Bytes(bytes) => echo_now(link, bytes),
+                Got::Bytes(bytes) => echo_now(link, bytes).transpose(),
                 Got::Eof => Some(Ok(Left::End)),
             })
             .await??;

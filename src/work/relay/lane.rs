@@ -56,16 +56,16 @@ pub(super) struct Broke {
     /// Whose.
     pub(super) party: Party,
     /// How.
-    pub(super) error: Box<Error>,
+    pub(super) error: Error,
 }
 
 type Outcome<T> = Result<T, Broke>;
 
-/// What became of a read.
+/// What became of a read that did not just go on.
 enum Left {
-    /// It all went on at once.
-    Nothing(usize),
-    /// This did not, of so many bytes.
+    /// It did, and it was much.
+    Much,
+    /// This did not go on at once, of so many bytes.
     Bytes(Vec<u8>, usize),
     /// It was the end.
     End,
@@ -110,11 +110,11 @@ impl Lane<'_> {
     }
 
     pub(super) fn not_received(&self, error: Error) -> Broke {
-        Broke { party: self.sender(), error: Box::new(error) }
+        Broke { party: self.sender(), error }
     }
 
     pub(super) fn not_sent(&self, error: Error) -> Broke {
-        Broke { party: self.receiver(), error: Box::new(error) }
+        Broke { party: self.receiver(), error }
     }
 
     fn is_stream(&self, link: &Link) -> bool {
@@ -140,13 +140,15 @@ impl Lane<'_> {
                 much = false;
                 continue;
             }
-            let before = self.to().totals();
-            let left = self.from().recv(|got| match got {
-                Got::Bytes(bytes) => self.pass(bytes),
-                Got::Eof => Ok(Left::End),
+            let mut before = self.to().totals();
+            let left = self.from().recv_until(|got| {
+                let Got::Bytes(bytes) = got else { return Some(Ok(Left::End)) };
+                let left = self.pass(bytes);
+                before = self.to().totals();
+                left.transpose()
             });
             match self.received(left.await)? {
-                Some(Ok(Left::Nothing(bytes))) => much = bytes >= MUCH,
+                Some(Ok(Left::Much)) => much = true,
                 Some(Ok(Left::Bytes(bytes, of))) => {
                     much = of >= MUCH;
                     self.send(&bytes).await?;
@@ -159,16 +161,16 @@ impl Lane<'_> {
         }
     }
 
-    /// Sends at once what can be sent so.
-    fn pass(&self, bytes: &[u8]) -> crate::error::Result<Left> {
+    /// Sends at once what can be sent so. `None` when that was all, and not much.
+    fn pass(&self, bytes: &[u8]) -> crate::error::Result<Option<Left>> {
         let streams = (self.is_stream(self.from()), self.is_stream(self.to()));
         Ok(match streams {
             // A message without bytes is nothing in a stream.
-            (false, true) if bytes.is_empty() => Left::Nothing(0),
-            (true, false) if bytes.len() > MESSAGE => Left::Bytes(bytes.to_vec(), bytes.len()),
+            (false, true) if bytes.is_empty() => None,
+            (true, false) if bytes.len() > MESSAGE => Some(Left::Bytes(bytes.to_vec(), bytes.len())),
             _ => match self.to().send_now(bytes)? {
-                Some(sent) if sent == bytes.len() => Left::Nothing(sent),
-                sent => Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec(), bytes.len()),
+                Some(sent) if sent == bytes.len() => (sent >= MUCH).then_some(Left::Much),
+                sent => Some(Left::Bytes(bytes[sent.unwrap_or(0)..].to_vec(), bytes.len())),
             },
         })
     }

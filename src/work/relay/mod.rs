@@ -87,7 +87,7 @@ enum Party {
 struct Verdict {
     by: &'static str,
     how: &'static str,
-    error: Option<Box<Error>>,
+    error: Option<Error>,
 }
 
 impl Verdict {
@@ -165,7 +165,7 @@ impl Relay {
         }
         let relayed = Event::Relayed { target: target.peer(), up, down, by: verdict.by, how: verdict.how };
         client.sink().emit(Some(client.id), &relayed);
-        verdict.error.map_or(Ok(()), |error| Err(*error))
+        verdict.error.map_or(Ok(()), Err)
     }
 
     fn shared(&self, client: &Link) -> Arc<Shared> {
@@ -218,7 +218,7 @@ impl Relay {
                 () = target.flush(), if up_ended && !up_flushed => { up_flushed = true; continue }
                 () = client.flush(), if down_ended && !down_flushed => { down_flushed = true; continue }
                 () = silence(target), if up_ended && !target.has_end() => return Verdict::of(Party::Client, "end"),
-                error = &mut idle => return Verdict { error: Some(Box::new(error)), ..Verdict::ours("timeout") },
+                error = &mut idle => return Verdict { error: Some(error), ..Verdict::ours("timeout") },
                 () = &mut lull => return Verdict::ours("stop"),
             };
             let lane = if way == Way::Up { &up_lane } else { &down_lane };
