@@ -14,7 +14,8 @@ use crate::work::splice::{self, SpliceDown};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
 const BUFFER: usize = 256 << 10;
-/// Whoever sends so many bytes in one call sends more of them.
+/// Whoever sends so many bytes in one call sends more of them. Until then one read is of so many: a short run would pay
+/// for memory that is not used.
 const MUCH: usize = 64 << 10;
 /// One read of what becomes a datagram, in bytes: just beyond the largest of UDP.
 const MESSAGE: usize = 64 << 10;
@@ -37,12 +38,16 @@ impl Session<'_> {
             return Ok(());
         }
         let buffer = if self.rules.crlf { &mut self.up.raw } else { &mut self.up.buffer };
-        if buffer.len() < BUFFER {
-            // Not resize(), which writes to all of it: a short run would pay for 64 pages, a tenth of its time.
-            *buffer = vec![0; BUFFER];
-        }
         // Whatever one read returns is one message; more than the family takes is an error, not two messages.
-        let most = if self.conn.shape().kind == Kind::Stream { BUFFER } else { MESSAGE };
+        let most = match self.conn.shape().kind {
+            Kind::Stream if self.up.is_much => BUFFER,
+            Kind::Stream => MUCH,
+            _ => MESSAGE,
+        };
+        if buffer.len() < most {
+            // Not resize(), which writes to all of it: a short run would pay for those pages, a tenth of its time.
+            *buffer = vec![0; most];
+        }
         let mut bytes = match input.read(&mut buffer[..most]) {
             Ok(0) => {
                 self.up.state = State::Ended;

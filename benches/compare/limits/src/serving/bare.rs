@@ -104,14 +104,22 @@ pub fn broadcast(addr: &Addr) {
     }
 }
 
-/// Sends datagrams back, many in a call.
-pub fn udp(addr: &Addr) {
+/// Sends datagrams back, many in a call. With `polls` it waits as one does who has something else to wait for.
+pub fn udp(addr: &Addr, polls: bool) {
     let fd = addr.serve();
     crate::udp::grow(&fd);
-    // SAFETY: takes no pointer. The socket is to block: there is nothing else to wait for.
-    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, 0) };
+    let (epoll, mut events) = (Epoll::new(), Vec::new());
+    if polls {
+        epoll.add(fd.as_raw_fd(), 0);
+    } else {
+        // SAFETY: takes no pointer.
+        unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, 0) };
+    }
     let mut batch = crate::udp::Batch::new(64, 2048, true);
     loop {
+        if polls {
+            drop(epoll.wait(&mut events, -1));
+        }
         let count = batch.receive(&fd, libc::MSG_WAITFORONE);
         let mut sent = 0;
         while sent < count {

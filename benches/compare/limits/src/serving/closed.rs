@@ -34,8 +34,10 @@ pub fn rtt(addr: &Addr, count: usize) {
     }
     let mut times: Vec<Duration> = (0..count).map(|_| round_trip(&fd)).collect();
     times.sort();
-    let at = |part: f64| times[(count as f64 * part) as usize].as_nanos() as f64 / 1000.0;
-    println!(r#"{{"p50_us":{:.2},"p99_us":{:.2}}}"#, at(0.5), at(0.99));
+    let us = |time: Duration| time.as_nanos() as f64 / 1000.0;
+    let at = |part: f64| us(times[(count as f64 * part) as usize]);
+    let mean = us(times.iter().sum()) / count as f64;
+    println!(r#"{{"p50_us":{:.2},"mean_us":{mean:.2},"p99_us":{:.2}}}"#, at(0.5), at(0.99));
 }
 
 pub fn closed(addr: &Addr, conns: usize, seconds: usize) {

@@ -10,7 +10,7 @@ mod udp;
 use std::process::exit;
 
 const USAGE: &str = "\
-serving bare echo|udp|broadcast ADDR     serves; says `ready` on stderr once it listens
+serving bare echo|udp|udp-epoll|broadcast ADDR serves; says `ready` on stderr once it listens
 serving rtt ADDR COUNT                   round trips of 64 bytes, one after another (tcp, unix, udp)
 serving closed ADDR CONNS SECONDS        so many connections, each with one message of 64 bytes under way
 serving accept ADDR COUNT AT_ONCE        connect, 16 bytes each way, close
@@ -26,7 +26,8 @@ fn main() {
     let number = |text: &str| text.parse::<usize>().unwrap_or_else(|_| usage());
     match args[..] {
         ["bare", "echo", addr] => bare::echo(&os::Addr::of(addr)),
-        ["bare", "udp", addr] => bare::udp(&os::Addr::of(addr)),
+        ["bare", "udp", addr] => bare::udp(&os::Addr::of(addr), false),
+        ["bare", "udp-epoll", addr] => bare::udp(&os::Addr::of(addr), true),
         ["bare", "broadcast", addr] => bare::broadcast(&os::Addr::of(addr)),
         ["rtt", addr, count] => closed::rtt(&os::Addr::of(addr), number(count)),
         ["closed", addr, conns, seconds] => closed::closed(&os::Addr::of(addr), number(conns), number(seconds)),
