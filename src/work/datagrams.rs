@@ -162,7 +162,7 @@ impl Serve {
         let Datagrams { socket, shape, own: _, local, file } = datagrams;
         let place = local.clone();
         let os = |source| Error::os(Phase::Receiving, Some(&place), source);
-        let socket = Arc::new(sys::watch(socket, Interest::READABLE | Interest::WRITABLE).map_err(os)?);
+        let socket = Arc::new(sys::watch(socket, Interest::READABLE).map_err(os)?);
         let (unread, mut left) = mpsc::unbounded_channel::<Unread>();
         // A UNIX message may be larger than any room for many.
         let mut packets = Packets::new(if shape.family == Family::Unix { 1 } else { IN_A_ROW }, DATAGRAM);

@@ -436,8 +436,10 @@ impl Link {
             return Ok(());
         }
         peer.waits.store(true, Ordering::Relaxed);
-        let send = |socket: &Socket| sys::send_packet(socket, bytes, Some(&peer.to), peer.from);
-        let sent = Box::pin(peer.socket.async_io(Interest::WRITABLE, send)).await;
+        let socket = peer.socket.get_ref();
+        let mut send = || sys::send_packet(socket, bytes, Some(&peer.to), peer.from);
+        let mut room = None;
+        let sent = poll_fn(|cx| room::poll_send(socket, &mut room, cx, &mut send)).await;
         peer.waits.store(false, Ordering::Relaxed);
         sent.map_err(|source| self.broken(Phase::Sending, source))?;
         self.told_sent(bytes);
