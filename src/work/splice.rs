@@ -21,7 +21,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::net::conn::{Conn, Incoming};
-use crate::net::socket::Family;
 use crate::sys;
 use crate::work::local::{Input, Kind, Output};
 
@@ -172,12 +171,11 @@ impl SpliceDown {
     }
 }
 
-/// Lets splice(2) wait on a TCP socket that is received from so, and says whether it does: then it is to be undone.
-/// Not where a file is sent, for sendfile(2) would wait as well.
+/// Lets splice(2) wait on a TCP socket that is received from so, and says whether it does: then it is to be undone, at
+/// the latest when something is to be sent by [`SpliceUp`], which would wait as well.
 #[must_use]
-pub fn wait_on(conn: &Conn, down: Option<&SpliceDown>, up: Option<&SpliceUp>) -> bool {
-    let tcp = matches!(conn.shape().family, Family::V4 | Family::V6);
-    tcp && down.is_some() && up.is_none() && conn.let_splice_wait(true).is_ok()
+pub fn wait_on(conn: &Conn, down: Option<&SpliceDown>) -> bool {
+    conn.shape().is_tcp() && down.is_some() && conn.let_splice_wait(true).is_ok()
 }
 
 /// A sending lane inside the kernel.
@@ -210,10 +208,11 @@ impl SpliceUp {
         matches!(self, Self::File | Self::Pipe { full: true })
     }
 
-    /// There is room in the socket again.
-    pub fn has_room(&mut self) {
-        if let Self::Pipe { full } = self {
-            *full = false;
+    /// There is room in the socket again. Says whether there was none.
+    pub fn has_room(&mut self) -> bool {
+        match self {
+            Self::File => false,
+            Self::Pipe { full } => std::mem::take(full),
         }
     }
 

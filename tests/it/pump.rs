@@ -44,6 +44,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         r03_peer_closes_with_stdin_a_silent_pipe,
         r03_peer_closes_with_stdin_a_terminal [Setsid],
         r04_stdout_ends_with_the_peer [Tar],
+        r03_peer_that_ended_reads_slowly,
         r07_small_nonblocking_pipes [] 120,
         r07_stopped_and_continued [] 120,
         r08_signals_at_a_kilohertz [] 120,
@@ -434,6 +435,38 @@ fn r03_peer_closes_with_stdin_a_terminal(t: &Ctx) {
     let mut client = t.connect(&[&addr]).stdin(In::Fd(pty.side())).under(&["setsid", "-c"]).spawn();
     drop(accept(&peer));
     client.wait().code(0).within(SOON);
+}
+
+/// Pauses before each mebibyte but for the last ones, for longer than a silent pipe has.
+struct Slow(TcpStream, usize);
+
+impl Read for Slow {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = (1 << 20) - self.1 % (1 << 20);
+        if left == 1 << 20 && self.1 < 3 << 20 {
+            let_pass(Duration::from_millis(700));
+        }
+        let most = left.min(into.len());
+        let bytes = self.0.read(&mut into[..most])?;
+        self.1 += bytes;
+        Ok(bytes)
+    }
+}
+
+/// Once the peer has ended, a pipe that says nothing ends the session. One that nobody asks says nothing either.
+fn r03_peer_that_ended_reads_slowly(t: &Ctx) {
+    let (data, len) = (Data::new(15), 6 << 20);
+    // By splice(2), and through this process.
+    for extra in [&[][..], &["--output", "/dev/null"]] {
+        let (mut client, stream) = dialled(t, extra, In::Pipe, Out::Keep);
+        rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 64 << 10).unwrap();
+        let stdin = client.take_stdin();
+        let feeder = std::thread::spawn(move || copy(data.reader(len), stdin));
+        shut_write(&stream);
+        assert_eq!(check_stream(Slow(stream, 0), data), (len, None));
+        feeder.join().unwrap().unwrap();
+        client.wait().code(0);
+    }
 }
 
 fn r04_stdout_ends_with_the_peer(t: &Ctx) {

@@ -10,7 +10,7 @@ use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
 use crate::net::socket::{Family, Kind};
 use crate::tls::Fault;
-use crate::work::splice::{self, SpliceDown};
+use crate::work::splice::{self, SpliceDown, SpliceUp};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
 const BUFFER: usize = 256 << 10;
@@ -31,7 +31,12 @@ impl Session<'_> {
                     self.times.input = now;
                     self.told_sent(bytes, None, now);
                 }
-                Err(error) if would_block(&error) => {}
+                Err(error) if would_block(&error) => {
+                    if lane.is_blocked() && matches!(lane, SpliceUp::Pipe { .. }) {
+                        // The wait for room begins: one that waits already is not asked.
+                        self.times.sent = Instant::now();
+                    }
+                }
                 Err(error) if splice::is_unsupported(&error) => self.up.splice = None,
                 Err(source) => self.sending_failed(source),
             }
@@ -80,8 +85,9 @@ impl Session<'_> {
     /// Sends what was read, as far as there is room.
     pub(super) fn send(&mut self) {
         self.up.again = None;
-        if let Some(lane) = &mut self.up.splice {
-            lane.has_room();
+        if self.up.splice.as_mut().is_some_and(SpliceUp::has_room) {
+            // While there was none, stdin was not asked.
+            self.times.input = Instant::now();
         }
         while !self.up.pending.is_empty() {
             let bytes = &self.up.buffer[self.up.pending.clone()];
@@ -92,8 +98,11 @@ impl Session<'_> {
                     let start = self.up.pending.start;
                     self.up.pending.start += sent;
                     let data = std::mem::take(&mut self.up.buffer);
-                    self.told_sent(sent, Some(&data[start..start + sent]), Instant::now());
+                    let now = Instant::now();
+                    self.told_sent(sent, Some(&data[start..start + sent]), now);
                     self.up.buffer = data;
+                    // Meanwhile stdin was not asked.
+                    self.times.input = now;
                 }
                 Err(error) if self.is_full_beyond_us(&error) => {
                     self.up.again = Some(Instant::now() + AGAIN);
@@ -151,6 +160,10 @@ impl Session<'_> {
         if bytes >= MUCH && !std::mem::replace(&mut self.up.is_much, true) {
             self.conn.fit_queue();
             self.up.splice = self.up.fast.take();
+            if self.up.splice.is_some() && std::mem::take(&mut self.splice_waits) {
+                // It is this lane that would wait now.
+                let _ = self.conn.let_splice_wait(false);
+            }
         }
         self.times.sent = now;
         self.times.progress = now;

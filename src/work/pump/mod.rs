@@ -156,7 +156,7 @@ impl Pump<'_> {
             Some(input) if !payload_passes_here && !rules.crlf && typed.is_none() => SpliceUp::between(conn, input),
             _ => None,
         };
-        let waits = splice::wait_on(conn, down.as_ref(), up.as_ref());
+        let splice_waits = splice::wait_on(conn, down.as_ref());
         let mut session = Session {
             up: Up {
                 state: if input.is_some() { State::Open } else { State::Closed },
@@ -179,6 +179,7 @@ impl Pump<'_> {
                 screen,
             },
             conn,
+            splice_waits,
             id,
             input,
             output,
@@ -209,8 +210,8 @@ impl Pump<'_> {
         }
         course::account(&mut end, &course, id, session.conn.peer(), rules, sink);
         let (sent, received) = (session.sent, session.received);
-        if waits {
-            let _ = conn.let_splice_wait(false);
+        if session.splice_waits {
+            let _ = session.conn.let_splice_wait(false);
         }
         Outcome { sent, received, course, end }
     }
@@ -261,6 +262,7 @@ struct Down {
 }
 
 struct Times {
+    /// Since when we wait for stdin: the last thing it gave, or the moment the socket took it and had room again.
     input: Instant,
     sent: Instant,
     /// Since when we wait for the peer: the last thing it sent, or the moment stdout took it and had room again.
@@ -272,6 +274,8 @@ struct Times {
 
 struct Session<'a> {
     conn: &'a mut Conn,
+    /// Whether splice(2) may wait on it.
+    splice_waits: bool,
     id: ConnId,
     input: Option<Input<'a>>,
     output: Option<&'a Output<'a>>,
