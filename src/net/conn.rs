@@ -25,7 +25,7 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 const TOGETHER: usize = 64 << 10;
 
 /// The send buffer for bulk between programs of one host, in bytes: as much as anybody may ask for, for it is what
-/// `net.core.wmem_max` is where nobody has raised it.
+/// `net.core.wmem_max` is where nobody has changed it. Where somebody has lowered it, that is the most for everybody.
 const QUEUE: usize = 208 << 10;
 
 /// What a receive brought.

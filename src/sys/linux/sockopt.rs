@@ -169,7 +169,7 @@ pub fn mptcp(socket: &Socket) -> io::Result<bool> {
 /// # Errors
 /// Those of getsockopt(2): `ENOPROTOOPT` on an older kernel.
 pub fn is_sndbuf_set(socket: &Socket) -> io::Result<bool> {
-    Ok(get_bytes(socket, libc::SOL_SOCKET, libc::SO_BUF_LOCK, 4)?.first().is_none_or(|locks| locks & 1 != 0))
+    Ok(get_int(socket, libc::SOL_SOCKET, libc::SO_BUF_LOCK)? & 1 != 0)
 }
 
 /// `SO_MARK`: the firewall mark of outgoing packets, socket(7).
