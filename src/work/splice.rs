@@ -24,6 +24,8 @@ use crate::net::conn::{Conn, Incoming};
 use crate::sys;
 use crate::work::local::{Input, Kind, Output};
 
+/// So many bytes in one call show that there are more where they came from, and that the fast path is worth taking.
+pub const MUCH: usize = 64 << 10;
 /// How much is moved in one call, in bytes. More is no faster, and keeps the loop from its timers.
 const CHUNK: usize = 1 << 20;
 

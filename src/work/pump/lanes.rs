@@ -10,13 +10,10 @@ use crate::event::{Detail, Event, Payload};
 use crate::net::conn::Incoming;
 use crate::net::socket::{Family, Kind};
 use crate::tls::Fault;
-use crate::work::splice::{self, SpliceDown, SpliceUp};
+use crate::work::splice::{self, MUCH, SpliceDown, SpliceUp};
 
 /// One read, in bytes: measured, 8 KiB / 64 KiB / 256 KiB / 1 MiB give 1.3 / 4.7 / 5.0 / 5.0 GB/s.
 const BUFFER: usize = 256 << 10;
-/// Whoever sends so many bytes in one call sends more of them. Until then one read is of so many: a short run would pay
-/// for memory that is not used.
-const MUCH: usize = 64 << 10;
 /// One read of what becomes a datagram, in bytes: just beyond the largest of UDP.
 const MESSAGE: usize = 64 << 10;
 
@@ -32,7 +29,7 @@ impl Session<'_> {
                     self.told_sent(bytes, None, now);
                 }
                 Err(error) if would_block(&error) => {
-                    if lane.is_blocked() && matches!(lane, SpliceUp::Pipe { .. }) {
+                    if matches!(lane, SpliceUp::Pipe { full: true }) {
                         // The wait for room begins: one that waits already is not asked.
                         self.times.sent = Instant::now();
                     }
@@ -46,6 +43,7 @@ impl Session<'_> {
         // Whatever one read returns is one message; more than the family takes is an error, not two messages.
         let most = match self.conn.shape().kind {
             Kind::Stream if self.up.is_much => BUFFER,
+            // A short run would pay for memory that is not used.
             Kind::Stream => MUCH,
             _ => MESSAGE,
         };

@@ -12,7 +12,7 @@ use crate::event::{Detail, Event};
 use crate::net::socket::Kind;
 use crate::work::handler::Ending;
 use crate::work::link::{Got, Link};
-use crate::work::splice::{Pipe, is_unsupported};
+use crate::work::splice::{MUCH, Pipe, is_unsupported};
 
 use super::faults::{Damage, Faults, IN_FLIGHT, Pace, tell};
 use super::pipes::{Lent, Pipes};
@@ -20,8 +20,6 @@ use super::{Party, Way};
 
 /// What one splice moves at the most, in bytes. Of 128, 256 and 512 KiB none is faster, and each takes more CPU time.
 const CHUNK: usize = 1 << 20;
-/// A read of this many bytes shows that there is more where it came from, and a pipe is worth taking.
-const MUCH: usize = 64 << 10;
 /// A pipe was worth taking when it moved as many bytes before there were no more.
 const ENOUGH: usize = 16 << 10;
 /// After moving this many bytes in one go, the others have their turn.
