@@ -191,9 +191,8 @@ impl Error {
 
     /// The same of a connection that was made to us, at this address.
     #[must_use]
-    pub fn accepted(mut self, local: &Endpoint) -> Self {
-        self.facts.push(Fact::Accepted(local.clone()));
-        self
+    pub fn accepted(self, local: &Endpoint) -> Self {
+        self.knowing([Fact::Accepted(local.clone())])
     }
 
     /// Whether the connection was made to us, as far as that is known.

@@ -62,9 +62,8 @@ pub struct Between {
 impl Error {
     /// The same of a connection that this proxy leads to.
     #[must_use]
-    pub fn beyond(mut self, proxy: Option<&Between>) -> Self {
-        self.facts.extend(proxy.map(|between| Fact::Between(Box::new(between.clone()))));
-        self
+    pub fn beyond(self, proxy: Option<&Between>) -> Self {
+        self.knowing(proxy.map(|between| Fact::Between(Box::new(between.clone()))))
     }
 
     /// The proxy that leads to the peer, where one does.
