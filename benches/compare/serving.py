@@ -46,7 +46,8 @@ def address(family, where):
 def echoes(bench, family):
     serving = bench.limit("serving")
     if family == "udp":
-        return [Bare("recvmmsg, sendmmsg", serving, "udp"), Bare("the same behind epoll", serving, "udp-epoll"), Ours("sockkit", bench.args.binary, "echo")]
+        bare = [Bare("recvmmsg, sendmmsg", serving, "udp"), Bare("the same behind epoll", serving, "udp-epoll")]
+        return [*bare, Ours("sockkit", bench.args.binary, "echo")]
     socat = [SocatFork("socat fork", "socat")]
     ncat = [NcatKeep("ncat -k", "ncat", "-e", "/bin/cat")] if family == "tcp" else []
     return [*socat, *ncat, Bare("epoll", serving, "echo"), Ours("sockkit", bench.args.binary, "echo")]
@@ -78,11 +79,12 @@ def picked(said, *keys):
 def rtt(bench):
     """Round trips of 64 bytes, one at a time: TCP, UNIX, UDP; on one CPU and on any."""
     count = 200 if bench.args.smoke else 20_000
+    columns = [Column("p50 µs", False, peer=1.0, limit=1.05), Column("mean µs", False), Column("p99 µs", False)]
     for family in ["tcp", "unix", "udp"]:
         for pin, words in [(CPUS[0], "on one CPU"), (None, "not pinned")]:
-            bench.compare(f"Round trip over {family}, {words}", echoes(bench, family),
-                          [Column("p50 µs", False, peer=1.0, limit=1.05), Column("mean µs", False), Column("p99 µs", False)],
-                          lambda tool: picked(load(bench, tool, family, "rtt", count, pin=pin), "p50_us", "mean_us", "p99_us"))
+            bench.compare(f"Round trip over {family}, {words}", echoes(bench, family), columns,
+                          lambda tool: picked(load(bench, tool, family, "rtt", count, pin=pin),
+                                              "p50_us", "mean_us", "p99_us"))
 
 
 def closed(bench):
